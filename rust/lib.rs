@@ -1,0 +1,18 @@
+//! The compiled core of `readme-metrics`.
+//!
+//! Data flows one way, top to bottom; only `python` knows Python:
+//!
+//! ```text
+//! python    one call per logged request, one per batch; catches panics
+//! exchange  a borrowed view of one request and its response
+//! rules     the deny or allow list, compiled once per configuration
+//! redact    one kind of body per file: bytes in, what may be sent out
+//! har       writes one log object
+//! msgpack   the handful of wire types an entry is made of
+//! queue     shared-memory segments: push, peek, release, adopt
+//! batch     entries -> one JSON array
+//! ```
+
+pub mod redact;
+pub mod rules;
+pub mod queue;

@@ -1,0 +1,1 @@
+//! Shared-memory segments: push, peek, release, adopt.

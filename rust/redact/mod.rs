@@ -1,0 +1,1 @@
+//! One kind of body per file: bytes in, what may be sent out.

@@ -1,0 +1,1 @@
+//! The deny or allow list, compiled once per configuration.
