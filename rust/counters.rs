@@ -51,13 +51,25 @@ impl DropReason {
 }
 
 /// Monotonic sums of one process. Relaxed throughout: each is a sum of its own, none publishes other data.
-#[derive(Default)]
 pub struct Counters {
     made: AtomicU64,
     sent: AtomicU64,
     adopted: AtomicU64,
     bodies_dropped: AtomicU64,
     dropped: [AtomicU64; DropReason::ALL.len()],
+}
+
+impl Default for Counters {
+    fn default() -> Counters {
+        let zero = || AtomicU64::new(0);
+        Counters {
+            made: zero(),
+            sent: zero(),
+            adopted: zero(),
+            bodies_dropped: zero(),
+            dropped: std::array::from_fn(|_| zero()),
+        }
+    }
 }
 
 impl Counters {
@@ -101,6 +113,10 @@ impl Counters {
     }
 
     pub fn dropped(&self) -> impl Iterator<Item = (DropReason, u64)> + '_ {
-        DropReason::ALL.into_iter().zip(self.dropped.iter().map(|counter| counter.load(Ordering::Relaxed)))
+        DropReason::ALL.into_iter().zip(
+            self.dropped
+                .iter()
+                .map(|counter| counter.load(Ordering::Relaxed)),
+        )
     }
 }

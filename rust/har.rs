@@ -10,7 +10,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
 use crate::exchange::{Captured, Exchange, Group, Request, Response};
 use crate::msgpack::Writer;
-use crate::redact::{self, Body, Content, Param, Text};
+use crate::redact::{self, Body, Content, Param};
 use crate::rules::Rules;
 
 /// The version of the log object that the Metrics server expects.
@@ -18,14 +18,34 @@ const LOG_VERSION: i64 = 3;
 
 /// RFC 3986 `pchar` and the slash stay as they are in a path; all else is percent-encoded.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-').remove(b'.').remove(b'_').remove(b'~')
-    .remove(b'!').remove(b'$').remove(b'&').remove(b'\'').remove(b'(').remove(b')')
-    .remove(b'*').remove(b'+').remove(b',').remove(b';').remove(b'=')
-    .remove(b':').remove(b'@').remove(b'/');
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b'!')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')')
+    .remove(b'*')
+    .remove(b'+')
+    .remove(b',')
+    .remove(b';')
+    .remove(b'=')
+    .remove(b':')
+    .remove(b'@')
+    .remove(b'/');
 
 /// Hosts are reg-names or bracketed addresses with a port.
 const HOST: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b':').remove(b'[').remove(b']');
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b':')
+    .remove(b'[')
+    .remove(b']');
 
 /// What a configuration fixes for every log.
 pub struct Encoder {
@@ -59,7 +79,12 @@ impl Encoder {
         writer.str(env!("CARGO_PKG_VERSION"));
         writer.str("comment");
         writer.str(platform);
-        Encoder { rules, development, max_body_bytes, creator }
+        Encoder {
+            rules,
+            development,
+            max_body_bytes,
+            creator,
+        }
     }
 
     /// Appends the log object of `exchange` to `out` as msgpack.
@@ -156,7 +181,11 @@ impl Encoder {
 
     fn write_post_data(&self, w: &mut Writer<'_>, request: &Request<'_>, bodies: Bodies) {
         let content_type = environ_header(&request.headers, "CONTENT_TYPE");
-        let body = self.body(&request.body, content_type, environ_header(&request.headers, "HTTP_CONTENT_ENCODING"));
+        let body = self.body(
+            &request.body,
+            content_type,
+            environ_header(&request.headers, "HTTP_CONTENT_ENCODING"),
+        );
         // "text/plain" for an untyped body is what the published SDK sends.
         let mime_type = self.mime_type(content_type.unwrap_or("text/plain"));
         w.map(2);
@@ -184,9 +213,23 @@ impl Encoder {
         }
     }
 
-    fn write_response(&self, w: &mut Writer<'_>, response: &Response<'_>, protocol: &str, bodies: Bodies) {
+    fn write_response(
+        &self,
+        w: &mut Writer<'_>,
+        response: &Response<'_>,
+        protocol: &str,
+        bodies: Bodies,
+    ) {
         let (status, status_text) = split_status(&response.status);
         let content_type = header(&response.headers, "content-type");
+        // A file that the server sends by itself is not counted here; what the app declared is true.
+        let declared = || {
+            header(&response.headers, "content-length")?
+                .trim()
+                .parse()
+                .ok()
+        };
+        let size_bytes = size(response.body.size_bytes.or_else(declared));
         w.map(9);
         w.str("status");
         w.int(status);
@@ -210,9 +253,13 @@ impl Encoder {
         w.str("headersSize");
         w.int(-1);
         w.str("bodySize");
-        w.int(size(response.body.size_bytes));
+        w.int(size_bytes);
         w.str("content");
-        let body = self.body(&response.body, content_type, header(&response.headers, "content-encoding"));
+        let body = self.body(
+            &response.body,
+            content_type,
+            header(&response.headers, "content-encoding"),
+        );
         w.map(if body.is_some() { 3 } else { 2 });
         if let Some(body) = body {
             w.str("text");
@@ -222,7 +269,7 @@ impl Encoder {
             }
         }
         w.str("size");
-        w.int(size(response.body.size_bytes));
+        w.int(size_bytes);
         w.str("mimeType");
         w.str(self.mime_type(content_type.unwrap_or("")));
     }
@@ -257,7 +304,8 @@ impl Encoder {
     /// The full URL, as a valid ASCII URI, with denied parameters replaced.
     fn url(&self, request: &Request<'_>) -> String {
         let query = redact::query_text(&self.rules, &request.query);
-        let mut url = String::with_capacity(16 + request.host.len() + request.path.len() + query.len());
+        let mut url =
+            String::with_capacity(16 + request.host.len() + request.path.len() + query.len());
         // Writing to a String cannot fail.
         let _ = write!(
             url,
@@ -275,7 +323,12 @@ impl Encoder {
 
 fn write_group(w: &mut Writer<'_>, group: &Group<'_>) {
     let optional = [("label", group.label), ("email", group.email)];
-    w.map(1 + optional.iter().map(|(_, value)| u32::from(value.is_some())).sum::<u32>());
+    w.map(
+        1 + optional
+            .iter()
+            .map(|(_, value)| u32::from(value.is_some()))
+            .sum::<u32>(),
+    );
     w.str("id");
     w.str(&redact::mask(group.id));
     for (name, value) in optional {
@@ -289,8 +342,16 @@ fn write_group(w: &mut Writer<'_>, group: &Group<'_>) {
 fn write_params(w: &mut Writer<'_>, params: &[Param<'_>]) {
     w.array(u32::try_from(params.len()).unwrap_or(0));
     for param in params {
-        let optional = [("fileName", &param.file_name), ("contentType", &param.content_type)];
-        w.map(2 + optional.iter().map(|(_, value)| u32::from(value.is_some())).sum::<u32>());
+        let optional = [
+            ("fileName", &param.file_name),
+            ("contentType", &param.content_type),
+        ];
+        w.map(
+            2 + optional
+                .iter()
+                .map(|(_, value)| u32::from(value.is_some()))
+                .sum::<u32>(),
+        );
         w.str("name");
         w.str(&param.name);
         w.str("value");
@@ -306,37 +367,54 @@ fn write_params(w: &mut Writer<'_>, params: &[Param<'_>]) {
 
 /// HAR writes -1 where a size is not known.
 fn size(size_bytes: Option<u64>) -> i64 {
-    size_bytes.and_then(|size| i64::try_from(size).ok()).unwrap_or(-1)
+    size_bytes
+        .and_then(|size| i64::try_from(size).ok())
+        .unwrap_or(-1)
 }
 
 fn timestamp(unix_ms: u64) -> String {
     // The format ends at the year 9999; a clock beyond it is not worth a panic.
     const LAST_MS: u64 = 253_402_300_799_999;
-    humantime::format_rfc3339_millis(UNIX_EPOCH + Duration::from_millis(unix_ms.min(LAST_MS))).to_string()
+    humantime::format_rfc3339_millis(UNIX_EPOCH + Duration::from_millis(unix_ms.min(LAST_MS)))
+        .to_string()
 }
 
 /// `200 OK` -> (200, `OK`). PEP 3333 promises that form; anything else is shown as status 0.
 fn split_status(status: &str) -> (i64, &str) {
     let (code, text) = status.split_once(' ').unwrap_or((status, ""));
-    code.parse::<u16>().map_or((0, status), |code| (i64::from(code), text))
+    code.parse::<u16>()
+        .map_or((0, status), |code| (i64::from(code), text))
 }
 
-fn header<'a>(headers: &'a [(std::borrow::Cow<'a, str>, std::borrow::Cow<'a, str>)], name: &str) -> Option<&'a str> {
-    headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_ref())
+fn header<'a>(
+    headers: &'a [(std::borrow::Cow<'a, str>, std::borrow::Cow<'a, str>)],
+    name: &str,
+) -> Option<&'a str> {
+    headers
+        .iter()
+        .find(|(key, _)| key.eq_ignore_ascii_case(name))
+        .map(|(_, value)| value.as_ref())
 }
 
 fn environ_header<'a>(
     headers: &'a [(std::borrow::Cow<'a, str>, std::borrow::Cow<'a, str>)],
     key: &str,
 ) -> Option<&'a str> {
-    headers.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_ref())
+    headers
+        .iter()
+        .find(|(name, _)| name == key)
+        .map(|(_, value)| value.as_ref())
 }
 
 /// `HTTP_X_API_KEY` -> `X-Api-Key`, `CONTENT_TYPE` -> `Content-Type`.
 fn header_name(environ_key: &str, name: &mut String) {
     name.clear();
     let mut starts_word = true;
-    for character in environ_key.strip_prefix("HTTP_").unwrap_or(environ_key).chars() {
+    for character in environ_key
+        .strip_prefix("HTTP_")
+        .unwrap_or(environ_key)
+        .chars()
+    {
         if character == '_' || character == '-' {
             name.push('-');
             starts_word = true;

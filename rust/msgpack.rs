@@ -73,7 +73,11 @@ fn value_to_json<'a>(input: &'a [u8], out: &mut Vec<u8>, depth: u8) -> Result<&'
         }
         marker @ (Marker::True | Marker::False) => {
             rest = tail(input)?;
-            let word: &[u8] = if marker == Marker::True { b"true" } else { b"false" };
+            let word: &[u8] = if marker == Marker::True {
+                b"true"
+            } else {
+                b"false"
+            };
             out.extend_from_slice(word);
         }
         Marker::FixStr(_) | Marker::Str8 | Marker::Str16 | Marker::Str32 => {

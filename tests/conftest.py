@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from readme_metrics import MetricsApiConfig, MetricsMiddleware
 from readme_metrics.commands.collector import Collector
@@ -68,7 +69,7 @@ class Gunicorn:
 
     def __init__(self, *args: str, config: dict[str, Any], server: str, queue_dir: Path) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", "--bind", "127.0.0.1:0", *args, "wsgi:make()"],
+            [sys.executable, "-m", "gunicorn", "--no-control-socket", "--bind", "127.0.0.1:0", *args, "wsgi:make()"],
             cwd=HERE,
             env={
                 **os.environ,
@@ -94,6 +95,23 @@ class Gunicorn:
         _, rest = self._process.communicate(timeout=60)
         return "".join(self.output) + rest
 
+    def workers(self) -> list[psutil.Process]:
+        return psutil.Process(self.pid).children()
+
+    def kill(self) -> None:
+        """SIGKILL to the master and every worker, at once."""
+        if self._process.poll() is None:
+            workers = self.workers()
+            self._process.kill()
+            for worker in workers:
+                worker.kill()
+            psutil.wait_procs(workers, timeout=30)
+            self._process.communicate()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
 
 @pytest.fixture
 def gunicorn(collector: Collector, tmp_path: Path) -> Iterator[Callable[..., Gunicorn]]:
@@ -106,6 +124,4 @@ def gunicorn(collector: Collector, tmp_path: Path) -> Iterator[Callable[..., Gun
 
     yield start
     for server in started:
-        if server._process.poll() is None:
-            server._process.kill()
-            server._process.communicate()
+        server.kill()

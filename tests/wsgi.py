@@ -97,6 +97,7 @@ def call(
     """Calls `wsgi_app` as a server does, and closes what it returned."""
     environ = {
         "REQUEST_METHOD": method,
+        "SCRIPT_NAME": "",
         "PATH_INFO": path,
         "QUERY_STRING": query,
         "CONTENT_TYPE": content_type,

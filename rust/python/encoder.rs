@@ -30,7 +30,10 @@ impl Encoder {
         guarded(|| {
             let rules = Rules::new(&denylist, &allowlist, redact_nested);
             let har = har::Encoder::new(rules, development, max_body_bytes, platform);
-            Ok(Encoder { har, trust_forwarded })
+            Ok(Encoder {
+                har,
+                trust_forwarded,
+            })
         })
     }
 }

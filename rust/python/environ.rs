@@ -19,7 +19,9 @@ impl<'py> Held<'py> {
     pub fn environ(environ: &Bound<'py, PyDict>) -> Held<'py> {
         let mut pairs = Vec::with_capacity(environ.len());
         for (key, value) in environ.iter() {
-            if let (Ok(key), Ok(value)) = (key.cast_into::<PyString>(), value.cast_into::<PyString>()) {
+            if let (Ok(key), Ok(value)) =
+                (key.cast_into::<PyString>(), value.cast_into::<PyString>())
+            {
                 pairs.push((key, value));
             }
         }
@@ -36,14 +38,22 @@ impl<'py> Held<'py> {
     }
 
     pub fn pairs(&self) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {
-        self.0.iter().map(|(name, value)| (name.to_string_lossy(), value.to_string_lossy())).collect()
+        self.0
+            .iter()
+            .map(|(name, value)| (name.to_string_lossy(), value.to_string_lossy()))
+            .collect()
     }
 
     /// The request that this environ describes.
     pub fn request<'a>(&'a self, body: Captured<'a>, trust_forwarded: bool) -> Request<'a> {
-        let mut request = Request { body, headers: Vec::with_capacity(self.0.len()), ..Request::default() };
+        let mut request = Request {
+            body,
+            headers: Vec::with_capacity(self.0.len()),
+            ..Request::default()
+        };
         let (mut script_name, mut path_info) = (Cow::Borrowed(""), Cow::Borrowed(""));
-        let (mut server_name, mut server_port, mut host) = (Cow::Borrowed(""), Cow::Borrowed(""), Cow::Borrowed(""));
+        let (mut server_name, mut server_port, mut host) =
+            (Cow::Borrowed(""), Cow::Borrowed(""), Cow::Borrowed(""));
         let mut forwarded = Forwarded::default();
         for (key, value) in &self.0 {
             let key = key.to_string_lossy();
@@ -79,7 +89,11 @@ impl<'py> Held<'py> {
             }
         }
         request.path = join_path(script_name, path_info);
-        request.host = if host.is_empty() { server_host(&server_name, &server_port, &request.scheme) } else { host };
+        request.host = if host.is_empty() {
+            server_host(&server_name, &server_port, &request.scheme)
+        } else {
+            host
+        };
         if trust_forwarded {
             forwarded.apply(&mut request);
         }
@@ -103,7 +117,10 @@ impl<'a> Forwarded<'a> {
             (&mut request.client_address, self.client),
         ] {
             // A chain of proxies appends: the first one saw the client.
-            let first = header.as_deref().and_then(|value| value.split(',').next()).map(str::trim);
+            let first = header
+                .as_deref()
+                .and_then(|value| value.split(',').next())
+                .map(str::trim);
             if let Some(first) = first.filter(|value| !value.is_empty()) {
                 *target = Cow::Owned(first.to_owned());
             }
@@ -130,7 +147,11 @@ fn join_path<'a>(script_name: Cow<'a, str>, path_info: Cow<'a, str>) -> Cow<'a, 
 /// PEP 3333, URL reconstruction: the server's own name where the client sent no `Host`.
 fn server_host<'a>(name: &str, port: &str, scheme: &str) -> Cow<'a, str> {
     let is_default_port = matches!((scheme, port), ("http", "80") | ("https", "443") | (_, ""));
-    Cow::Owned(if is_default_port { name.to_owned() } else { format!("{name}:{port}") })
+    Cow::Owned(if is_default_port {
+        name.to_owned()
+    } else {
+        format!("{name}:{port}")
+    })
 }
 
 /// The chunks of a body, held for as long as the core borrows their bytes.
@@ -138,7 +159,11 @@ pub struct Chunks<'py>(Vec<Bound<'py, PyBytes>>);
 
 impl<'py> Chunks<'py> {
     pub fn new(chunks: &Bound<'py, PyList>) -> PyResult<Chunks<'py>> {
-        chunks.iter().map(|chunk| Ok(chunk.cast_into::<PyBytes>()?)).collect::<PyResult<_>>().map(Chunks)
+        chunks
+            .iter()
+            .map(|chunk| Ok(chunk.cast_into::<PyBytes>()?))
+            .collect::<PyResult<_>>()
+            .map(Chunks)
     }
 
     pub fn len(&self) -> usize {

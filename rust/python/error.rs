@@ -22,6 +22,8 @@ pub fn guarded<T>(body: impl FnOnce() -> PyResult<T>) -> PyResult<T> {
             .map(ToString::to_string)
             .or_else(|| payload.downcast_ref::<String>().cloned())
             .unwrap_or_default();
-        Err(InternalError::new_err(format!("panic in the core: {message}")))
+        Err(InternalError::new_err(format!(
+            "panic in the core: {message}"
+        )))
     })
 }

@@ -25,7 +25,10 @@ fn mask(value: &str) -> PyResult<String> {
 #[pymodule(gil_used = false)]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
-    module.add("InternalError", module.py().get_type::<error::InternalError>())?;
+    module.add(
+        "InternalError",
+        module.py().get_type::<error::InternalError>(),
+    )?;
     module.add_function(wrap_pyfunction!(new_log_id, module)?)?;
     module.add_function(wrap_pyfunction!(mask, module)?)?;
     module.add_class::<encoder::Encoder>()?;

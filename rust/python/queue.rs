@@ -40,11 +40,23 @@ pub struct Queue {
 #[pymethods]
 impl Queue {
     #[new]
-    fn new(py: Python<'_>, directories: Vec<PathBuf>, name: String, max_bytes: u64) -> PyResult<Queue> {
+    fn new(
+        py: Python<'_>,
+        directories: Vec<PathBuf>,
+        name: String,
+        max_bytes: u64,
+    ) -> PyResult<Queue> {
         guarded(|| {
-            let options = queue::Options { directories, name, max_bytes };
+            let options = queue::Options {
+                directories,
+                name,
+                max_bytes,
+            };
             let queue = py.detach(|| queue::Queue::open(&options));
-            Ok(Queue { queue, counters: Counters::default() })
+            Ok(Queue {
+                queue,
+                counters: Counters::default(),
+            })
         })
     }
 
@@ -76,21 +88,28 @@ impl Queue {
             let headers = Held::headers(headers)?;
             let request_chunks = request_body.map(Chunks::new).transpose()?;
             let response_chunks = response_body.map(Chunks::new).transpose()?;
-            let captured_bytes = [&request_chunks, &response_chunks].into_iter().flatten().map(Chunks::len).sum::<usize>();
-            let captured = |chunks: &'_ Option<Chunks<'_>>, size_bytes| Captured {
-                bytes: chunks.as_ref().map(Chunks::joined),
-                size_bytes,
-            };
+            let captured_bytes = [&request_chunks, &response_chunks]
+                .into_iter()
+                .flatten()
+                .map(Chunks::len)
+                .sum::<usize>();
             let exchange = Exchange {
                 log_id,
-                group: Group { id: &group.0, label: group.1.as_deref(), email: group.2.as_deref() },
+                group: Group {
+                    id: &group.0,
+                    label: group.1.as_deref(),
+                    email: group.2.as_deref(),
+                },
                 started_unix_ms: milliseconds(started_unix_s),
                 duration_ms: milliseconds(duration_s),
-                request: environ.request(captured(&request_chunks, request_size), encoder.trust_forwarded),
+                request: environ.request(
+                    captured(request_chunks.as_ref(), request_size),
+                    encoder.trust_forwarded,
+                ),
                 response: Response {
                     status: status.into(),
                     headers: headers.pairs(),
-                    body: captured(&response_chunks, response_size),
+                    body: captured(response_chunks.as_ref(), response_size),
                 },
             };
             Ok(if captured_bytes < DETACH_BYTES {
@@ -103,14 +122,20 @@ impl Queue {
 
     /// Counts a request that should have been logged and was not.
     fn drop_one(&self, reason: &str) -> PyResult<()> {
-        let reason = DropReason::from_name(reason).ok_or_else(|| PyValueError::new_err(format!("unknown reason {reason:?}")))?;
+        let reason = DropReason::from_name(reason)
+            .ok_or_else(|| PyValueError::new_err(format!("unknown reason {reason:?}")))?;
         self.counters.add_made();
         self.counters.add_dropped(reason, 1);
         Ok(())
     }
 
     /// The oldest entries as one JSON array, or None where nothing waits. They stay queued until released.
-    fn peek(&self, py: Python<'_>, max_entries: usize, max_bytes: usize) -> PyResult<Option<Batch>> {
+    fn peek(
+        &self,
+        py: Python<'_>,
+        max_entries: usize,
+        max_bytes: usize,
+    ) -> PyResult<Option<Batch>> {
         guarded(|| {
             let Some((peek, batch)) = py.detach(|| {
                 let peek = self.queue.peek(max_entries, max_bytes)?;
@@ -131,14 +156,20 @@ impl Queue {
     /// Lets go of a batch: the server has it (`sent`), or has refused it for good. Once; later calls do nothing.
     fn release(&self, py: Python<'_>, batch: &Batch, sent: bool) -> PyResult<()> {
         guarded(|| {
-            let peek = batch.peek.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let peek = batch
+                .peek
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take();
             let Some(peek) = peek else { return Ok(()) };
             py.detach(|| self.queue.release(peek));
-            self.counters.add_dropped(DropReason::Corrupt, batch.malformed as u64);
+            self.counters
+                .add_dropped(DropReason::Corrupt, batch.malformed as u64);
             if sent {
                 self.counters.add_sent(batch.count as u64);
             } else {
-                self.counters.add_dropped(DropReason::Refused, batch.count as u64);
+                self.counters
+                    .add_dropped(DropReason::Refused, batch.count as u64);
             }
             Ok(())
         })
@@ -148,7 +179,13 @@ impl Queue {
     fn adopt(&self, py: Python<'_>) -> PyResult<u64> {
         guarded(|| {
             let adopted = py.detach(|| self.queue.adopt());
-            self.counters.add_adopted(adopted.entries);
+            // What was lost with a dead process's segment was made by that process, and is dropped by this one.
+            self.counters
+                .add_adopted(adopted.entries + adopted.dropped_entries);
+            self.counters
+                .add_dropped(DropReason::Orphan, adopted.dropped_entries);
+            self.counters
+                .add_dropped(DropReason::Corrupt, adopted.corrupt_entries);
             Ok(adopted.entries)
         })
     }
@@ -216,7 +253,12 @@ impl Queue {
         })
     }
 
-    fn push_encoded(&self, encoder: &har::Encoder, exchange: &Exchange<'_>, scratch: &mut Vec<u8>) -> u64 {
+    fn push_encoded(
+        &self,
+        encoder: &har::Encoder,
+        exchange: &Exchange<'_>,
+        scratch: &mut Vec<u8>,
+    ) -> u64 {
         self.counters.add_made();
         for bodies in [Bodies::Kept, Bodies::Dropped] {
             scratch.clear();
@@ -238,6 +280,13 @@ impl Queue {
         }
         self.counters.add_dropped(DropReason::Oversize, 1);
         0
+    }
+}
+
+fn captured<'a>(chunks: Option<&'a Chunks<'_>>, size_bytes: Option<u64>) -> Captured<'a> {
+    Captured {
+        bytes: chunks.map(Chunks::joined),
+        size_bytes,
     }
 }
 
