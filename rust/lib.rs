@@ -13,6 +13,6 @@
 //! batch     entries -> one JSON array
 //! ```
 
+pub mod queue;
 pub mod redact;
 pub mod rules;
-pub mod queue;
