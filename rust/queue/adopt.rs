@@ -1,0 +1,131 @@
+//! Finds the segments of dead processes, leases some, and keeps the rest within a bound.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::Adopted;
+use super::directory::{Directory, Entry, Extension};
+use super::layout::Defect;
+use super::lease::Lease;
+use super::leased::{self, Leased};
+
+/// Segments leased at once: each costs a descriptor. The rest wait on disk for the next scan.
+pub const LEASED_AT_ONCE: usize = 8;
+/// What may wait for adoption in one directory, when every process that could deliver it dies or lags. Beyond it the
+/// oldest segments go, counted.
+pub const ORPHAN_BYTES: u64 = 64 << 20;
+/// How long a segment of another layout version is left to those who can read it: longer than any rolling upgrade.
+const OTHER_VERSION_SECONDS: i64 = 24 * 60 * 60;
+
+/// Scans every rung, the one in use or not: a process may have died on a lower one while the best was full.
+pub fn scan(rungs: &[PathBuf], name: &str, mut slots: usize, found: &mut Adopted) -> Vec<Leased> {
+    let mut leased = Vec::new();
+    for rung in rungs {
+        if let Some(directory) = Directory::existing(rung, name) {
+            scan_directory(&Arc::new(directory), &mut slots, found, &mut leased);
+        }
+    }
+    leased
+}
+
+fn scan_directory(
+    directory: &Arc<Directory>,
+    slots: &mut usize,
+    found: &mut Adopted,
+    leased: &mut Vec<Leased>,
+) {
+    let mut left = Vec::new();
+    for entry in directory.others().unwrap_or_default() {
+        match consider(directory, entry, *slots > 0, found) {
+            Verdict::Leased(segment) => {
+                *slots -= 1;
+                leased.push(*segment);
+            }
+            Verdict::Left => left.push(entry),
+            Verdict::Done => {}
+        }
+    }
+    let mut bytes: u64 = left.iter().map(|entry| entry.bytes).sum();
+    for entry in left {
+        if bytes <= ORPHAN_BYTES {
+            break;
+        }
+        if evict(directory, entry, found) {
+            bytes -= entry.bytes;
+        }
+    }
+}
+
+enum Verdict {
+    Leased(Box<Leased>),
+    /// An orphan that waits on disk.
+    Left,
+    /// Not an orphan, or removed.
+    Done,
+}
+
+fn consider(
+    directory: &Arc<Directory>,
+    entry: Entry,
+    may_lease: bool,
+    found: &mut Adopted,
+) -> Verdict {
+    let Ok(Some(file)) = Lease::lock(directory, entry.name) else {
+        return Verdict::Done;
+    };
+    if entry.name.extension == Extension::Temporary {
+        let _ = directory.unlink(entry.name); // its creator died before it had a segment
+        return Verdict::Done;
+    }
+    let preamble = match leased::inspect(&file) {
+        Ok(preamble) => preamble,
+        Err(Defect::Version(_)) if age_seconds(&entry) < OTHER_VERSION_SECONDS => {
+            return Verdict::Left;
+        }
+        Err(_) => {
+            found.corrupt_segments += usize::from(directory.unlink(entry.name).is_ok());
+            return Verdict::Done;
+        }
+    };
+    if !may_lease {
+        return Verdict::Left;
+    }
+    let Ok(Some(lease)) = Lease::adopt(directory, entry.name, file) else {
+        return Verdict::Done;
+    };
+    let segment = Leased::open(lease, preamble);
+    found.corrupt_segments += usize::from(segment.damaged);
+    if segment.entries == 0 {
+        segment.lease().unlink();
+        return Verdict::Done;
+    }
+    found.segments += 1;
+    found.entries += segment.entries;
+    Verdict::Leased(Box::new(segment))
+}
+
+/// Removes an orphan and counts its entries as dropped.
+fn evict(directory: &Arc<Directory>, entry: Entry, found: &mut Adopted) -> bool {
+    let Ok(Some(file)) = Lease::lock(directory, entry.name) else {
+        return false;
+    };
+    let preamble = leased::inspect(&file);
+    let Ok(Some(lease)) = Lease::adopt(directory, entry.name, file) else {
+        return false;
+    };
+    lease.unlink();
+    found.dropped_segments += 1;
+    found.dropped_entries += preamble.map_or(0, |preamble| Leased::open(lease, preamble).entries);
+    true
+}
+
+fn age_seconds(entry: &Entry) -> i64 {
+    let elapsed = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs();
+    i64::try_from(elapsed)
+        .unwrap_or(i64::MAX)
+        .saturating_sub(entry.modified)
+}

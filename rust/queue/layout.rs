@@ -1,0 +1,137 @@
+//! The byte layout of a segment: sizes, offsets, the preamble and the record header. Drawn in [`super`].
+
+/// Reads `rmqueue` and a line feed, which a text-mode copy would damage.
+pub const MAGIC: u64 = u64::from_le_bytes(*b"rmqueue\n");
+/// Changes with every change of this file that an older reader would misread.
+pub const VERSION: u32 = 1;
+
+/// One page: the data area starts page-aligned.
+pub const HEADER_BYTES: u64 = 4096;
+/// Bytes of the preamble, which is written once, before the segment gets its name.
+pub const PREAMBLE_BYTES: usize = 48;
+/// Committed position. Alone on its 128 bytes: adjacent cache lines are fetched in pairs.
+pub const TAIL_OFFSET: u64 = 128;
+/// Released position, on its own 128 bytes for the same reason.
+pub const HEAD_OFFSET: u64 = 256;
+/// Reserved for this process's loss counters: [`COUNTERS`] words of 8 bytes, zero in this version.
+pub const COUNTERS_OFFSET: u64 = 512;
+pub const COUNTERS: u64 = 64;
+
+/// No segment is larger; a file that says so is not believed. Keeps every offset within 31 bits.
+pub const MAX_SEGMENT_BYTES: u64 = 1 << 30;
+/// Length and check of one record.
+pub const RECORD_HEADER_BYTES: u64 = 8;
+/// Records start on this boundary, so a record header never wraps.
+pub const ALIGNMENT: u64 = 8;
+
+const _: () = assert!(PREAMBLE_BYTES as u64 <= TAIL_OFFSET);
+const _: () = assert!(TAIL_OFFSET.is_multiple_of(128) && HEAD_OFFSET.is_multiple_of(128));
+const _: () = assert!(TAIL_OFFSET + 128 <= HEAD_OFFSET && HEAD_OFFSET + 128 <= COUNTERS_OFFSET);
+const _: () = assert!(COUNTERS_OFFSET + COUNTERS * 8 <= HEADER_BYTES);
+const _: () = assert!(HEADER_BYTES.is_multiple_of(ALIGNMENT));
+const _: () = assert!(RECORD_HEADER_BYTES.is_multiple_of(ALIGNMENT));
+const _: () = assert!(MAX_SEGMENT_BYTES <= i32::MAX as u64);
+
+/// What a segment says about itself. Little-endian, whatever the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Preamble {
+    pub file_bytes: u64,
+    /// Milliseconds since 1970. Diagnostic.
+    pub created_ms: u64,
+    /// Diagnostic only: the same number may be alive in another container, or reused.
+    pub creator_pid: u32,
+}
+
+/// Why a file is not a segment that this version reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Defect {
+    NotASegment,
+    /// Another version of this library wrote it.
+    Version(u32),
+    Size,
+}
+
+impl Preamble {
+    pub fn encode(&self) -> [u8; PREAMBLE_BYTES] {
+        let mut bytes = [0; PREAMBLE_BYTES];
+        bytes[0..8].copy_from_slice(&MAGIC.to_le_bytes());
+        bytes[8..12].copy_from_slice(&VERSION.to_le_bytes());
+        bytes[12..16].copy_from_slice(&HEADER_BYTES.to_le_bytes()[..4]);
+        bytes[16..24].copy_from_slice(&self.file_bytes.to_le_bytes());
+        bytes[24..32].copy_from_slice(&capacity(self.file_bytes).to_le_bytes());
+        bytes[32..40].copy_from_slice(&self.created_ms.to_le_bytes());
+        bytes[40..44].copy_from_slice(&self.creator_pid.to_le_bytes());
+        bytes
+    }
+
+    /// Checks every field against the length that the file system reports.
+    pub fn decode(bytes: &[u8; PREAMBLE_BYTES], file_bytes: u64) -> Result<Preamble, Defect> {
+        let u32_at = |at: usize| {
+            u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+        };
+        let u64_at = |at: usize| u64::from(u32_at(at)) | u64::from(u32_at(at + 4)) << 32;
+        if u64_at(0) != MAGIC {
+            return Err(Defect::NotASegment);
+        }
+        if u32_at(8) != VERSION {
+            return Err(Defect::Version(u32_at(8)));
+        }
+        let says = u64_at(16);
+        if u64::from(u32_at(12)) != HEADER_BYTES
+            || says != file_bytes
+            || !is_segment_size(says)
+            || u64_at(24) != capacity(says)
+        {
+            return Err(Defect::Size);
+        }
+        Ok(Preamble {
+            file_bytes,
+            created_ms: u64_at(32),
+            creator_pid: u32_at(40),
+        })
+    }
+}
+
+/// Whole pages, a header and at least one page of data.
+pub fn is_segment_size(file_bytes: u64) -> bool {
+    (2 * HEADER_BYTES..=MAX_SEGMENT_BYTES).contains(&file_bytes)
+        && file_bytes.is_multiple_of(HEADER_BYTES)
+}
+
+/// Bytes of the data area of a file of `file_bytes`.
+pub fn capacity(file_bytes: u64) -> u64 {
+    file_bytes.saturating_sub(HEADER_BYTES)
+}
+
+/// Bytes that a record with this payload takes in the ring; `None` if none could ever hold it.
+pub fn record_bytes(payload: usize) -> Option<u64> {
+    let payload = u64::try_from(payload)
+        .ok()
+        .filter(|&bytes| bytes < MAX_SEGMENT_BYTES)?;
+    Some(RECORD_HEADER_BYTES + payload.next_multiple_of(ALIGNMENT))
+}
+
+/// The word in front of a payload: its length, and above it a check that binds the length to this position.
+///
+/// The check tells a record from whatever else may stand there: zeros, payload bytes, or a record of an earlier lap.
+/// It does not cover the payload: a killed process loses no stores that it has made.
+pub fn record_header(position: u64, payload: u64) -> u64 {
+    debug_assert!(payload < MAX_SEGMENT_BYTES);
+    // The odd constant is 2^64 divided by the golden ratio (Fibonacci hashing): every input bit reaches the upper half.
+    let mixed = (position ^ (payload << 32) ^ MAGIC).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    (mixed & 0xFFFF_FFFF_0000_0000) | payload
+}
+
+/// The payload length in `header`, if `header` belongs at `position`.
+pub fn payload_length(position: u64, header: u64) -> Option<usize> {
+    let payload = header & 0xFFFF_FFFF;
+    let sound = payload < MAX_SEGMENT_BYTES && record_header(position, payload) == header;
+    sound.then_some(index(payload))
+}
+
+/// An offset or length within a segment as an index.
+#[allow(clippy::cast_possible_truncation)] // at most MAX_SEGMENT_BYTES, asserted above to fit 31 bits
+pub fn index(bytes: u64) -> usize {
+    debug_assert!(bytes <= MAX_SEGMENT_BYTES);
+    bytes as usize
+}

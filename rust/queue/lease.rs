@@ -1,0 +1,114 @@
+//! The lock that says a file's process is alive: a POSIX record lock over the whole file.
+//!
+//! The kernel frees it when its process dies, however that happens, and `fork` does not hand it on (`flock` and open file
+//! description locks are inherited, so a child would keep its dead parent's files locked). Its price: it belongs to the
+//! process, and closing *any* descriptor of the file drops it. So nothing here ever opens a file whose name says that
+//! this process holds it ([`super::directory::Name`]), and each holder keeps its descriptor until it is done.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::MetadataExt;
+use std::sync::Arc;
+
+use super::directory::{Directory, Extension, Name, effective_uid};
+
+/// Takes the lock if it is free or ours, without waiting; `false` if another process has it.
+pub fn try_lock(file: &File) -> io::Result<bool> {
+    // SAFETY: `flock` is plain integers, for which zeros are valid; its layout differs between systems.
+    let mut lock: libc::flock = unsafe { std::mem::zeroed() };
+    #[allow(clippy::cast_possible_truncation)]
+    // one-digit constants; their types differ between systems
+    {
+        lock.l_type = libc::F_WRLCK as libc::c_short;
+        lock.l_whence = libc::SEEK_SET as libc::c_short;
+    }
+    // Start 0 and length 0: the whole file, however long.
+    // SAFETY: the descriptor is open as long as `file` is borrowed, and `lock` outlives the call.
+    if unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETLK, &raw const lock) } == 0 {
+        return Ok(true);
+    }
+    let error = io::Error::last_os_error();
+    match error.raw_os_error() {
+        Some(libc::EACCES | libc::EAGAIN) => Ok(false),
+        _ => Err(error),
+    }
+}
+
+/// A file that this process has locked, under the name it has given it. Dropping it closes the file: the lock is free.
+pub struct Lease {
+    directory: Arc<Directory>,
+    name: Name,
+    file: File,
+}
+
+impl Lease {
+    /// Locks a file that this process has just created under a name of its own. `None`: an adopter was faster.
+    pub fn of_new(directory: &Arc<Directory>, name: Name, file: File) -> io::Result<Option<Lease>> {
+        Ok(try_lock(&file)?.then(|| Lease {
+            directory: Arc::clone(directory),
+            name,
+            file,
+        }))
+    }
+
+    /// Opens and locks a file of another process. `None`: that process lives, or the file is not one of ours.
+    pub fn lock(directory: &Directory, found: Name) -> io::Result<Option<File>> {
+        if found.is_own() {
+            return Ok(None); // opening and closing it would drop our own lock
+        }
+        let file = directory.open(found)?;
+        let status = file.metadata()?;
+        if !status.is_file() || status.uid() != effective_uid() || status.nlink() != 1 {
+            return Ok(None);
+        }
+        Ok(try_lock(&file)?.then_some(file))
+    }
+
+    /// Takes over `found`, which is locked through `file`, by renaming it. `None`: somebody was faster.
+    ///
+    /// A name is never used for a second file, so the rename can only move the file that is locked here: had another
+    /// process adopted it between our `open` and our lock, this name would be gone.
+    pub fn adopt(directory: &Arc<Directory>, found: Name, file: File) -> io::Result<Option<Lease>> {
+        let name = Name::own(Extension::Segment);
+        match directory.rename(found, name) {
+            Ok(()) => Ok(Some(Lease {
+                directory: Arc::clone(directory),
+                name,
+                file,
+            })),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Gives the file another extension of the same name.
+    pub fn rename(&mut self, extension: Extension) -> io::Result<()> {
+        let name = self.name.with(extension);
+        self.directory.rename(self.name, name)?;
+        self.name = name;
+        Ok(())
+    }
+
+    /// Whether the file is still there and the lock still ours. Something in this process may have opened and closed the
+    /// file (a backup, a `copytree`), which drops the lock: it is taken again here.
+    pub fn renew(&self) -> bool {
+        let linked = self.file.metadata().is_ok_and(|status| status.nlink() > 0);
+        linked && matches!(try_lock(&self.file), Ok(true))
+    }
+
+    /// Removes the file. Before it is closed, so that nobody finds it unlocked.
+    pub fn unlink(&self) {
+        let _ = self.directory.unlink(self.name);
+    }
+
+    /// Gives the file a name that is nobody's, so that this process can adopt it too. To be dropped under the same
+    /// [`Scan`](super::process::Scan): closing it after another thread has adopted it would free that thread's lock.
+    pub fn disown(&self) {
+        let _ = self.directory.rename(self.name, Name::nobodys());
+    }
+}

@@ -1,0 +1,130 @@
+//! A dead process's segment, read through its file.
+//!
+//! It is never mapped: whatever the file holds, however short it is cut, and whatever its disk does, a read that fails is
+//! an error here and not a SIGBUS.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+use super::layout::{self, Defect, HEADER_BYTES, PREAMBLE_BYTES, Preamble};
+use super::lease::Lease;
+use super::memory::{Memory, Word};
+use super::ring::{Consumer, Corrupt, Records};
+use super::sync::{AtomicU64, Ordering};
+
+/// The file as the memory of a ring. Its producer is dead, so the positions change through this process alone.
+pub struct LeasedFile {
+    lease: Lease,
+    capacity: u64,
+    tail: AtomicU64,
+    head: AtomicU64,
+}
+
+impl LeasedFile {
+    fn open(lease: Lease, preamble: Preamble) -> LeasedFile {
+        let word = |offset| {
+            // A position that cannot be read becomes one that no ring has.
+            let mut bytes = [0xFF; 8];
+            let _ = lease.file().read_exact_at(&mut bytes, offset);
+            AtomicU64::new(u64::from_ne_bytes(bytes))
+        };
+        let (tail, head) = (word(layout::TAIL_OFFSET), word(layout::HEAD_OFFSET));
+        LeasedFile {
+            lease,
+            capacity: layout::capacity(preamble.file_bytes),
+            tail,
+            head,
+        }
+    }
+
+    fn word(&self, word: Word) -> (&AtomicU64, u64) {
+        match word {
+            Word::Tail => (&self.tail, layout::TAIL_OFFSET),
+            Word::Head => (&self.head, layout::HEAD_OFFSET),
+        }
+    }
+}
+
+impl Memory for LeasedFile {
+    fn capacity(&self) -> u64 {
+        self.capacity
+    }
+
+    fn load(&self, word: Word, order: Ordering) -> u64 {
+        self.word(word).0.load(order)
+    }
+
+    fn store(&self, word: Word, value: u64, order: Ordering) {
+        let (cached, offset) = self.word(word);
+        cached.store(value, order);
+        // A store that does not reach the file leaves these records to the next adopter: sent twice, not lost.
+        let _ = self.lease.file().write_all_at(&value.to_ne_bytes(), offset);
+    }
+
+    /// Nobody pushes into a dead process's segment.
+    unsafe fn write(&self, _: u64, _: &[u8]) {}
+
+    unsafe fn read(&self, offset: u64, bytes: &mut [u8]) -> bool {
+        self.lease
+            .file()
+            .read_exact_at(bytes, HEADER_BYTES + offset)
+            .is_ok()
+    }
+}
+
+/// Reads and checks the preamble of a locked file.
+pub fn inspect(file: &File) -> Result<Preamble, Defect> {
+    let mut bytes = [0; PREAMBLE_BYTES];
+    file.read_exact_at(&mut bytes, 0)
+        .map_err(|_| Defect::NotASegment)?;
+    let length = file.metadata().map_err(|_| Defect::NotASegment)?.len();
+    Preamble::decode(&bytes, length)
+}
+
+/// A leased segment and what waits in it.
+pub struct Leased {
+    pub consumer: Consumer<LeasedFile>,
+    pub entries: u64,
+    /// Beyond these entries the segment made no sense.
+    pub damaged: bool,
+}
+
+impl Leased {
+    /// Counts the waiting entries by walking them, since a stored count could be one off after a crash. What the walk cannot
+    /// read is cut off.
+    pub fn open(lease: Lease, preamble: Preamble) -> Leased {
+        let mut consumer = Consumer::attach(LeasedFile::open(lease, preamble));
+        let (entries, broken) = match consumer.records() {
+            Ok(records) => count(records),
+            Err(Corrupt) => (0, Some(0)),
+        };
+        if let Some(position) = broken {
+            consumer.cut(position);
+        }
+        Leased {
+            consumer,
+            entries,
+            damaged: broken.is_some(),
+        }
+    }
+
+    pub fn lease(&self) -> &Lease {
+        &self.consumer.memory().lease
+    }
+
+    pub fn bytes(&self) -> u64 {
+        self.consumer.records().map_or(0, |records| records.bytes())
+    }
+}
+
+/// The sound records, and where they end if that is not the tail.
+fn count<M: Memory>(mut records: Records<'_, M>) -> (u64, Option<u64>) {
+    let mut entries = 0;
+    loop {
+        match records.next_record() {
+            Ok(Some(_)) => entries += 1,
+            Ok(None) => return (entries, None),
+            Err(Corrupt) => return (entries, Some(records.position())),
+        }
+    }
+}

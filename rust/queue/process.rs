@@ -1,0 +1,130 @@
+//! Which process this is. Everything that a forked child must not take for its own is tagged with the answer.
+
+use std::time::{Duration, Instant};
+
+use memmap2::MmapOptions;
+
+use super::sync::{AtomicPtr, AtomicU64, Ordering};
+
+/// One process, for as long as it lives. Written once, before it is published.
+///
+/// It has a memory page of its own, which the kernel clears in forked children where it can (Linux). Elsewhere the pid
+/// tells the child from its parent, which holds until a pid is used again by the parent's own grandchild.
+struct Identity {
+    pid: AtomicU64,
+    token: AtomicU64,
+}
+
+/// Replaced, never freed: a child that draws a new identity leaves its parent's page alone.
+static IDENTITY: AtomicPtr<Identity> = AtomicPtr::null();
+
+fn pid() -> u64 {
+    u64::from(std::process::id())
+}
+
+fn current() -> Option<u64> {
+    // Acquire: the fields were written before the pointer was published.
+    let identity = IDENTITY.load(Ordering::Acquire);
+    // SAFETY: null or a leaked page that holds an `Identity`; zeros, which a child may find, are one too.
+    let identity = unsafe { identity.as_ref() }?;
+    (identity.pid.load(Ordering::Relaxed) == pid()).then(|| identity.token.load(Ordering::Relaxed))
+}
+
+/// 64 bits of the operating system's randomness, drawn once per process: never run-once, so that a fork of a fork draws
+/// again, and without a lock, which a fork could catch held.
+pub fn token() -> u64 {
+    loop {
+        let seen = IDENTITY.load(Ordering::Acquire);
+        if let Some(token) = current() {
+            return token;
+        }
+        let drawn = draw();
+        // Release: publishes the fields. A thread that was faster has published its own, which the next turn finds.
+        if !IDENTITY.replace(seen, drawn, Ordering::Release) {
+            forget(drawn);
+        }
+    }
+}
+
+/// Whether this process drew `token`. Costs one `getpid`.
+pub fn is(token: u64) -> bool {
+    current() == Some(token)
+}
+
+/// Fresh randomness that is nobody's token: the name under which a file waits for whoever comes.
+pub fn random() -> u64 {
+    // A version 4 UUID has six fixed bits, three in each half or so; folded, every bit is random.
+    let (high, low) = uuid::Uuid::new_v4().as_u64_pair();
+    (high ^ low).max(1)
+}
+
+/// A number no file of this process has had. A child counts on from its parent's, under another token.
+pub fn next_sequence() -> u64 {
+    static SEQUENCE: AtomicU64 = AtomicU64::new(0);
+    SEQUENCE.fetch_add(1, Ordering::Relaxed)
+}
+
+fn draw() -> *mut Identity {
+    let identity = Identity {
+        pid: AtomicU64::new(pid()),
+        token: AtomicU64::new(random()),
+    };
+    let Ok(mut page) = MmapOptions::new().len(size_of::<Identity>()).map_anon() else {
+        return Box::into_raw(Box::new(identity));
+    };
+    #[allow(clippy::cast_ptr_alignment)] // a mapping starts on a page
+    let place = page.as_mut_ptr().cast::<Identity>();
+    // SAFETY: a fresh page: aligned, writable, large enough, nobody else's.
+    unsafe { place.write(identity) };
+    #[cfg(target_os = "linux")]
+    // SAFETY: our own page, of which the kernel rounds the length up. A refusal (before Linux 4.14) leaves the pid check.
+    unsafe {
+        libc::madvise(place.cast(), page.len(), libc::MADV_WIPEONFORK);
+    }
+    std::mem::forget(page);
+    place
+}
+
+/// Two threads drew at once and this one lost: 16 bytes or a page, once in a process's life, are not worth a second path.
+fn forget(_: *mut Identity) {}
+
+/// Held while this process scans a directory: POSIX record locks do not exclude the threads of one process, and
+/// closing any descriptor of a file drops the lock that another thread has just taken on it.
+pub struct Scan {
+    token: u64,
+}
+
+/// The token of the process that scans. A value that is not ours was inherited from a parent that forked while it
+/// scanned: it counts as free.
+static SCANNER: AtomicU64 = AtomicU64::new(0);
+
+impl Scan {
+    /// `None` while another thread of this process scans.
+    pub fn begin() -> Option<Scan> {
+        let token = token();
+        let holder = SCANNER.load(Ordering::Relaxed);
+        // SYNC POINT (one scan at a time): Acquire pairs with the Release in `drop`.
+        let free = holder != token && SCANNER.replace(holder, token, Ordering::Acquire);
+        free.then_some(Scan { token })
+    }
+
+    /// `None` if another thread of this process still scans after `patience`.
+    pub fn begin_within(patience: Duration) -> Option<Scan> {
+        let deadline = Instant::now() + patience;
+        loop {
+            let scan = Scan::begin();
+            if scan.is_some() || Instant::now() >= deadline {
+                return scan;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+impl Drop for Scan {
+    fn drop(&mut self) {
+        // SYNC POINT (one scan at a time): Release pairs with the Acquire in `begin`. A child forked meanwhile has another
+        // token by now, and leaves the word alone.
+        SCANNER.replace(self.token, 0, Ordering::Release);
+    }
+}

@@ -1,0 +1,114 @@
+//! Makes the segments of this process: a named file on a rung, or private memory.
+
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::directory::{Directory, Extension, Name};
+use super::layout::{self, Preamble};
+use super::lease::Lease;
+use super::memory::Mapping;
+
+/// How often a file is made anew because an adopter took it for rubbish between `open` and the lock.
+const ATTEMPTS: usize = 3;
+
+/// A fresh segment: its memory, and its file if it has one.
+pub fn create(
+    directory: Option<&Arc<Directory>>,
+    file_bytes: u64,
+) -> io::Result<(Mapping, Option<Lease>)> {
+    if !layout::is_segment_size(file_bytes) {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    let Some(directory) = directory else {
+        return Ok((Mapping::private(file_bytes)?, None));
+    };
+    let mut attempt = 1;
+    loop {
+        match create_file(directory, file_bytes) {
+            Ok((mapping, lease)) => return Ok((mapping, Some(lease))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && attempt < ATTEMPTS => {
+                attempt += 1;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Lock, allocate, initialise, rename: in this order, nobody ever finds a segment that is not whole, and nobody takes
+/// one whose creator lives. `NotFound` if an adopter removed the file before it was locked.
+fn create_file(directory: &Arc<Directory>, file_bytes: u64) -> io::Result<(Mapping, Lease)> {
+    let name = Name::own(Extension::Temporary);
+    let file = directory.create_file(name)?;
+    let Some(mut lease) = Lease::of_new(directory, name, file)? else {
+        return Err(io::ErrorKind::NotFound.into());
+    };
+    let made = allocate(lease.file(), file_bytes)
+        .and_then(|()| Mapping::of_file(lease.file(), file_bytes))
+        .and_then(|mut mapping| {
+            mapping.write_preamble(&Preamble {
+                file_bytes,
+                created_ms: now_ms(),
+                creator_pid: std::process::id(),
+            });
+            lease.rename(Extension::Segment)?;
+            Ok(mapping)
+        });
+    match made {
+        Ok(mapping) => Ok((mapping, lease)),
+        Err(error) => {
+            lease.unlink();
+            Err(error)
+        }
+    }
+}
+
+/// Reserves every block now: a store into a page that a full file system cannot provide is a SIGBUS, this an `ENOSPC`.
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+fn allocate(file: &File, file_bytes: u64) -> io::Result<()> {
+    use std::os::fd::AsRawFd;
+
+    /// Small steps, so that a process with a fast interval timer gets on between two signals: tmpfs undoes an interrupted
+    /// call.
+    const STEP: u64 = 256 * 1024;
+    const INTERRUPTIONS: usize = 100;
+
+    let (mut offset, mut interruptions) = (0, 0);
+    while offset < file_bytes {
+        let step = STEP.min(file_bytes - offset);
+        let (from, length) = (libc::off_t::try_from(offset), libc::off_t::try_from(step));
+        let (Ok(from), Ok(length)) = (from, length) else {
+            return Err(io::ErrorKind::InvalidInput.into());
+        };
+        // SAFETY: touches no memory of ours; the descriptor is open as long as `file` is borrowed.
+        match unsafe { libc::posix_fallocate(file.as_raw_fd(), from, length) } {
+            0 => offset += step,
+            libc::EINTR if interruptions < INTERRUPTIONS => interruptions += 1,
+            error => return Err(io::Error::from_raw_os_error(error)),
+        }
+    }
+    Ok(())
+}
+
+/// Where the call is missing, writing zeros reserves as much.
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+fn allocate(file: &File, file_bytes: u64) -> io::Result<()> {
+    use std::os::unix::fs::FileExt;
+
+    let zeros = [0; 64 * 1024];
+    let mut offset = 0;
+    while offset < file_bytes {
+        let step = zeros.len().min(layout::index(file_bytes - offset));
+        file.write_all_at(&zeros[..step], offset)?;
+        offset += step as u64;
+    }
+    Ok(())
+}
+
+fn now_ms() -> u64 {
+    let elapsed = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
+}

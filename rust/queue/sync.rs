@@ -1,0 +1,85 @@
+//! The only door to atomics: the standard library's, or `loom`'s when a model is explored.
+//!
+//! `clippy.toml` forbids the atomic types everywhere else, so that no ring can be written which `loom` does not see. They
+//! are wrapped, not re-exported: the lint looks through a re-export.
+#![allow(clippy::disallowed_types)]
+
+#[cfg(loom)]
+use loom::sync::atomic;
+#[cfg(not(loom))]
+use std::sync::atomic;
+
+pub use atomic::Ordering;
+#[cfg(loom)]
+pub use loom::sync::Arc;
+#[cfg(not(loom))]
+pub use std::sync::Arc;
+
+/// A word shared between threads, or between processes.
+#[derive(Debug)]
+#[repr(transparent)]
+pub struct AtomicU64(atomic::AtomicU64);
+
+impl AtomicU64 {
+    #[cfg(not(loom))]
+    pub const fn new(value: u64) -> AtomicU64 {
+        AtomicU64(atomic::AtomicU64::new(value))
+    }
+
+    #[cfg(loom)]
+    pub fn new(value: u64) -> AtomicU64 {
+        AtomicU64(atomic::AtomicU64::new(value))
+    }
+
+    /// The word at `pointer`.
+    ///
+    /// # Safety
+    /// That of [`std::sync::atomic::AtomicU64::from_ptr`]: aligned, valid for `'a`, and accessed only atomically.
+    #[cfg(not(loom))]
+    pub unsafe fn from_ptr<'a>(pointer: *mut u64) -> &'a AtomicU64 {
+        // SAFETY: the caller's; `AtomicU64` is transparent.
+        unsafe { &*pointer.cast::<AtomicU64>() }
+    }
+
+    pub fn load(&self, order: Ordering) -> u64 {
+        self.0.load(order)
+    }
+
+    pub fn store(&self, value: u64, order: Ordering) {
+        self.0.store(value, order);
+    }
+
+    pub fn fetch_add(&self, value: u64, order: Ordering) -> u64 {
+        self.0.fetch_add(value, order)
+    }
+
+    /// Whether the word held `current` and now holds `new`.
+    pub fn replace(&self, current: u64, new: u64, success: Ordering) -> bool {
+        self.0
+            .compare_exchange(current, new, success, Ordering::Relaxed)
+            .is_ok()
+    }
+}
+
+/// A pointer shared between threads.
+#[cfg(not(loom))]
+#[derive(Debug)]
+pub struct AtomicPtr<T>(atomic::AtomicPtr<T>);
+
+#[cfg(not(loom))]
+impl<T> AtomicPtr<T> {
+    pub const fn null() -> AtomicPtr<T> {
+        AtomicPtr(atomic::AtomicPtr::new(std::ptr::null_mut()))
+    }
+
+    pub fn load(&self, order: Ordering) -> *mut T {
+        self.0.load(order)
+    }
+
+    /// Whether the pointer was `current` and now is `new`.
+    pub fn replace(&self, current: *mut T, new: *mut T, success: Ordering) -> bool {
+        self.0
+            .compare_exchange(current, new, success, Ordering::Relaxed)
+            .is_ok()
+    }
+}

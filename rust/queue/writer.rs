@@ -1,0 +1,243 @@
+//! The pushing side: this process's own segments, how they grow and shrink, and what waits.
+
+use std::sync::Arc;
+
+use super::directory::Directory;
+use super::layout::{self, HEADER_BYTES, RECORD_HEADER_BYTES};
+use super::lease::Lease;
+use super::memory::Mapping;
+use super::ring::{Consumer, Producer, ring};
+use super::{Refusal, segment};
+
+/// What an idle process holds.
+pub const HOME_BYTES: u64 = 1 << 20;
+/// Rather refuse than add a segment smaller than this.
+const LEAST_OVERFLOW_BYTES: u64 = 64 * 1024;
+
+/// One of this process's own segments.
+pub struct Own {
+    pub id: u64,
+    file_bytes: u64,
+    producer: Producer<Mapping>,
+    /// Its file and lock; `None` in private memory.
+    pub lease: Option<Lease>,
+    pub waiting: Waiting,
+    /// Its file is gone or its lock lost: what is in it will be sent, nothing more goes in.
+    sealed: bool,
+}
+
+/// What waits somewhere.
+#[derive(Clone, Copy, Default)]
+pub struct Waiting {
+    pub segments: usize,
+    pub entries: u64,
+    pub bytes: u64,
+}
+
+impl Waiting {
+    pub fn add(&mut self, entries: u64, bytes: u64) {
+        self.entries += entries;
+        self.bytes += bytes;
+    }
+
+    /// Saturates: an entry released twice, or of a segment set aside meanwhile, must not turn a count over.
+    pub fn remove(&mut self, entries: u64, bytes: u64) {
+        self.entries = self.entries.saturating_sub(entries);
+        self.bytes = self.bytes.saturating_sub(bytes);
+    }
+}
+
+/// Everything a push touches, behind one short lock.
+///
+/// Home is the first segment. When the newest is full, an overflow of twice its size joins; pushes go to the newest, so
+/// the order of entries is the order of segments. Once all are drained only home is left.
+pub struct Writer {
+    directory: Option<Arc<Directory>>,
+    max_bytes: u64,
+    segments: Vec<Own>,
+    next_id: u64,
+    /// Reading ends of new segments, until the reader fetches them: the reader's lock is held while it copies, so a push
+    /// never takes it.
+    arrivals: Vec<(u64, Consumer<Mapping>)>,
+    waiting: Waiting,
+    /// Kept here for the counts: the reader's lock may be busy.
+    pub leased: Waiting,
+    /// The last segment could not be made: not tried again until something has changed.
+    blocked: bool,
+    closed: bool,
+    /// Entries in own segments that were set aside, not yet reported.
+    pub lost_entries: u64,
+    pub lost_segments: usize,
+}
+
+impl Writer {
+    /// Starts with a home; the error is why there is no room for one.
+    pub fn open(directory: Option<Arc<Directory>>, max_bytes: u64) -> std::io::Result<Writer> {
+        let mut writer = Writer::without_home(directory, max_bytes);
+        writer.add(writer.home_bytes())?;
+        Ok(writer)
+    }
+
+    /// Makes its home when the first entry needs it, or refuses that.
+    pub fn without_home(directory: Option<Arc<Directory>>, max_bytes: u64) -> Writer {
+        Writer {
+            directory,
+            max_bytes: max_bytes.clamp(2 * HEADER_BYTES, layout::MAX_SEGMENT_BYTES) / HEADER_BYTES
+                * HEADER_BYTES,
+            segments: Vec::new(),
+            next_id: 0,
+            arrivals: Vec::new(),
+            waiting: Waiting::default(),
+            leased: Waiting::default(),
+            blocked: false,
+            closed: false,
+            lost_entries: 0,
+            lost_segments: 0,
+        }
+    }
+
+    fn home_bytes(&self) -> u64 {
+        HOME_BYTES.min(self.max_bytes)
+    }
+
+    /// The largest payload that an empty queue takes: in home, or in an overflow that takes all the rest.
+    pub fn max_entry_bytes(&self) -> usize {
+        let home = self.home_bytes();
+        let rest = self.max_bytes - home;
+        let largest = if rest < LEAST_OVERFLOW_BYTES {
+            home
+        } else {
+            home.max(rest)
+        };
+        layout::index(layout::capacity(largest) - RECORD_HEADER_BYTES)
+    }
+
+    /// Appends `entry`, growing if need be, and returns the number of own entries waiting.
+    pub fn push(&mut self, entry: &[u8]) -> Result<u64, Refusal> {
+        if entry.len() > self.max_entry_bytes() {
+            return Err(Refusal::TooLarge);
+        }
+        if self.closed {
+            return Err(Refusal::Full);
+        }
+        // A ring that a stranger has scribbled on refuses as a full one does; the reader will set it aside.
+        let taken = self.push_newest(entry).or_else(|| {
+            self.grow(entry.len())?;
+            self.push_newest(entry)
+        });
+        let bytes = taken.ok_or(Refusal::Full)?;
+        self.waiting.add(1, bytes);
+        Ok(self.waiting.entries)
+    }
+
+    fn push_newest(&mut self, entry: &[u8]) -> Option<u64> {
+        let newest = self.segments.last_mut().filter(|newest| !newest.sealed)?;
+        let bytes = newest.producer.push(entry).ok()?;
+        newest.waiting.add(1, bytes);
+        Some(bytes)
+    }
+
+    /// Adds a segment with room for `payload` bytes, within the bound.
+    fn grow(&mut self, payload: usize) -> Option<()> {
+        if self.blocked {
+            return None;
+        }
+        let need = HEADER_BYTES + layout::record_bytes(payload)?;
+        let held: u64 = self.segments.iter().map(|segment| segment.file_bytes).sum();
+        let left = self.max_bytes.saturating_sub(held);
+        let (usual, least) = match self.segments.last() {
+            None => (self.home_bytes(), 2 * HEADER_BYTES),
+            Some(newest) => (2 * newest.file_bytes, LEAST_OVERFLOW_BYTES),
+        };
+        let file_bytes = usual.max(need.next_multiple_of(HEADER_BYTES)).min(left);
+        if file_bytes < need.max(least) {
+            return None;
+        }
+        self.blocked = self.add(file_bytes).is_err();
+        (!self.blocked).then_some(())
+    }
+
+    fn add(&mut self, file_bytes: u64) -> std::io::Result<()> {
+        let (mapping, lease) = segment::create(self.directory.as_ref(), file_bytes)?;
+        let (producer, consumer) = ring(mapping);
+        let id = self.new_id();
+        self.segments.push(Own {
+            id,
+            file_bytes,
+            producer,
+            lease,
+            waiting: Waiting::default(),
+            sealed: false,
+        });
+        self.arrivals.push((id, consumer));
+        Ok(())
+    }
+
+    pub fn new_id(&mut self) -> u64 {
+        self.next_id += 1;
+        self.next_id
+    }
+
+    pub fn take_arrivals(&mut self) -> Vec<(u64, Consumer<Mapping>)> {
+        std::mem::take(&mut self.arrivals)
+    }
+
+    /// Own and leased together.
+    pub fn waiting(&self) -> Waiting {
+        Waiting {
+            segments: self.segments.len() + self.leased.segments,
+            entries: self.waiting.entries + self.leased.entries,
+            bytes: self.waiting.bytes + self.leased.bytes,
+        }
+    }
+
+    /// Notes that the reader has released entries of an own segment.
+    pub fn released(&mut self, id: u64, entries: u64, bytes: u64) {
+        self.blocked = false;
+        if let Some(own) = self.segments.iter_mut().find(|own| own.id == id) {
+            own.waiting.remove(entries, bytes);
+            self.waiting.remove(entries, bytes);
+        }
+    }
+
+    /// Takes out the drained segments, except home.
+    pub fn retire(&mut self) -> Vec<Own> {
+        let home_bytes = self.home_bytes();
+        let mut first = true;
+        let drained = |own: &mut Own| {
+            let home = std::mem::take(&mut first) && own.file_bytes <= home_bytes && !own.sealed;
+            own.waiting.entries == 0 && !home
+        };
+        self.segments.extract_if(.., drained).collect()
+    }
+
+    /// Takes out a segment whose memory makes no sense; its entries are lost and counted.
+    pub fn set_aside(&mut self, id: u64) -> Option<Own> {
+        let index = self.segments.iter().position(|own| own.id == id)?;
+        let own = self.segments.remove(index);
+        self.lost_segments += 1;
+        self.lost_entries += own.waiting.entries;
+        self.waiting.remove(own.waiting.entries, own.waiting.bytes);
+        Some(own)
+    }
+
+    /// Seals the segments whose file or lock is gone, and lets a refused growth be tried again.
+    pub fn inspect(&mut self) {
+        for own in &mut self.segments {
+            own.sealed |= own.lease.as_ref().is_some_and(|lease| !lease.renew());
+        }
+        self.blocked = false;
+    }
+
+    /// Ends pushing and gives away all segments.
+    pub fn close(&mut self) -> Vec<Own> {
+        self.closed = true;
+        self.waiting = Waiting::default();
+        self.leased = Waiting::default();
+        std::mem::take(&mut self.segments)
+    }
+
+    pub fn is_closed(&self) -> bool {
+        self.closed
+    }
+}

@@ -1,0 +1,63 @@
+//! What the queue tests share.
+#![allow(dead_code)] // each test binary uses a part
+#![allow(clippy::unwrap_used, clippy::panic)] // tests, though not marked so
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use readme_metrics_core::queue::{Adopted, Options, Peek, Queue};
+
+pub fn options(rung: &Path) -> Options {
+    Options {
+        directories: vec![rung.to_owned()],
+        name: "app".to_owned(),
+        max_bytes: 16 << 20,
+    }
+}
+
+pub fn entries(peek: &Peek) -> Vec<Vec<u8>> {
+    peek.entries().map(<[u8]>::to_vec).collect()
+}
+
+/// Everything that waits, released.
+pub fn drain(queue: &Queue) -> Vec<Vec<u8>> {
+    let mut all = Vec::new();
+    while let Some(peek) = queue.peek(1000, 1 << 20) {
+        all.extend(entries(&peek));
+        queue.release(peek);
+    }
+    all
+}
+
+/// Adopts until `enough` is there, since another test in this process may be scanning. Fails after ten seconds.
+pub fn adopt_until(queue: &Queue, enough: impl Fn(&Adopted) -> bool) -> Adopted {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let mut sum = Adopted::default();
+    loop {
+        let found = queue.adopt();
+        sum.segments += found.segments;
+        sum.entries += found.entries;
+        sum.dropped_segments += found.dropped_segments;
+        sum.dropped_entries += found.dropped_entries;
+        sum.corrupt_segments += found.corrupt_segments;
+        sum.corrupt_entries += found.corrupt_entries;
+        if enough(&sum) {
+            return sum;
+        }
+        assert!(Instant::now() < deadline, "only {sum:?}");
+    }
+}
+
+/// Names and lengths of the files in `directory`.
+pub fn files(directory: &Path) -> Vec<(String, u64)> {
+    let mut files: Vec<_> = std::fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| {
+            let entry = entry.unwrap();
+            let bytes = std::fs::symlink_metadata(entry.path()).unwrap().len();
+            (entry.file_name().into_string().unwrap(), bytes)
+        })
+        .collect();
+    files.sort();
+    files
+}

@@ -1,0 +1,210 @@
+//! Push, peek and release through the front door; growth, bounds and order.
+
+mod common;
+
+use common::{adopt_until, drain, entries, options};
+use readme_metrics_core::queue::{Adopted, Options, Queue, Refusal};
+use tempfile::tempdir;
+
+const MIB: usize = 1 << 20;
+
+#[test]
+fn entries_come_out_in_order_and_stay_until_released() {
+    let rung = tempdir().unwrap();
+    let queue = Queue::open(&options(rung.path()));
+    assert!(queue.directory().unwrap().starts_with(rung.path()));
+    assert_eq!(queue.push(b"one"), Ok(1));
+    assert_eq!(queue.push(b""), Ok(2));
+    assert_eq!(queue.push(b"three"), Ok(3));
+
+    let peek = queue.peek(2, usize::MAX).unwrap();
+    assert_eq!((peek.len(), peek.bytes()), (2, 3));
+    assert_eq!(entries(&peek), [b"one".to_vec(), b"".to_vec()]);
+    drop(peek);
+    assert_eq!(queue.waiting(), 3);
+
+    let peek = queue.peek(2, usize::MAX).unwrap();
+    queue.release(peek);
+    assert_eq!(queue.waiting(), 1);
+    assert_eq!(drain(&queue), [b"three".to_vec()]);
+    assert_eq!((queue.waiting(), queue.waiting_bytes()), (0, 0));
+    assert!(queue.peek(1, 1).is_none());
+}
+
+#[test]
+fn a_peek_is_bounded_but_never_empty() {
+    let queue = private();
+    for size in [10, 20, 30] {
+        queue.push(&vec![7; size]).unwrap();
+    }
+    assert_eq!(queue.peek(10, 5).unwrap().len(), 1);
+    assert_eq!(queue.peek(0, 0).unwrap().len(), 1);
+    assert_eq!(queue.peek(10, 30).unwrap().len(), 2);
+    assert_eq!(queue.peek(10, 59).unwrap().len(), 2);
+    assert_eq!(queue.peek(10, 60).unwrap().len(), 3);
+    assert_eq!(queue.peek(1, 60).unwrap().len(), 1);
+}
+
+#[test]
+fn two_peeks_at_the_same_entries_release_them_once() {
+    let queue = private();
+    for entry in [b"a", b"b", b"c", b"d"] {
+        queue.push(entry).unwrap();
+    }
+    let (long, short) = (queue.peek(3, 99).unwrap(), queue.peek(1, 99).unwrap());
+    queue.release(short);
+    assert_eq!(queue.waiting(), 3);
+    queue.release(long);
+    assert_eq!(queue.waiting(), 1);
+
+    let (short, long) = (queue.peek(1, 99).unwrap(), queue.peek(1, 99).unwrap());
+    queue.release(long);
+    queue.release(short);
+    assert_eq!((queue.waiting(), queue.waiting_bytes()), (0, 0));
+}
+
+#[test]
+fn a_full_home_overflows_in_order_and_shrinks_back() {
+    let rung = tempdir().unwrap();
+    let queue = Queue::open(&options(rung.path()));
+    let files = || common::files(queue.directory().unwrap());
+    assert_eq!(files().len(), 1);
+
+    let mut pushed = Vec::new();
+    loop {
+        let entry = [&(pushed.len() as u64).to_le_bytes()[..], &[1; 9000]].concat();
+        match queue.push(&entry) {
+            Ok(waiting) => assert_eq!(waiting, pushed.len() as u64 + 1),
+            Err(refusal) => {
+                assert_eq!(refusal, Refusal::Full);
+                break;
+            }
+        }
+        pushed.push(entry);
+    }
+    let bytes: u64 = files().iter().map(|(_, bytes)| bytes).sum();
+    assert!(bytes <= 16 << 20, "{bytes} bytes are held");
+    assert!(
+        pushed.len() > 14 * MIB / 9020,
+        "only {} entries fit",
+        pushed.len()
+    );
+    assert_eq!(queue.segment_count(), files().len());
+    assert!(queue.segment_count() > 3);
+
+    assert!(drain(&queue) == pushed);
+    assert_eq!((queue.segment_count(), files().len()), (1, 1));
+    assert_eq!(files()[0].1, 1 << 20);
+    assert_eq!(queue.push(b"home again"), Ok(1));
+    assert_eq!(drain(&queue), [b"home again".to_vec()]);
+}
+
+#[test]
+fn the_largest_entry_fits_and_a_larger_one_never_does() {
+    for max_bytes in [
+        0,
+        8192,
+        100_000,
+        1 << 20,
+        (1 << 20) + 65536,
+        3 << 20,
+        16 << 20,
+    ] {
+        let queue = Queue::open(&Options {
+            directories: Vec::new(),
+            name: "app".into(),
+            max_bytes,
+        });
+        let largest = vec![5; queue.max_entry_bytes()];
+        let mut larger = largest.clone();
+        larger.push(5);
+        for _ in 0..3 {
+            assert_eq!(queue.push(&larger), Err(Refusal::TooLarge), "{max_bytes}");
+            assert_eq!(queue.push(&largest), Ok(1), "{max_bytes}");
+            assert!(drain(&queue) == [largest.clone()]);
+        }
+    }
+}
+
+#[test]
+fn what_is_pushed_while_the_queue_drains_is_kept() {
+    let queue = private();
+    let mut expected = std::collections::VecDeque::new();
+    let mut number = 0_u32;
+    for round in 0..300 {
+        for _ in 0..(round % 60) {
+            let entry = number.to_le_bytes().repeat(round * 3 + 1);
+            if queue.push(&entry).is_ok() {
+                expected.push_back(entry);
+            }
+            number += 1;
+        }
+        if let Some(peek) = queue.peek(37, 200_000) {
+            for entry in peek.entries() {
+                assert!(expected.pop_front().unwrap() == entry);
+            }
+            queue.release(peek);
+        }
+        assert_eq!(queue.waiting(), expected.len() as u64);
+    }
+    assert!(expected == drain(&queue));
+}
+
+#[test]
+fn a_closed_queue_refuses_and_holds_nothing() {
+    let rung = tempdir().unwrap();
+    let queue = Queue::open(&options(rung.path()));
+    queue.push(b"sent").unwrap();
+    let peek = queue.peek(1, 1).unwrap();
+    queue.release(peek);
+    queue.close();
+    assert_eq!(queue.push(b"late"), Err(Refusal::Full));
+    assert!(queue.peek(1, 1).is_none());
+    assert_eq!(queue.adopt(), Adopted::default());
+    assert_eq!((queue.waiting(), queue.segment_count()), (0, 0));
+    assert_eq!(common::files(queue.directory().unwrap()), []);
+    queue.close();
+}
+
+#[test]
+fn a_closed_queue_leaves_its_entries_to_the_next() {
+    let rung = tempdir().unwrap();
+    let first = Queue::open(&options(rung.path()));
+    for entry in [b"a", b"b", b"c"] {
+        first.push(entry).unwrap();
+    }
+    let peek = first.peek(1, 1).unwrap();
+    first.release(peek);
+    first.close();
+
+    let second = Queue::open(&options(rung.path()));
+    second.push(b"own").unwrap();
+    let adopted = adopt_until(&second, |adopted| adopted.segments > 0);
+    assert_eq!((adopted.segments, adopted.entries), (1, 2));
+    assert_eq!((second.waiting(), second.segment_count()), (3, 2));
+    assert_eq!(second.adopt(), Adopted::default());
+    assert_eq!(
+        drain(&second),
+        [b"own".to_vec(), b"b".to_vec(), b"c".to_vec()]
+    );
+    assert_eq!(
+        (
+            second.waiting(),
+            second.waiting_bytes(),
+            second.segment_count()
+        ),
+        (0, 0, 1)
+    );
+    drop((first, second));
+    assert_eq!(common::files(&rung.path().join("app")), []);
+}
+
+fn private() -> Queue {
+    let queue = Queue::open(&Options {
+        directories: Vec::new(),
+        name: "app".into(),
+        max_bytes: 16 << 20,
+    });
+    assert_eq!(queue.directory(), None);
+    queue
+}
