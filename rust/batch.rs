@@ -26,12 +26,11 @@ pub fn build<'a>(entries: impl Iterator<Item = &'a [u8]>, expected_bytes: usize)
         if batch.count > 0 {
             batch.json.push(b',');
         }
-        match msgpack::to_json(entry, &mut batch.json) {
-            Ok([]) => batch.count += 1,
-            Ok(_) | Err(_) => {
-                batch.json.truncate(start);
-                batch.malformed += 1;
-            }
+        if let Ok([]) = msgpack::to_json(entry, &mut batch.json) {
+            batch.count += 1;
+        } else {
+            batch.json.truncate(start);
+            batch.malformed += 1;
         }
     }
     batch.json.push(b']');

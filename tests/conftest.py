@@ -12,10 +12,10 @@ from typing import Any
 
 import psutil
 import pytest
-from readme_metrics import MetricsApiConfig, MetricsMiddleware
 from readme_metrics.commands.collector import Collector
 
 import wsgi
+from readme_metrics import MetricsApiConfig, MetricsMiddleware
 
 HERE = Path(__file__).parent
 

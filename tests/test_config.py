@@ -8,9 +8,9 @@ import logging
 from typing import Any
 
 import pytest
+
 import readme_metrics
 from readme_metrics import MetricsApiConfig, MetricsMiddleware
-
 from wsgi import app, group
 
 

@@ -10,10 +10,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from readme_metrics import MetricsApiConfig, MetricsMiddleware
 from readme_metrics.commands.collector import HANG, Collector
 
 import wsgi
+from readme_metrics import MetricsApiConfig, MetricsMiddleware
 from wsgi import call
 
 Logged = Callable[..., Any]
@@ -159,7 +159,7 @@ def test_the_post_is_what_the_wire_format_says(logged: Logged, collector: Collec
 
 
 def test_documentation_url_is_fetched_when_it_is_not_configured(logged: Logged, collector: Collector) -> None:
-    middleware, logs = logged(base_log_url=None, buffer_length=1)
+    middleware, _ = logged(base_log_url=None, buffer_length=1)
     middleware.config.README_API_URL = f"{collector.url}/api"
     assert call(middleware).header("x-documentation-url") is None  # never waited for
     collector.wait_for(1, timeout=30)

@@ -24,7 +24,9 @@ def waiting(middleware: Any) -> Path:
 
 def test_an_independent_decoder_reads_the_entries(logged: Logged) -> None:
     middleware, logs = logged(buffer_length=1000, flush_interval=3600)
-    call(middleware, "/echo", method="POST", body='{"a": "é\\u0000\U0001f600"}'.encode(), content_type="application/json")
+    call(
+        middleware, "/echo", method="POST", body='{"a": "é\\u0000\U0001f600"}'.encode(), content_type="application/json"
+    )
     call(middleware, "/repeated", query="x=1&x=2")
     raw = waiting(middleware).read_bytes()
     decoded = []

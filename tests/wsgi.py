@@ -23,7 +23,9 @@ def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable
     path = environ["PATH_INFO"]
     if path == "/echo":
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-        start_response("200 OK", [("Content-Type", environ.get("CONTENT_TYPE") or "text/plain"), ("X-Api-Key", "shown")])
+        start_response(
+            "200 OK", [("Content-Type", environ.get("CONTENT_TYPE") or "text/plain"), ("X-Api-Key", "shown")]
+        )
         return [body]
     if path == "/unread":
         start_response("403 Forbidden", [*TEXT])
@@ -109,7 +111,9 @@ def call(
     }
     setup_testing_defaults(environ)
     # wsgiref.validate refuses empty strings here; servers leave them out or send them, and both must work.
-    environ = {key: value for key, value in environ.items() if value != "" or key not in ("CONTENT_TYPE", "CONTENT_LENGTH")}
+    environ = {
+        key: value for key, value in environ.items() if value != "" or key not in ("CONTENT_TYPE", "CONTENT_LENGTH")
+    }
     started: list[Any] = []
     chunks: list[bytes] = []
 

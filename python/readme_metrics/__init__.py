@@ -6,7 +6,9 @@ Importing this starts nothing and opens nothing; the first logged request of a p
 from __future__ import annotations
 
 from readme_metrics._core import __version__
-from readme_metrics.config import MetricsApiConfig
-from readme_metrics.middleware import MetricsMiddleware
+
+# By way of the published module paths: importing such a module later would put it in the place of the class.
+from readme_metrics.MetricsApiConfig import MetricsApiConfig
+from readme_metrics.MetricsMiddleware import MetricsMiddleware
 
 __all__ = ["MetricsApiConfig", "MetricsMiddleware", "__version__"]

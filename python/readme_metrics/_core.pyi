@@ -1,4 +1,4 @@
-"""The compiled core: redaction, HAR encoding and the shared-memory queue. Sources in `rust/`, binding in `rust/python/`.
+"""The compiled core: redaction, HAR encoding and the shared-memory queue. The binding is in `rust/python/`.
 
 Every function here may raise `InternalError`, which is a bug of ours; the callers count it and go on.
 """
@@ -53,7 +53,7 @@ class Queue:
         started_unix_s: float,
         duration_s: float,
     ) -> int:
-        """Redacts, encodes and queues one exchange; returns the entries waiting, 0 where it was dropped (and counted)."""
+        """Redacts, encodes and queues one exchange; returns the entries waiting, 0 where it was dropped."""
 
     def drop_one(self, reason: str) -> None:
         """Counts a request that should have been logged and was not.

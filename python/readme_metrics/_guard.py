@@ -1,4 +1,4 @@
-"""What happens to an error of ours: counted by its caller, logged here at most once a minute per cause, never raised."""
+"""What becomes of an error of ours: counted by its caller, logged here once a minute per cause, never raised."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def delay_s(attempt: int, retry_after_s: float | None, jitter: float) -> float:
 
 
 def parse_retry_after(value: str | None, now: datetime) -> float | None:
-    """Seconds that a `Retry-After` header asks for (RFC 9110, 10.2.3: seconds or a date); None where it says nothing."""
+    """Seconds that a `Retry-After` header asks for (RFC 9110, 10.2.3: seconds or a date), if it says anything."""
     if value is None:
         return None
     value = value.strip()

@@ -220,10 +220,7 @@ class ResponseBody:
 
     def __next__(self) -> bytes:
         try:
-            if self._iterator is None:
-                chunk = self._first()
-            else:
-                chunk = next(self._iterator)
+            chunk = self._first() if self._iterator is None else next(self._iterator)
         except StopIteration:
             raise
         except BaseException:

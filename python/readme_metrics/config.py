@@ -177,7 +177,9 @@ def _function(name: str, value: object) -> GroupingFunction:
         try:
             value = getattr(importlib.import_module(module_name), function_name)
         except (ImportError, AttributeError, ValueError) as error:
-            raise ValueError(f"{name} takes a function or the dotted path of one; {value!r} leads nowhere: {error}") from error
+            raise ValueError(
+                f"{name} takes a function or the dotted path of one; {value!r} leads nowhere: {error}"
+            ) from error
     if not callable(value):
         raise _refuse(name, value, "a function or the dotted path of one")
     return value

@@ -66,7 +66,9 @@ class Flusher:
             waiting: Entries in this process's queue; 0 where the new one was dropped.
         """
         if waiting == 0:
-            self._reporter.warning("full", "The queue is full or a log too large for it: logs are dropped (see stats())")
+            self._reporter.warning(
+                "full", "The queue is full or a log too large for it: logs are dropped (see stats())"
+            )
         elif waiting == 1:
             self._waiting_since_s = time.monotonic()
         if self._thread is None:
@@ -124,7 +126,7 @@ class Flusher:
         self._waiting_since_s = time.monotonic()
 
     def _send_inline(self) -> None:
-        """On the request's thread: one batch, then the request is done. Another thread that is sending takes ours too."""
+        """On the request's thread: one batch, and the request is done. A thread that is sending already takes ours too."""
         if self._sending.acquire(blocking=False):
             try:
                 self.docs_url.refresh(self._transport)

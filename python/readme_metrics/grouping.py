@@ -41,21 +41,23 @@ def identify(
     """
     from werkzeug import Request  # not at import: Werkzeug is the heavier half of this package's import time
 
-    answer = function(Request({**environ, "wsgi.input": io.BytesIO(request_body), "CONTENT_LENGTH": str(len(request_body))}))
+    answer = function(
+        Request({**environ, "wsgi.input": io.BytesIO(request_body), "CONTENT_LENGTH": str(len(request_body))})
+    )
     if answer is None:
         return None
     if not isinstance(answer, dict):
         raise UnusableGroup(f"it returned {type(answer).__name__} and should return a dict or None")
-    if "api_key" not in answer and "id" not in answer:
+    identity = answer.get("api_key", answer.get("id"))
+    if identity is None:
         raise UnusableGroup("its dict has neither 'api_key' nor 'id'")
     for name in ("label", "email"):
         if name not in answer:
             reporter.warning(f"grouping without {name}", "The grouping function gave no %s; logging all the same", name)
     if extra := answer.keys() - _KNOWN:
-        reporter.warning("grouping extras", "The grouping function gave unknown fields; dropping %s", sorted(map(str, extra)))
-    identity = answer["api_key"] if "api_key" in answer else answer["id"]
-    if identity is None:
-        raise UnusableGroup("its 'api_key' is None")
+        reporter.warning(
+            "grouping extras", "The grouping function gave unknown fields; dropping %s", sorted(map(str, extra))
+        )
     return Group(str(identity), _optional(answer.get("label")), _optional(answer.get("email")))
 
 

@@ -17,7 +17,11 @@ impl Encoder {
     #[new]
     #[pyo3(signature = (*, denylist, allowlist, redact_nested, development, max_body_bytes, trust_forwarded, platform))]
     // A configuration has this many parts; Python names each one at the call.
-    #[allow(clippy::too_many_arguments, clippy::fn_params_excessive_bools)]
+    #[allow(
+        clippy::too_many_arguments,
+        clippy::fn_params_excessive_bools,
+        clippy::needless_pass_by_value
+    )]
     fn new(
         denylist: Vec<String>,
         allowlist: Vec<String>,

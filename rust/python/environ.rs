@@ -70,14 +70,11 @@ impl<'py> Held<'py> {
                 "wsgi.url_scheme" => request.scheme = value,
                 // Some servers repeat these two with the prefix.
                 "HTTP_CONTENT_TYPE" | "HTTP_CONTENT_LENGTH" => {}
-                "CONTENT_TYPE" | "CONTENT_LENGTH" => {
-                    if !value.is_empty() {
-                        request.headers.push((key, value));
-                    }
-                }
+                "CONTENT_TYPE" | "CONTENT_LENGTH" if value.is_empty() => {}
+                "CONTENT_TYPE" | "CONTENT_LENGTH" => request.headers.push((key, value)),
                 name if name.starts_with("HTTP_") => {
                     match name {
-                        "HTTP_HOST" => host = value.clone(),
+                        "HTTP_HOST" => host.clone_from(&value),
                         "HTTP_X_FORWARDED_PROTO" => forwarded.scheme = Some(value.clone()),
                         "HTTP_X_FORWARDED_HOST" => forwarded.host = Some(value.clone()),
                         "HTTP_X_FORWARDED_FOR" => forwarded.client = Some(value.clone()),

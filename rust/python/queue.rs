@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedStr;
 use pyo3::types::{PyBytes, PyDict, PyList};
 
 use super::encoder::Encoder;
@@ -66,13 +67,13 @@ impl Queue {
         started_unix_s, duration_s,
     ))]
     // One crossing per request: everything is handed over at once.
-    #[allow(clippy::too_many_arguments)]
+    #[allow(clippy::too_many_arguments, clippy::needless_pass_by_value)]
     fn record(
         &self,
         py: Python<'_>,
         encoder: &Encoder,
         log_id: &str,
-        group: (String, Option<String>, Option<String>),
+        group: (PyBackedStr, Option<PyBackedStr>, Option<PyBackedStr>),
         environ: &Bound<'_, PyDict>,
         request_body: Option<&Bound<'_, PyList>>,
         request_size: Option<u64>,
