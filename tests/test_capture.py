@@ -11,9 +11,9 @@ from wsgiref.validate import validator
 
 import jsonschema
 import pytest
-from readme_metrics.commands.collector import Collector
 
 import wsgi
+from readme_metrics.commands.collector import Collector
 from wsgi import AppError, call
 
 SCHEMA = json.loads(Path(__file__).with_name("har-1.2.schema.json").read_text())
@@ -133,8 +133,8 @@ def test_close_reaches_the_app_once_and_logs_once_even_when_the_client_hangs_up(
 def test_the_url_is_ascii_and_true(logged: Logged) -> None:
     middleware, logs = logged()
     path = "/café menu".encode().decode("latin-1")
-    call(middleware, path, query="q=a%20b&empty=", SCRIPT_NAME="/shop", HTTP_HOST="api.example.com:8443",
-         **{"wsgi.url_scheme": "https"})  # fmt: skip
+    server: dict[str, Any] = {"SCRIPT_NAME": "/shop", "HTTP_HOST": "api.example.com:8443", "wsgi.url_scheme": "https"}
+    call(middleware, path, query="q=a%20b&empty=", **server)
     [log] = logs(1)
     har = entry(log)
     assert har["pageref"] == "https://api.example.com:8443/shop/caf%C3%A9%20menu?q=a%20b&empty="

@@ -6,6 +6,8 @@ Every function here may raise `InternalError`, which is a bug of ours; the calle
 from pathlib import Path
 from typing import Any, final
 
+__all__ = ["Batch", "Encoder", "InternalError", "Queue", "__version__", "mask", "new_log_id"]
+
 __version__: str
 
 class InternalError(RuntimeError):

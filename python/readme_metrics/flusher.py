@@ -126,7 +126,7 @@ class Flusher:
         self._waiting_since_s = time.monotonic()
 
     def _send_inline(self) -> None:
-        """On the request's thread: one batch, and the request is done. A thread that is sending already takes ours too."""
+        """On the request's thread: one batch. A thread that is sending already takes ours as well."""
         if self._sending.acquire(blocking=False):
             try:
                 self.docs_url.refresh(self._transport)

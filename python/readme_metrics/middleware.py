@@ -10,7 +10,7 @@ from readme_metrics.recorder import Recorder
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from readme_metrics.capture import Environ, StartResponse, WSGIApp
+    from readme_metrics.wsgi_types import Environ, StartResponse, WSGIApp
 
 
 class MetricsMiddleware:

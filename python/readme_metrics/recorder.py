@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from readme_metrics import _core
 from readme_metrics._guard import Reporter
-from readme_metrics.capture import Exchange
+from readme_metrics.exchange import Exchange
 from readme_metrics.flusher import Flusher
 from readme_metrics.grouping import UnusableGroup, identify
 
 if TYPE_CHECKING:
-    from readme_metrics.capture import Environ, Headers, StartResponse
     from readme_metrics.config import MetricsApiConfig
+    from readme_metrics.wsgi_types import Environ, Headers, StartResponse
 
 
 class Recorder:
