@@ -92,7 +92,7 @@ fn inflate(bytes: &[u8], is_wrapped: bool, max_bytes: usize, output: &mut Vec<u8
             return Some(End::OverBound);
         } else if status == Status::StreamEnd {
             return Some(End::Reached);
-        } else if output.len() == before && rest.is_empty() {
+        } else if is_stuck {
             return Some(End::Missing);
         }
     }

@@ -119,7 +119,7 @@ impl<'t> Scanner<'t> {
                             Some(true) => State::AfterMember,
                             Some(false) => State::AfterElement,
                             None => {
-                                self.tokens.put_back(batch);
+                                self.tokens.put_back(&batch);
                                 return Ok(at + 1);
                             }
                         };
@@ -129,7 +129,7 @@ impl<'t> Scanner<'t> {
             if matches!(state, State::Malformed) {
                 return Err(Malformed);
             }
-            self.tokens.put_back(batch);
+            self.tokens.put_back(&batch);
         }
     }
 }

@@ -87,7 +87,7 @@ impl<'t> Tokens<'t> {
 
     /// Takes all of the batch but what is left of it.
     #[inline]
-    pub(super) fn put_back(&mut self, rest: Batch) {
+    pub(super) fn put_back(&mut self, rest: &Batch) {
         self.found = rest.found;
     }
 
