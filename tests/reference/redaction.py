@@ -130,9 +130,7 @@ def split_parameter(parameter: str) -> tuple[str, str, str]:
     return parameter.partition("=")
 
 
-def rewrite_parameter(
-    rules: Rules, parameter: str, keep: Callable[[str], str], hide: Callable[[str], str]
-) -> str:
+def rewrite_parameter(rules: Rules, parameter: str, keep: Callable[[str], str], hide: Callable[[str], str]) -> str:
     """Put a parameter through ``keep``, and its denied values through ``hide``."""
     name, equals, value = split_parameter(parameter)
     if equals and denies_encoded(rules, name):
@@ -368,7 +366,7 @@ TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 SPACE = "[ \t\n\f\r]*"
 PARAMETER = re.compile(
     f"{SPACE};{SPACE}(?:(?P<name>{TOKEN}){SPACE}={SPACE}"
-    f"(?:\"(?P<quoted>[^\"\r\n]*)\"(?={SPACE}(?:;|\\Z))|(?P<bare>[^\";\r\n]*?){SPACE}(?=;|\\Z))|(?=;|\\Z))"
+    f'(?:"(?P<quoted>[^"\r\n]*)"(?={SPACE}(?:;|\\Z))|(?P<bare>[^";\r\n]*?){SPACE}(?=;|\\Z))|(?=;|\\Z))'
 )
 
 
