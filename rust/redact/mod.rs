@@ -8,11 +8,13 @@
 //! body                        decides what a body is
 //!   decompress  content_type  what it takes to decide
 //!   json  form  multipart     one filter per kind
-//!   scan  unescape            the JSON reader
+//!   block  tokens  scan       the JSON reader, and what a string
+//!   unescape                  in it says
 //!   parameters  disposition   the `; name=value` syntax of header fields
 //! edit   marker   mask        what is written instead
 //! ```
 
+mod block;
 mod body;
 mod content_type;
 mod decompress;
@@ -26,6 +28,7 @@ mod mask;
 mod multipart;
 mod parameters;
 mod scan;
+mod tokens;
 mod unescape;
 mod url;
 
