@@ -6,12 +6,15 @@ import io
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 from wsgiref.util import setup_testing_defaults
 
 from readme_metrics import MetricsApiConfig, MetricsMiddleware
 
 API_KEY = "rdme_test_key"
+#: What the app serves as a file: several of a server's blocks long.
+FILE = Path(__file__).with_name("har-1.2.schema.json")
 TEXT = [("Content-Type", "text/plain; charset=utf-8")]
 
 
@@ -45,11 +48,36 @@ def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable
         raise AppError("before start_response")
     if path == "/raise-late":
         return _raise_late(start_response)
+    if path == "/file":
+        file = FILE.open("rb")
+        start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(FILE.stat().st_size))])
+        wrapper = environ.get("wsgi.file_wrapper")
+        return wrapper(file, 4096) if wrapper else iter(lambda: file.read(4096), b"")
+    if path == "/not-modified":
+        start_response("304 Not Modified", [("ETag", '"1"')])
+        return iter(())
+    if path == "/lines":
+        lines = tuple(_lines(environ))
+        start_response("200 OK", [*TEXT])
+        return lines
     if path == "/pid":
         start_response("200 OK", [*TEXT])
         return [str(os.getpid()).encode()]
     start_response("200 OK", [("Content-Type", "application/json")])
     return [json.dumps({"path": path, "token": "t0ken"}).encode()]
+
+
+def _lines(environ: dict[str, Any]) -> Iterator[bytes]:
+    """The lines of a body, as far as its length or the server tells where it ends."""
+    body = environ["wsgi.input"]
+    if environ.get("wsgi.input_terminated"):
+        yield body.readline()
+        yield from body
+        return
+    left = int(environ.get("CONTENT_LENGTH") or 0)
+    while left and (line := body.readline(left)):
+        left -= len(line)
+        yield line
 
 
 def _stream(start_response: Callable[..., Any]) -> Iterator[bytes]:
@@ -72,8 +100,10 @@ def group(request: Any) -> dict[str, str] | None:
 
 
 def make() -> Any:
-    """The app as gunicorn loads it, configured through the environment."""
+    """The app as a server loads it, configured through the environment."""
     options = json.loads(os.environ.get("TEST_CONFIG", "{}"))
+    if options is None:
+        return app
     return MetricsMiddleware(app, MetricsApiConfig(API_KEY, group, base_log_url="https://docs.example.com", **options))
 
 
