@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,6 +28,8 @@ class Server(NamedTuple):
     command: list[str]
     #: What it writes once it listens.
     ready: str
+    #: Paths whose start_response is not heeded: granian neither waits for a generator's nor has a write().
+    deaf_to: tuple[str, ...] = ()
 
 
 def _gunicorn(name: str, *options: str) -> Server:
@@ -69,6 +72,7 @@ SERVERS = [
         [sys.executable, "-m", "granian", "--interface", "wsgi", "--port", "0", "--workers", "2"]
         + ["--blocking-threads", "4", "--backpressure", "4", "--factory", "wsgi:make"],
         "Started worker-2",
+        deaf_to=("/stream", "/raise-late", "/write"),
     ),
 ]
 BY_NAME = {server.name: server for server in SERVERS}
@@ -170,7 +174,7 @@ class Client:
         self._socket.close()
 
 
-def request(method: str, path: str, *, body: bytes = b"", headers: tuple[str, ...] = (), chunked: bool = False) -> bytes:
+def request(method: str, path: str, *, body: bytes = b"", headers: Iterable[str] = (), chunked: bool = False) -> bytes:
     """A request that ends its connection, as the bytes of HTTP/1.1."""
     lines = [f"{method} {path} HTTP/1.1", "Host: api.example.com", "Connection: close", *headers]
     if chunked:
@@ -203,7 +207,7 @@ def without_ours(response: bytes) -> Comparable:
     return Comparable(head + separator + body, count)
 
 
-def wait_until(condition: Any, what: str) -> None:
+def wait_until(condition: Callable[[], object], what: str) -> None:
     """Waits for what other processes do and nothing announces; fails once it has taken too long."""
     deadline_s = time.monotonic() + PATIENCE_S
     while not condition():

@@ -25,7 +25,8 @@ class AppError(Exception):
 def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
     path = environ["PATH_INFO"]
     if path == "/echo":
-        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        terminated = environ.get("wsgi.input_terminated")
+        body = environ["wsgi.input"].read(*([] if terminated else [int(environ.get("CONTENT_LENGTH") or 0)]))
         start_response(
             "200 OK", [("Content-Type", environ.get("CONTENT_TYPE") or "text/plain"), ("X-Api-Key", "shown")]
         )
