@@ -87,6 +87,9 @@ impl<'py> Held<'py> {
                 _ => {}
             }
         }
+        if request.scheme.is_empty() {
+            request.scheme = Cow::Borrowed("http");
+        }
         request.path = join_path(script_name, path_info);
         request.host = if host.is_empty() {
             server_host(&server_name, &server_port, &request.scheme)
