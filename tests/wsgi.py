@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 from wsgiref.util import setup_testing_defaults
 
 from readme_metrics import MetricsApiConfig, MetricsMiddleware
@@ -53,7 +53,7 @@ def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable
         file = FILE.open("rb")
         start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(FILE.stat().st_size))])
         wrapper = environ.get("wsgi.file_wrapper")
-        return wrapper(file, 4096) if wrapper else iter(lambda: file.read(4096), b"")
+        return wrapper(file, 4096) if wrapper else _pieces(file)
     if path == "/not-modified":
         start_response("304 Not Modified", [("ETag", '"1"')])
         return iter(())
@@ -66,6 +66,11 @@ def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable
         return [str(os.getpid()).encode()]
     start_response("200 OK", [("Content-Type", "application/json")])
     return [json.dumps({"path": path, "token": "t0ken"}).encode()]
+
+
+def _pieces(file: BinaryIO) -> Iterator[bytes]:
+    with file:
+        yield from iter(lambda: file.read(4096), b"")
 
 
 def _lines(environ: dict[str, Any]) -> Iterator[bytes]:

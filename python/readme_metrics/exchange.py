@@ -147,4 +147,4 @@ class Exchange:
     def _lose(self, error: Exception) -> None:
         if not self._is_finished:
             self._is_finished = True
-            self._recorder.lose(self, "internal", error)
+            self._recorder.lose(self, error)
