@@ -42,7 +42,7 @@ def _uwsgi(*options: str) -> Server:
     return Server(
         " ".join(["uWSGI", *options]),
         [str(Path(sys.executable).with_name("uwsgi")), *command, *options, "--module", "wsgi:make()"],
-        "spawned uWSGI worker 2",
+        "spawned uWSGI worker 1",
     )
 
 
@@ -157,6 +157,13 @@ class Client:
             assert data, f"the server hung up before {needle!r}: {received!r}"
             received += data
         return received
+
+    def receive_at_least(self, size: int) -> None:
+        """Receives so much and keeps none of it."""
+        while size > 0:
+            data = self._socket.recv(1 << 20)
+            assert data, "the server hung up"
+            size -= len(data)
 
     def receive_all(self) -> bytes:
         received = bytearray()

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
+import logging
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -54,6 +57,13 @@ def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable
         start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(FILE.stat().st_size))])
         wrapper = environ.get("wsgi.file_wrapper")
         return wrapper(file, 4096) if wrapper else _pieces(file)
+    if path == "/sink":
+        return _sink(environ, start_response)
+    if path == "/wait":
+        return _wait(environ, start_response)
+    if path == "/endless":
+        start_response("200 OK", [("Content-Type", "application/octet-stream")])
+        return itertools.repeat(bytes(64 * 1024))
     if path == "/not-modified":
         start_response("304 Not Modified", [("ETag", '"1"')])
         return iter(())
@@ -86,6 +96,23 @@ def _lines(environ: dict[str, Any]) -> Iterator[bytes]:
         yield line
 
 
+def _sink(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+    size = 0
+    while piece := environ["wsgi.input"].read(64 * 1024):
+        size += len(piece)
+    start_response("200 OK", [*TEXT])
+    return [str(size).encode()]
+
+
+def _wait(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterator[bytes]:
+    """Ends once there is the file that the query names: the test has had the first chunk by then."""
+    start_response("200 OK", [("Content-Type", "text/event-stream")])
+    yield b"data: first\n\n"
+    while not Path(environ["QUERY_STRING"]).exists():
+        time.sleep(0.005)
+    yield b"data: last\n\n"
+
+
 def _stream(start_response: Callable[..., Any]) -> Iterator[bytes]:
     start_response("200 OK", [*TEXT])
     yield "één ".encode()[:2]
@@ -107,6 +134,7 @@ def group(request: Any) -> dict[str, str] | None:
 
 def make() -> Any:
     """The app as a server loads it, configured through the environment."""
+    logging.basicConfig()  # so that what the SDK has to say is in the server's output
     options = json.loads(os.environ.get("TEST_CONFIG", "{}"))
     if options is None:
         return app
