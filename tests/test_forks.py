@@ -41,7 +41,8 @@ def test_every_log_arrives_once(
 def test_no_child_hangs_on_a_lock_that_a_thread_of_its_parent_held(
     collector: Collector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = run(collector, "under load", "100", queue_bytes=64 << 20)
+    told = run(collector, "under load", "50")
+    assert told.total() >= 50
     assert arrived(collector, monkeypatch, told.total()) == told
 
 
@@ -57,7 +58,7 @@ def run(collector: Collector, *arguments: str, **config: object) -> Counter[str]
         },
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=60,
         check=False,
     )
     assert process.returncode == 0, process.stderr

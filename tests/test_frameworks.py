@@ -30,7 +30,9 @@ def test_the_same_bytes_and_one_log_each(logged: Logged, framework: str) -> None
             assert (wrapped.status, wrapped.body) == (bare.status, bare.body), path
             added = [header for header in wrapped.headers if undated(header) not in map(undated, bare.headers)]
             assert [name for name, _ in added] == ["x-documentation-url"], path
-            assert [undated(header) for header in wrapped.headers if header not in added] == [*map(undated, bare.headers)]
+            assert [undated(header) for header in wrapped.headers if header not in added] == [
+                *map(undated, bare.headers)
+            ]
         else:
             assert wrapped is bare is ZeroDivisionError
     assert answers["/upload"].body == bytes(range(256)) * 8

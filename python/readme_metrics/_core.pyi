@@ -4,7 +4,6 @@ Every function here may raise `InternalError`, which is a bug of ours; the calle
 """
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any, final
 
 __all__ = ["Batch", "Encoder", "InternalError", "Queue", "__version__", "mask", "new_log_id"]
@@ -85,7 +84,7 @@ class Queue:
     @property
     def waiting_bytes(self) -> int: ...
     @property
-    def directory(self) -> Path | None: ...
+    def directory(self) -> str | None: ...
     @property
     def refusals(self) -> list[str]: ...
     @property

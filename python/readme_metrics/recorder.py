@@ -7,6 +7,7 @@ import os
 import platform
 import threading
 import weakref
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from readme_metrics import _core
@@ -198,7 +199,7 @@ class Recorder:
 
     def stats(self) -> dict[str, object]:
         queue = self._local().queue
-        return {**queue.stats(), "directory": queue.directory}
+        return {**queue.stats(), "directory": None if queue.directory is None else Path(queue.directory)}
 
 
 def _describe(error: Exception) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from readme_metrics import _core
 from readme_metrics.backoff import parse_retry_after
+from readme_metrics.late import LOADING
 
 if TYPE_CHECKING:
     import requests
@@ -46,7 +47,10 @@ class Transport:
 
     def session(self) -> requests.Session:
         if self._session is None:
-            import requests  # not at import, nor on a request's thread: it takes longer to load than all the rest
+            with LOADING:  # not at import, nor on a request's thread: it takes longer to load than all the rest
+                import requests
+
+                "localhost".encode("idna")  # what the first look-up of a host's name would load
 
             self._session = requests.Session()
             self._session.auth = self._auth

@@ -79,10 +79,11 @@ def flushed_in_the_child() -> None:
 
 def under_load() -> None:
     """Forks while eight threads log: whatever lock they hold, the child has to do without them."""
-    stop = threading.Event()
+    permits = threading.Semaphore(0)
+    is_over = False
 
     def hammer() -> None:
-        while not stop.is_set():
+        while permits.acquire() and not is_over:
             request()
 
     threads = [threading.Thread(target=hammer) for _ in range(8)]
@@ -90,9 +91,11 @@ def under_load() -> None:
         thread.start()
     try:
         for _ in range(int(sys.argv[2])):
+            permits.release(40)
             forked(request)
     finally:
-        stop.set()
+        is_over = True
+        permits.release(len(threads))
     for thread in threads:
         thread.join()
 

@@ -22,10 +22,10 @@ def flask() -> WSGIApp:
     app = Flask("app")
     app.add_url_rule("/json", view_func=lambda: {"hello": "world"}, endpoint="get")
     app.add_url_rule("/echo", view_func=lambda: request.get_json(), endpoint="echo", methods=["POST"])
+    app.add_url_rule("/upload", view_func=lambda: request.files["file"].read(), endpoint="upload", methods=["POST"])
     app.add_url_rule(
-        "/upload", view_func=lambda: request.files["file"].read(), endpoint="upload", methods=["POST"]
+        "/stream", view_func=lambda: app.response_class(pieces(), mimetype="text/plain"), endpoint="stream"
     )
-    app.add_url_rule("/stream", view_func=lambda: app.response_class(pieces(), mimetype="text/plain"), endpoint="stream")
     app.add_url_rule("/file", view_func=lambda: send_file(FILE, etag=False, conditional=False), endpoint="file")
     app.add_url_rule("/raise", view_func=lambda: 1 / 0, endpoint="raise")
     return app
@@ -134,9 +134,13 @@ FRAMEWORKS = {"Flask": flask, "Django": django, "Falcon": falcon, "Bottle": bott
 
 BOUNDARY = "frontier"
 UPLOAD = (
-    f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="a.bin"\r\n'
-    "Content-Type: application/octet-stream\r\n\r\n"
-).encode() + bytes(range(256)) * 8 + f"\r\n--{BOUNDARY}--\r\n".encode()
+    (
+        f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="a.bin"\r\n'
+        "Content-Type: application/octet-stream\r\n\r\n"
+    ).encode()
+    + bytes(range(256)) * 8
+    + f"\r\n--{BOUNDARY}--\r\n".encode()
+)
 
 REQUESTS: dict[str, dict[str, Any]] = {
     "/json": {},
