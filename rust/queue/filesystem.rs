@@ -59,8 +59,7 @@ fn judge(status: &libc::statfs) -> Option<String> {
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 fn judge(status: &libc::statfs) -> Option<String> {
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-    // a flag word, whose type differs between systems
+    #[allow(clippy::cast_lossless, clippy::cast_sign_loss)] // flag words, whose types differ
     let local = status.f_flags as u64 & libc::MNT_LOCAL as u64 != 0;
     (!local).then(|| "on a network file system".to_owned())
 }

@@ -1,39 +1,50 @@
 //! Shared-memory segments: push, peek, release, adopt.
 
-mod adopt;
-mod directory;
-mod filesystem;
 pub mod layout;
-mod lease;
-mod leased;
 pub mod memory;
-mod peek;
-mod process;
-mod reader;
 pub mod ring;
-mod segment;
 pub mod sync;
+
+// loom models the ring; what is below needs an operating system.
+#[cfg(not(loom))]
+mod handle;
+#[cfg(not(loom))]
+mod mapping;
+#[cfg(not(loom))]
+mod peek;
+#[cfg(not(loom))]
+mod process;
+#[cfg(not(loom))]
+mod reader;
+#[cfg(not(loom))]
 mod writer;
 
-use std::mem::ManuallyDrop;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+#[cfg(all(unix, not(loom)))]
+mod adopt;
+#[cfg(all(unix, not(loom)))]
+mod directory;
+#[cfg(all(unix, not(loom)))]
+mod filesystem;
+#[cfg(all(unix, not(loom)))]
+mod lease;
+#[cfg(all(unix, not(loom)))]
+mod leased;
+#[cfg(not(any(unix, loom)))]
+mod nowhere;
+#[cfg(all(unix, not(loom)))]
+mod segment;
+#[cfg(not(any(unix, loom)))]
+use nowhere::{adopt, directory, lease, leased, segment};
 
-use directory::Directory;
-use lease::Lease;
-use peek::Limits;
-use process::Scan;
-use reader::Reader;
-use writer::Writer;
+use std::path::PathBuf;
 
+#[cfg(not(loom))]
+pub use handle::Queue;
+#[cfg(not(loom))]
 pub use peek::Peek;
 
 /// Default of [`Options::max_bytes`].
 pub const DEFAULT_MAX_BYTES: u64 = 16 << 20;
-
-/// How long `close` waits for another thread of this process to end its scan, which takes milliseconds.
-const CLOSE_WAIT: Duration = Duration::from_millis(200);
 
 /// Where a queue lives and how large it grows.
 #[derive(Clone, Debug)]
@@ -72,286 +83,4 @@ pub struct Adopted {
     pub corrupt_segments: usize,
     /// Entries known to be lost with them. What a broken segment of a dead process held cannot be known.
     pub corrupt_entries: u64,
-}
-
-/// One process's queue of one app.
-///
-/// Every method may be called from any thread, and from a forked child, where it does nothing: neither lock nor memory is
-/// touched there, since the thread that held the one or was writing the other does not exist in the child.
-pub struct Queue {
-    token: u64,
-    owner_pid: u32,
-    options: Options,
-    directory: Option<Arc<Directory>>,
-    refusals: Vec<String>,
-    max_entry_bytes: usize,
-    inner: ManuallyDrop<Inner>,
-}
-
-/// Lock order: reader, then writer.
-struct Inner {
-    reader: Mutex<Reader>,
-    writer: Mutex<Writer>,
-}
-
-impl Queue {
-    /// Opens a queue on the best rung that can hold it; never fails, since private memory is the last rung.
-    pub fn open(options: &Options) -> Queue {
-        let mut refusals = Vec::new();
-        let shared = options.directories.iter().find_map(|rung| {
-            let opened = Directory::create(rung, &options.name)
-                .map(Arc::new)
-                .and_then(|directory| {
-                    let say = |error| format!("{}: {error}", directory.path().display());
-                    Writer::open(Some(Arc::clone(&directory)), options.max_bytes)
-                        .map_err(say)
-                        .map(|writer| (directory, writer))
-                });
-            opened.map_err(|refusal| refusals.push(refusal)).ok()
-        });
-        let (directory, writer) = match shared {
-            Some((directory, writer)) => (Some(directory), writer),
-            None => (None, Writer::without_home(None, options.max_bytes)),
-        };
-        Queue {
-            token: process::token(),
-            owner_pid: std::process::id(),
-            options: options.clone(),
-            directory,
-            refusals,
-            max_entry_bytes: writer.max_entry_bytes(),
-            inner: ManuallyDrop::new(Inner {
-                reader: Mutex::default(),
-                writer: Mutex::new(writer),
-            }),
-        }
-    }
-
-    /// Where the segments are; `None` in private memory.
-    pub fn directory(&self) -> Option<&Path> {
-        self.directory.as_deref().map(Directory::path)
-    }
-
-    /// Why each better rung was refused.
-    pub fn refusals(&self) -> &[String] {
-        &self.refusals
-    }
-
-    /// The process that opened it and may use it.
-    pub fn owner_pid(&self) -> u32 {
-        self.owner_pid
-    }
-
-    /// The largest entry that can ever be accepted.
-    pub fn max_entry_bytes(&self) -> usize {
-        self.max_entry_bytes
-    }
-
-    /// Appends one entry and returns how many wait in this process's own segments. From the moment it returns, the entry
-    /// survives the death of this process.
-    pub fn push(&self, entry: &[u8]) -> Result<u64, Refusal> {
-        self.writer().ok_or(Refusal::Forked)?.push(entry)
-    }
-
-    /// Entries in own and leased segments.
-    pub fn waiting(&self) -> u64 {
-        self.writer().map_or(0, |writer| writer.waiting().entries)
-    }
-
-    /// Bytes that these entries take, record headers included.
-    pub fn waiting_bytes(&self) -> u64 {
-        self.writer().map_or(0, |writer| writer.waiting().bytes)
-    }
-
-    /// Own and leased segments.
-    pub fn segment_count(&self) -> usize {
-        self.writer().map_or(0, |writer| writer.waiting().segments)
-    }
-
-    /// Copies the oldest entries: own segments first, then leased ones. At least one if any waits, however large.
-    pub fn peek(&self, max_entries: usize, max_bytes: usize) -> Option<Peek> {
-        let mut reader = self.reader()?;
-        reader.own.append(&mut self.writer()?.take_arrivals());
-        let (peek, corrupt) = reader.peek(&Limits {
-            entries: max_entries,
-            bytes: max_bytes,
-        });
-        for id in corrupt {
-            self.set_aside(&mut reader, id);
-        }
-        (!peek.is_empty()).then_some(peek)
-    }
-
-    /// These entries are done with: their room is free, and what is drained is removed, except home.
-    #[allow(clippy::needless_pass_by_value)] // a peek is released once
-    pub fn release(&self, peek: Peek) {
-        let Some(mut reader) = self.reader() else {
-            return;
-        };
-        let (retired, drained) = {
-            let Some(mut writer) = self.writer() else {
-                return;
-            };
-            reader.own.append(&mut writer.take_arrivals());
-            for span in peek.spans() {
-                if let Some((id, consumer)) =
-                    reader.own.iter_mut().find(|(id, _)| *id == span.segment)
-                {
-                    let (entries, bytes) = reader::release(consumer, span);
-                    writer.released(*id, entries, bytes);
-                } else if let Some((_, leased)) =
-                    reader.leased.iter_mut().find(|(id, _)| *id == span.segment)
-                {
-                    let (entries, bytes) = reader::release(&mut leased.consumer, span);
-                    leased.entries = leased.entries.saturating_sub(entries);
-                    writer.leased.remove(entries, bytes);
-                }
-            }
-            let retired = writer.retire();
-            let drained: Vec<_> = reader
-                .leased
-                .extract_if(.., |(_, leased)| leased.entries == 0)
-                .collect();
-            writer.leased.segments = reader.leased.len();
-            (retired, drained)
-        };
-        // The file system only now: a push may be waiting for the writer's lock.
-        reader
-            .own
-            .retain(|(id, _)| retired.iter().all(|own| own.id != *id));
-        unlink(retired.iter().filter_map(|own| own.lease.as_ref()));
-        unlink(drained.iter().map(|(_, leased)| leased.lease()));
-    }
-
-    /// Takes over segments of dead processes, on whatever rung they are, and looks after this process's own files. Cheap;
-    /// to be called about once a second by the thread that peeks.
-    pub fn adopt(&self) -> Adopted {
-        let mut found = Adopted::default();
-        let Some(scan) = self
-            .writer()
-            .and_then(|writer| (!writer.is_closed()).then(Scan::begin).flatten())
-        else {
-            return found;
-        };
-        let slots = self.reader().map_or(0, |reader| {
-            adopt::LEASED_AT_ONCE.saturating_sub(reader.leased.len())
-        });
-        let leased = adopt::scan(
-            &self.options.directories,
-            &self.options.name,
-            slots,
-            &mut found,
-        );
-        let (Some(mut reader), Some(mut writer)) = (self.reader(), self.writer()) else {
-            return found;
-        };
-        if writer.is_closed() {
-            for segment in leased {
-                segment.lease().disown(); // and closed, before the scan ends
-            }
-        } else {
-            for segment in leased {
-                writer.leased.add(segment.entries, segment.bytes());
-                reader.leased.push((writer.new_id(), segment));
-            }
-            writer.leased.segments = reader.leased.len();
-            writer.inspect();
-        }
-        found.corrupt_entries += std::mem::take(&mut writer.lost_entries);
-        found.corrupt_segments += std::mem::take(&mut writer.lost_segments);
-        drop(scan);
-        found
-    }
-
-    /// Ends the queue: removes what is drained, and leaves the rest to a sibling or the next start. Nothing is accepted
-    /// afterwards.
-    pub fn close(&self) {
-        let Some(mut reader) = self.reader() else {
-            return;
-        };
-        let Some(own) = self.writer().map(|mut writer| writer.close()) else {
-            return;
-        };
-        let leased = std::mem::take(&mut reader.leased);
-        reader.own.clear();
-        // Without the scan, another thread could adopt a disowned file before it is closed here, and lose its lock.
-        let scan = Scan::begin_within(CLOSE_WAIT);
-        let owned = own
-            .iter()
-            .filter_map(|own| Some((own.lease.as_ref()?, own.waiting.entries)));
-        for (lease, entries) in owned.chain(
-            leased
-                .iter()
-                .map(|(_, leased)| (leased.lease(), leased.entries)),
-        ) {
-            match (entries, &scan) {
-                (0, _) => lease.unlink(),
-                (_, Some(_)) => lease.disown(),
-                (_, None) => {} // the name stays ours: only other processes will adopt it
-            }
-        }
-        drop((own, leased));
-        drop(scan);
-    }
-
-    fn set_aside(&self, reader: &mut Reader, id: u64) {
-        let Some(mut writer) = self.writer() else {
-            return;
-        };
-        let own = writer.set_aside(id);
-        let leased: Vec<_> = reader
-            .leased
-            .extract_if(.., |(leased, _)| *leased == id)
-            .collect();
-        for (_, leased) in &leased {
-            writer.leased.remove(leased.entries, leased.bytes());
-            writer.lost_entries += leased.entries;
-            writer.lost_segments += 1;
-        }
-        writer.leased.segments = reader.leased.len();
-        drop(writer);
-        reader.own.retain(|(own, _)| *own != id);
-        unlink(own.iter().filter_map(|own| own.lease.as_ref()));
-        unlink(leased.iter().map(|(_, leased)| leased.lease()));
-    }
-
-    /// `None` in a forked child.
-    fn writer(&self) -> Option<MutexGuard<'_, Writer>> {
-        self.is_owner().then(|| lock(&self.inner.writer))
-    }
-
-    /// `None` in a forked child.
-    fn reader(&self) -> Option<MutexGuard<'_, Reader>> {
-        self.is_owner().then(|| lock(&self.inner.reader))
-    }
-
-    fn is_owner(&self) -> bool {
-        process::is(self.token)
-    }
-}
-
-fn unlink<'a>(leases: impl Iterator<Item = &'a Lease>) {
-    for lease in leases {
-        lease.unlink();
-    }
-}
-
-/// A panic under the lock leaves counts that may be one off, not memory that is unsound: the queue goes on.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Drop for Queue {
-    fn drop(&mut self) {
-        self.close();
-        // In a forked child, a lock that is held was held by a thread of the parent at the fork, in the middle of a change:
-        // what it guards is left alone for good. A free one guards sound data, whose descriptors and mappings are closed;
-        // that takes nothing from the parent, since locks are not inherited and nothing is unlinked.
-        let sound = self.is_owner()
-            || (self.inner.reader.try_lock().is_ok() && self.inner.writer.try_lock().is_ok());
-        if sound {
-            // SAFETY: once, since this is `drop`, and `inner` is not used after it.
-            unsafe { ManuallyDrop::drop(&mut self.inner) };
-        }
-    }
 }

@@ -58,6 +58,7 @@ pub fn random() -> u64 {
     (high ^ low).max(1)
 }
 
+#[cfg(unix)]
 /// A number no file of this process has had. A child counts on from its parent's, under another token.
 pub fn next_sequence() -> u64 {
     static SEQUENCE: AtomicU64 = AtomicU64::new(0);

@@ -1,7 +1,8 @@
 //! The delivering side: peek at what waits, release what was delivered.
 
 use super::leased::Leased;
-use super::memory::{Mapping, Memory};
+use super::mapping::Mapping;
+use super::memory::Memory;
 use super::peek::{Limits, Peek, Span};
 use super::ring::{Consumer, Corrupt};
 

@@ -1,37 +1,28 @@
-//! Makes the segments of this process: a named file on a rung, or private memory.
+//! Makes the segment files of this process.
 
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::directory::{Directory, Extension, Name};
-use super::layout::{self, Preamble};
+use super::directory::Directory;
+use super::directory::{Extension, Name};
+use super::layout::Preamble;
 use super::lease::Lease;
-use super::memory::Mapping;
+use super::mapping::Mapping;
 
 /// How often a file is made anew because an adopter took it for rubbish between `open` and the lock.
 const ATTEMPTS: usize = 3;
 
-/// A fresh segment: its memory, and its file if it has one.
-pub fn create(
-    directory: Option<&Arc<Directory>>,
-    file_bytes: u64,
-) -> io::Result<(Mapping, Option<Lease>)> {
-    if !layout::is_segment_size(file_bytes) {
-        return Err(io::ErrorKind::InvalidInput.into());
-    }
-    let Some(directory) = directory else {
-        return Ok((Mapping::private(file_bytes)?, None));
-    };
+/// A fresh segment in `directory`.
+pub fn create(directory: &Arc<Directory>, file_bytes: u64) -> io::Result<(Mapping, Lease)> {
     let mut attempt = 1;
     loop {
         match create_file(directory, file_bytes) {
-            Ok((mapping, lease)) => return Ok((mapping, Some(lease))),
             Err(error) if error.kind() == io::ErrorKind::NotFound && attempt < ATTEMPTS => {
                 attempt += 1;
             }
-            Err(error) => return Err(error),
+            result => return result,
         }
     }
 }
@@ -96,7 +87,9 @@ fn allocate(file: &File, file_bytes: u64) -> io::Result<()> {
 fn allocate(file: &File, file_bytes: u64) -> io::Result<()> {
     use std::os::unix::fs::FileExt;
 
-    let zeros = [0; 64 * 1024];
+    use super::layout;
+
+    let zeros = vec![0; 64 * 1024];
     let mut offset = 0;
     while offset < file_bytes {
         let step = zeros.len().min(layout::index(file_bytes - offset));

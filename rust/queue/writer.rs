@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::directory::Directory;
 use super::layout::{self, HEADER_BYTES, RECORD_HEADER_BYTES};
 use super::lease::Lease;
-use super::memory::Mapping;
+use super::mapping::Mapping;
 use super::ring::{Consumer, Producer, ring};
 use super::{Refusal, segment};
 
@@ -158,7 +158,13 @@ impl Writer {
     }
 
     fn add(&mut self, file_bytes: u64) -> std::io::Result<()> {
-        let (mapping, lease) = segment::create(self.directory.as_ref(), file_bytes)?;
+        let (mapping, lease) = match &self.directory {
+            Some(directory) => {
+                let (mapping, lease) = segment::create(directory, file_bytes)?;
+                (mapping, Some(lease))
+            }
+            None => (Mapping::private(file_bytes)?, None),
+        };
         let (producer, consumer) = ring(mapping);
         let id = self.new_id();
         self.segments.push(Own {

@@ -1,0 +1,139 @@
+//! The crash model: a workload dies before each of its stores; the next process, which dies before each of its own, finds
+//! what a plain model says it may find, and the one after that delivers the rest.
+#![allow(clippy::unwrap_used)]
+
+#[path = "common/words.rs"]
+mod words;
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+
+use readme_metrics_core::queue::ring::{Consumer, ring};
+use words::Words;
+
+/// What must, and what may, be found after a crash.
+#[derive(Clone, Default)]
+struct Model {
+    /// Accepted and not released.
+    waiting: VecDeque<Vec<u8>>,
+    /// Being pushed: found whole or not at all.
+    pushing: Option<Vec<u8>>,
+    /// The oldest so many are being released: found all or none of them.
+    releasing: usize,
+}
+
+impl Model {
+    /// The oldest so many are being delivered and released.
+    fn allows(&self, found: &[Vec<u8>]) -> bool {
+        [0, self.releasing].into_iter().any(|released| {
+            let mut expected: Vec<_> = self.waiting.iter().skip(released).cloned().collect();
+            if expected == found {
+                return true;
+            }
+            expected.extend(self.pushing.clone());
+            expected == found
+        })
+    }
+}
+
+fn entry(number: usize) -> Vec<u8> {
+    let bytes = (number * 7) % 45;
+    (0..bytes).map(|at| (number * 13 + at + 1) as u8).collect()
+}
+
+fn found(consumer: &Consumer<Words>) -> Vec<(Vec<u8>, u64)> {
+    let mut found = Vec::new();
+    let mut records = consumer.records().unwrap();
+    while let Some(record) = records.next_record().unwrap() {
+        let mut entry = Vec::new();
+        record.copy_to(&mut entry).unwrap();
+        found.push((entry, record.end()));
+    }
+    found
+}
+
+/// Several laps round a small ring, with entries pushed to fill it and released in groups.
+fn work(memory: &Words, model: &RefCell<Model>) {
+    let (mut producer, mut consumer) = ring(memory.clone());
+    let mut number = 0;
+    for group in [1, 3, 2, 5, 4, 1, 2, 7, 3] {
+        loop {
+            let entry = entry(number);
+            model.borrow_mut().pushing = Some(entry.clone());
+            let pushed = producer.push(&entry);
+            model.borrow_mut().pushing = None;
+            if pushed.is_err() {
+                break;
+            }
+            model.borrow_mut().waiting.push_back(entry);
+            number += 1;
+        }
+        deliver(&mut consumer, model, group);
+    }
+}
+
+fn deliver(consumer: &mut Consumer<Words>, model: &RefCell<Model>, group: usize) {
+    let waiting = found(consumer);
+    let group = group.min(waiting.len());
+    if group > 0 {
+        model.borrow_mut().releasing = group;
+        consumer.release(waiting[group - 1].1);
+        let mut model = model.borrow_mut();
+        model.waiting.drain(..group);
+        model.releasing = 0;
+    }
+}
+
+#[test]
+fn a_death_before_any_store_loses_nothing_accepted_and_tears_nothing() {
+    let memory = Words::new(168);
+    let model = RefCell::new(Model::default());
+    memory.run(u64::MAX, || work(&memory, &model)).unwrap();
+    let stores = memory.stores_made();
+    assert!(stores > 100);
+
+    let mut points = 0;
+    for death in 0..stores {
+        let memory = Words::new(168);
+        let model = RefCell::new(Model::default());
+        assert!(memory.run(death, || work(&memory, &model)).is_none());
+        points += 1;
+
+        let survivors = Consumer::attach(memory.image());
+        let survivors: Vec<_> = found(&survivors)
+            .into_iter()
+            .map(|(entry, _)| entry)
+            .collect();
+        assert!(
+            model.borrow().allows(&survivors),
+            "death before store {death}: {survivors:?}"
+        );
+
+        // The adopter delivers in groups of two and dies in turn, until one gets through.
+        for second in 0.. {
+            let memory = memory.image();
+            let model = RefCell::new(Model {
+                waiting: survivors.clone().into(),
+                ..Model::default()
+            });
+            let adopted = memory.run(second, || {
+                let mut consumer = Consumer::attach(memory.clone());
+                while !found(&consumer).is_empty() {
+                    deliver(&mut consumer, &model, 2);
+                }
+            });
+            let rest = Consumer::attach(memory.image());
+            let rest: Vec<_> = found(&rest).into_iter().map(|(entry, _)| entry).collect();
+            assert!(
+                model.borrow().allows(&rest),
+                "death before stores {death}, {second}: {rest:?}"
+            );
+            if adopted.is_some() {
+                assert!(rest.is_empty());
+                break;
+            }
+            points += 1;
+        }
+    }
+    println!("{stores} stores, {points} crash points");
+}
