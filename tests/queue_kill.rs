@@ -2,7 +2,12 @@
 //!
 //! `QUEUE_KILL_ROUNDS` is the number of processes (default 200); half of the deaths are SIGKILL, half a `close`.
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    clippy::too_many_lines
+)]
 
 mod common;
 
