@@ -64,7 +64,11 @@ fn a_segment_is_buried_once() {
 fn after_a_failure_one_process_probes_at_a_time() {
     let mut state = State::default();
     assert_eq!(state.claim(0, 3_000), 0);
-    assert_eq!(state.claim(0, 3_000), 0, "while all is well, nobody waits for anybody");
+    assert_eq!(
+        state.claim(0, 3_000),
+        0,
+        "while all is well, nobody waits for anybody"
+    );
     state.failed(0, 500, "HTTP 503");
     assert_eq!(state.claim(100, 3_000), 400);
     assert_eq!(state.claim(500, 3_000), 0);

@@ -262,8 +262,19 @@ impl Queue {
     }
 
     /// The same sums of all processes of the host that this queue's directory has seen, and what they know of the server.
-    fn host<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+    // As Python hands it over.
+    #[allow(clippy::needless_pass_by_value)]
+    fn host<'py>(
+        &self,
+        py: Python<'py>,
+        siblings: Vec<PyRef<'py, Queue>>,
+    ) -> PyResult<Bound<'py, PyDict>> {
         let (mut counts, mut queued) = self.queue.untold();
+        for sibling in &siblings {
+            let (its, waiting) = sibling.queue.untold();
+            counts.add_all(&its);
+            queued += waiting;
+        }
         let directory = self.queue.directory().map(PathBuf::from);
         let found = gate::detach(py, || {
             directory.and_then(|directory| queue::survey(&directory).ok())
