@@ -58,9 +58,7 @@ class Rules:
                 listed = listed or ends_with(path, segments)
                 started = started or any(ends_with(path, segments[:n]) for n in range(1, len(segments)))
         if listed != self.is_allowlist:
-            return "redact"
-        if self.is_allowlist and not listed:
-            return "enter" if started else "redact"
+            return "enter" if self.is_allowlist and started else "redact"
         return "keep"
 
 
@@ -163,7 +161,7 @@ def query_as_text(query: bytes) -> str:
     try:
         return query.decode()
     except UnicodeDecodeError:
-        return re.sub(b"[^\x00-\x7f]", lambda match: b"%%%02X" % match[0], query).decode()
+        return re.sub(b"[^\x00-\x7f]", lambda match: b"%%%02X" % match[0][0], query).decode()
 
 
 def to_ascii(text: str) -> str:
@@ -368,7 +366,7 @@ TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 SPACE = "[ \t\n\f\r]*"
 PARAMETER = re.compile(
     f"{SPACE};{SPACE}(?:(?P<name>{TOKEN}){SPACE}={SPACE}"
-    f"(?:\"(?P<quoted>[^\"\r\n]*)\"(?={SPACE}(?:;|\\Z))|(?P<bare>[^\";\r\n]*?){SPACE}(?=;|\\Z))|(?=;|\\Z))"
+    f"(?:\"(?P<quoted>[^\"\r\n]*)\"(?={SPACE}(?:;|\\Z))|(?P<bare>[^\";,\r\n]*?){SPACE}(?=;|\\Z))|(?=;|\\Z))"
 )
 
 
