@@ -58,9 +58,7 @@ class Rules:
                 listed = listed or ends_with(path, segments)
                 started = started or any(ends_with(path, segments[:n]) for n in range(1, len(segments)))
         if listed != self.is_allowlist:
-            return "redact"
-        if self.is_allowlist and not listed:
-            return "enter" if started else "redact"
+            return "enter" if self.is_allowlist and started else "redact"
         return "keep"
 
 
@@ -130,20 +128,23 @@ def split_parameter(parameter: str) -> tuple[str, str, str]:
     return parameter.partition("=")
 
 
-def rewrite_parameter(rules: Rules, parameter: str, keep: Callable[[str], str], hide: Callable[[str], str]) -> str:
-    """Put a parameter through ``keep``, and its denied values through ``hide``."""
-    name, equals, value = split_parameter(parameter)
-    if equals and denies_encoded(rules, name):
-        return keep(name + equals) + hide(value)
-    rewritten, kept = "", ""
-    for inner in re.split("([;?#])", parameter):
-        name, equals, value = split_parameter(inner)
+def rewrite(
+    rules: Rules, text: str, keep: Callable[[str], str], hide: Callable[[str], str], separators: str = "&;#?"
+) -> str:
+    """Put parameters through ``keep``, and their denied values through ``hide``.
+
+    What is not denied between two separators is looked into again, for parameters between the next kind of separators.
+    """
+    if not separators:
+        return keep(text)
+    rewritten = []
+    for parameter in text.split(separators[0]):
+        name, equals, value = split_parameter(parameter)
         if equals and denies_encoded(rules, name):
-            rewritten += keep(kept + name + equals) + hide(value)
-            kept = ""
+            rewritten.append(keep(name + equals) + hide(value))
         else:
-            kept += inner
-    return rewritten + keep(kept)
+            rewritten.append(rewrite(rules, parameter, keep, hide, separators[1:]))
+    return keep(separators[0]).join(rewritten)
 
 
 def hide_encoded(value: str) -> str:
@@ -153,7 +154,7 @@ def hide_encoded(value: str) -> str:
 
 def redact_parameters(rules: Rules, text: str, keep: Callable[[str], str] = str) -> str:
     """Replace the denied values in a query or a form."""
-    return "&".join(rewrite_parameter(rules, p, keep, hide_encoded) for p in text.split("&"))
+    return rewrite(rules, text, keep, hide_encoded)
 
 
 def query_as_text(query: bytes) -> str:
@@ -161,7 +162,7 @@ def query_as_text(query: bytes) -> str:
     try:
         return query.decode()
     except UnicodeDecodeError:
-        return re.sub(b"[^\x00-\x7f]", lambda match: b"%%%02X" % match[0], query).decode()
+        return re.sub(b"[^\x00-\x7f]", lambda match: b"%%%02X" % match[0][0], query).decode()
 
 
 def to_ascii(text: str) -> str:
@@ -193,7 +194,7 @@ def params(rules: Rules, text: str) -> list[Param]:
         if denies_encoded(rules, name):
             found.append(Param(decode(name), redacted(decode(value))))
         else:
-            rewritten = rewrite_parameter(rules, parameter, str, hide_encoded)
+            rewritten = rewrite(rules, parameter, str, hide_encoded)
             found.append(Param(decode(name), decode(rewritten[len(name) + 1 :])))
     return found
 
@@ -366,7 +367,7 @@ TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 SPACE = "[ \t\n\f\r]*"
 PARAMETER = re.compile(
     f"{SPACE};{SPACE}(?:(?P<name>{TOKEN}){SPACE}={SPACE}"
-    f'(?:"(?P<quoted>[^"\r\n]*)"(?={SPACE}(?:;|\\Z))|(?P<bare>[^";\r\n]*?){SPACE}(?=;|\\Z))|(?=;|\\Z))'
+    f'(?:"(?P<quoted>[^"\r\n]*)"(?={SPACE}(?:;|\\Z))|(?P<bare>[^";,\r\n]*?){SPACE}(?=;|\\Z))|(?=;|\\Z))'
 )
 
 
