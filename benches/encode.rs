@@ -4,6 +4,9 @@
 //! cargo bench --no-default-features --bench encode
 //! ```
 
+#![allow(clippy::unwrap_used)] // a bench that cannot push has nothing to measure
+
+use std::fmt::Write as _;
 use std::hint::black_box;
 use std::path::PathBuf;
 
@@ -36,9 +39,10 @@ fn json(size: usize) -> String {
         if number > 0 {
             text.push_str(", ");
         }
-        text.push_str(&format!(
+        let _ = write!(
+            text,
             r#"{{"id": {number}, "name": "thing \"{number}\"", "price": {number}.50}}"#
-        ));
+        );
         number += 1;
     }
     text.push_str(r#"], "note": "the end"}"#);
