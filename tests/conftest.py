@@ -12,10 +12,10 @@ from typing import Any
 
 import psutil
 import pytest
-from readme_metrics.commands.collector import Collector
 
 import wsgi
 from readme_metrics import MetricsApiConfig, MetricsMiddleware
+from readme_metrics.commands.collector import Collector
 
 HERE = Path(__file__).parent
 
@@ -64,6 +64,17 @@ def logged(
         assert dropped["internal"] == 0, "a step of the SDK failed"
 
 
+def listening_port(gunicorn: subprocess.Popen[str]) -> tuple[int, str]:
+    """Waits until gunicorn listens; returns the port that it got, and what it has written so far."""
+    assert gunicorn.stderr is not None
+    output = ""
+    for line in gunicorn.stderr:
+        output += line
+        if found := re.search(r"Listening at: http://127\.0\.0\.1:(\d+)", line):
+            return int(found[1]), output
+    raise AssertionError(f"gunicorn did not start:\n{output}")
+
+
 class Gunicorn:
     """A real gunicorn with real workers, serving `wsgi:make()`."""
 
@@ -80,20 +91,13 @@ class Gunicorn:
             stderr=subprocess.PIPE,
             text=True,
         )
-        assert self._process.stderr is not None
-        self.output: list[str] = []
-        for line in self._process.stderr:
-            self.output.append(line)
-            if found := re.search(r"Listening at: http://127\.0\.0\.1:(\d+)", line):
-                self.port = int(found[1])
-                return
-        raise AssertionError("gunicorn did not start:\n" + "".join(self.output))
+        self.port, self._output = listening_port(self._process)
 
     def stop(self, signal_number: int = signal.SIGTERM) -> str:
         """Ends it, waits until it is gone and returns what it wrote."""
         self._process.send_signal(signal_number)
         _, rest = self._process.communicate(timeout=60)
-        return "".join(self.output) + rest
+        return self._output + rest
 
     def workers(self) -> list[psutil.Process]:
         return psutil.Process(self.pid).children()

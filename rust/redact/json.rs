@@ -28,8 +28,7 @@ pub(super) fn filter(rules: &Rules, text: &str) -> Result<Vec<Edit>, Malformed> 
     let mut verdict = Verdict::Keep;
     let mut is_member = false;
     loop {
-        let first = scanner.peek()?;
-        let start = scanner.at();
+        let (start, first) = scanner.peek()?;
         let is_object = first == b'{';
         let is_container = is_object || first == b'[';
         let may_enter = rules.is_nested() || (is_object && open.is_empty());
@@ -44,7 +43,7 @@ pub(super) fn filter(rules: &Rules, text: &str) -> Result<Vec<Edit>, Malformed> 
                 verdict,
             });
             let closing = if is_object { b'}' } else { b']' };
-            if scanner.peek()? != closing {
+            if scanner.peek()?.1 != closing {
                 is_member = is_object;
                 if is_object {
                     verdict = judge(rules, scanner.key()?, &mut trail);
@@ -52,9 +51,9 @@ pub(super) fn filter(rules: &Rules, text: &str) -> Result<Vec<Edit>, Malformed> 
                 continue;
             }
         } else {
-            scanner.value()?;
+            let end = scanner.value()?;
             if verdict != Verdict::Keep {
-                edits.push(redact(text, start, scanner.at()));
+                edits.push(redact(text, start, end));
             }
         }
         // A value has ended, or an empty container is about to.
@@ -63,7 +62,7 @@ pub(super) fn filter(rules: &Rules, text: &str) -> Result<Vec<Edit>, Malformed> 
                 scanner.end()?;
                 return Ok(edits);
             };
-            match (scanner.token()?, container.is_object) {
+            match (scanner.token()?.1, container.is_object) {
                 (b',', true) => {
                     verdict = judge(rules, scanner.key()?, &mut trail);
                     is_member = true;
@@ -95,12 +94,8 @@ fn judge(rules: &Rules, key: RawString, trail: &mut Trail) -> Verdict {
 
 fn redact(text: &str, start: usize, end: usize) -> Edit {
     let value = text.get(start..end).unwrap_or_default();
-    let string = value.strip_prefix('"').and_then(|v| v.strip_suffix('"'));
-    let replacement = match string {
-        Some(text) => {
-            let has_escapes = memchr::memchr(b'\\', text.as_bytes()).is_some();
-            marker::redacted_json(RawString { text, has_escapes }.count())
-        }
+    let replacement = match RawString::unquote(value) {
+        Some(string) => marker::redacted_json(string.count()),
         None => marker::REDACTED_JSON,
     };
     Edit {

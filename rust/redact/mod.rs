@@ -8,24 +8,30 @@
 //! body                        decides what a body is
 //!   decompress  content_type  what it takes to decide
 //!   json  form  multipart     one filter per kind
-//!   scan  unescape            the JSON reader
+//!   scan  unescape            the JSON reader, on top of
+//!     tokens                  64 bytes at a time:
+//!     block  grammar  scalar  what they are, in which order, and the unquoted ones
 //!   parameters  disposition   the `; name=value` syntax of header fields
 //! edit   marker   mask        what is written instead
 //! ```
 
+mod block;
 mod body;
 mod content_type;
 mod decompress;
 mod disposition;
 mod edit;
 mod form;
+mod grammar;
 mod header;
 mod json;
 mod marker;
 mod mask;
 mod multipart;
 mod parameters;
+mod scalar;
 mod scan;
+mod tokens;
 mod unescape;
 mod url;
 
