@@ -1,7 +1,7 @@
 """`Deadline`: a whole exchange with a server ends in time, however slowly it sends.
 
-`requests` bounds each operation on the socket, so that a server which sends a byte now and then is waited for for ever. Here
-each operation gets the time that is left.
+`requests` bounds each operation on the socket, so that a server which sends a byte now and then is waited for for ever.
+Here each operation gets the time that is left.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Deadline:
 
 
 class Adapter(requests.adapters.HTTPAdapter):
-    """Makes connections, direct or through a proxy, that keep the deadline. The lookup of a host name alone is not bounded."""
+    """Makes connections, direct or through a proxy, that keep the deadline. The lookup of a host name is not bounded."""
 
     def __init__(self, deadline: Deadline) -> None:
         self._deadline = deadline

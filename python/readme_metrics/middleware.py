@@ -64,7 +64,7 @@ class MetricsMiddleware:
         Returns:
             `made`, `sent`, `queued`, `dropped` by reason, `bodies_dropped`, `retries`, `pid`, `directory` of the queue;
             `adopted`: what this process did with the logs of dead ones, which those have made; `host`: the sums of all
-            processes that ever met in the directory, with `last_success`, `last_error`, `last_error_at` and `pause_until`
-            (seconds since 1970), None before this process has logged anything.
+            processes that ever met in the directory, with `last_success`, `last_error`, `last_error_at` and
+            `pause_until` (seconds since 1970), None before this process has logged anything.
         """
         return self._recorder.stats()
