@@ -42,7 +42,7 @@ class MetricsApiConfig:
         whitelist: The old name of `allowlist`.
         allowed_http_hosts: Log only requests whose `Host` is one of these, without regard to case; an entry without a
             port matches any port. Default None: all.
-        timeout: Seconds that one call to ReadMe may take. Default 3.
+        timeout: Seconds that one call to ReadMe may take, from the first byte to the last. Default 3.
         flush_interval: Seconds after which logs are sent although fewer than `buffer_length` wait. Default 5.0.
         shutdown_timeout: Seconds that the exit of a process may take for a last delivery. Default 2.0.
         queue_dir: Where the queue's files live. None picks the first that works of `README_METRICS_QUEUE_DIR`,

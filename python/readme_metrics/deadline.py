@@ -41,7 +41,7 @@ class Deadline:
 
 
 class Adapter(requests.adapters.HTTPAdapter):
-    """Makes connections, direct or through a proxy, that keep the deadline. The lookup of a host name is not bounded."""
+    """Makes connections, direct or by a proxy, that keep the deadline. The lookup of a host name is not bounded."""
 
     def __init__(self, deadline: Deadline) -> None:
         self._deadline = deadline

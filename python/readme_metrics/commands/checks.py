@@ -29,7 +29,8 @@ class Finding(NamedTuple):
 
 def all_checks(config: MetricsApiConfig) -> Iterator[Finding]:
     """One finding per link. After a broken link to the server, those behind it are not tried."""
-    yield _configuration(config)
+    configuration = _configuration(config)
+    yield configuration
     yield _switches(config)
     yield _queue(config)
     yield _threads()
@@ -37,7 +38,7 @@ def all_checks(config: MetricsApiConfig) -> Iterator[Finding]:
     yield proxy
     authorities = _authorities()
     yield authorities
-    if proxy.is_ok and authorities.is_ok:
+    if configuration.is_ok and proxy.is_ok and authorities.is_ok:
         name = _name(config)
         yield name
         if name.is_ok:
@@ -77,7 +78,7 @@ def _queue(config: MetricsApiConfig) -> Finding:
     directory, refusals = queue.directory, "; ".join(queue.refusals)
     queue.close()
     if directory is None:
-        advice = "make one of these directories usable, or set README_METRICS_QUEUE_DIR; until then a killed worker's logs are lost"
+        advice = "make one of these usable, or set README_METRICS_QUEUE_DIR; until then a killed worker's logs are lost"
         return Finding("queue", False, f"private memory, since no directory can be used: {refusals}", advice)
     return Finding("queue", True, f"in {directory}" + (f" (not: {refusals})" if refusals else ""))
 

@@ -19,8 +19,8 @@ def add_parser(subcommands: argparse._SubParsersAction[argparse.ArgumentParser])
     parser = subcommands.add_parser(
         "doctor",
         help="find out why logs do not show up",
-        description="Check the way of a log from the configuration to the Metrics server; sends one test log, marked as "
-        "development. Run it as the user and in the environment of your app.",
+        description="Check the way of a log from the configuration to the Metrics server; sends one test log, marked "
+        "as development. Run it as the user and in the environment of your app.",
         epilog=_EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -60,6 +60,8 @@ def _show(terminal: Terminal, directory: Path, survey: dict[str, Any]) -> None:
     )
     terminal.line("  " + _server(terminal, survey))
     for segment in survey["segments"]:
+        if not (segment["owner_pid"] or segment["queued"] or segment["defect"]):
+            continue  # drained, and removed by whoever looks next
         if segment["defect"]:
             owner = terminal.red(f"not a queue: {segment['defect']}")
         elif segment["owner_pid"] is None:
