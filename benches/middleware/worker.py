@@ -1,4 +1,4 @@
-"""Measures on command: one JSON object per line in, one out. Started by compare.py, once per environment and scenario."""
+"""Measures on command: one JSON object per line in, one out. compare.py starts one per environment and scenario."""
 
 from __future__ import annotations
 
