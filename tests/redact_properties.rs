@@ -151,7 +151,10 @@ fn soup() -> impl Strategy<Value = String> {
         "]}",
         "}]",
     ];
-    vec(select(fragments.to_vec()), 0..12).prop_map(|found| found.concat())
+    // Pushed over the edges of the blocks that JSON is read in.
+    let blanks = (0..130_usize).prop_map(|n| " ".repeat(n));
+    let soup = || vec(select(fragments.to_vec()), 0..12).prop_map(|found| found.concat());
+    (soup(), blanks, soup()).prop_map(|(before, blanks, after)| before + &blanks + &after)
 }
 
 /// Documents with one byte changed, cut out or doubled.
@@ -189,7 +192,7 @@ fn encode(text: &str, noise: &mut impl Iterator<Item = u8>) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
+    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..Default::default() })]
 
     /// Against `serde_json`, member by member.
     #[test]
@@ -252,7 +255,10 @@ proptest! {
         let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
         let rules = Rules::new(&["password".to_owned()], &[], false);
         let is_understood = !filter_json(&rules, text).starts_with("[WITHHELD");
-        let is_json = serde_json::from_str::<Value>(text).is_ok();
+        let parsed = serde_json::from_str::<Value>(text);
+        let is_out_of_range = |error: &serde_json::Error| error.to_string().starts_with("number out of range");
+        prop_assume!(!parsed.as_ref().is_err_and(is_out_of_range));
+        let is_json = parsed.is_ok();
         prop_assert_eq!(is_understood, is_json || text.trim_ascii().is_empty());
     }
 
