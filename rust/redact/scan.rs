@@ -96,6 +96,7 @@ impl<'t> Scanner<'t> {
     }
 
     /// The rest of a container that `state` is the start of: where it ends.
+    #[inline(never)] // on its own, the loop keeps all it needs in registers
     fn container(&mut self, mut state: State) -> Result<usize> {
         let bytes = self.text.as_bytes();
         let mut nesting = Nesting::default();
