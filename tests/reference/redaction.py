@@ -1,7 +1,7 @@
 """The redaction rules, slow and obvious: what the Rust core is tested against.
 
 Standard library only. Each function does what its namesake in ``rust/redact`` does, by other means where there are any:
-regular expressions instead of a scanner, ``bytes.split`` instead of a search, lists of values instead of lists of edits.
+regular expressions instead of a scanner, ``bytes.split`` instead of a search, lists of values, not of edits.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Malformed(Exception):
     """Not understood in full; the argument is the reason that a marker gives."""
 
 
-# --- Rules ---------------------------------------------------------------------------------------------------------------
+# --- Rules ----------------------------------------------------------------------------------------------------------
 
 
 class Rules:
@@ -48,7 +48,7 @@ class Rules:
         return self.is_active and listed != self.is_allowlist
 
     def judge(self, path: Sequence[str]) -> str:
-        """What becomes of the JSON member at ``path``: ``keep``, ``redact``, or ``enter`` to look for allowed members."""
+        """What becomes of the JSON member at ``path``: ``keep``, ``redact``, or ``enter`` to judge what is inside."""
         if any(is_surrogate(character) for character in path[-1]):
             return "redact"
         listed, started = path[-1] in self.entries, False
@@ -76,7 +76,7 @@ def is_surrogate(character: str) -> bool:
     return "\ud800" <= character <= "\udfff"
 
 
-# --- Markers -------------------------------------------------------------------------------------------------------------
+# --- Markers --------------------------------------------------------------------------------------------------------
 
 
 def redacted(value: str) -> str:
@@ -95,7 +95,7 @@ def mask(value: str) -> str:
     return f"sha512-{digest}?{value[-4:] if len(value) > 4 else ''}"
 
 
-# --- URL parameters ------------------------------------------------------------------------------------------------------
+# --- URL parameters -------------------------------------------------------------------------------------------------
 
 
 def decode(component: str) -> str:
@@ -204,7 +204,7 @@ def query_params(rules: Rules, query: bytes) -> list[Param]:
     return params(rules, query_as_text(query))
 
 
-# --- Headers -------------------------------------------------------------------------------------------------------------
+# --- Headers --------------------------------------------------------------------------------------------------------
 
 CREDENTIALS = {"authorization", "proxy-authorization"}
 URLS = {
@@ -242,7 +242,7 @@ def response_header(rules: Rules, name: str, value: str) -> str:
     return ">".join(rewritten)
 
 
-# --- JSON ----------------------------------------------------------------------------------------------------------------
+# --- JSON -----------------------------------------------------------------------------------------------------------
 
 BLANK = re.compile(r"[ \t\n\r]*")
 STRING = re.compile(r'"[^"\\\x00-\x1f]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*)*"')
@@ -361,13 +361,13 @@ def redact_json(rules: Rules, text: str) -> str:
     return "".join([*pieces, text[copied:]])
 
 
-# --- Header parameters ---------------------------------------------------------------------------------------------------
+# --- Header parameters ----------------------------------------------------------------------------------------------
 
 TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 SPACE = "[ \t\n\f\r]*"
 PARAMETER = re.compile(
     f"{SPACE};{SPACE}(?:(?P<name>{TOKEN}){SPACE}={SPACE}"
-    f"(?:\"(?P<quoted>[^\"\r\n]*)\"(?={SPACE}(?:;|\\Z))|(?P<bare>[^\";,\r\n]*?){SPACE}(?=;|\\Z))|(?=;|\\Z))"
+    f'(?:"(?P<quoted>[^"\r\n]*)"(?={SPACE}(?:;|\\Z))|(?P<bare>[^";,\r\n]*?){SPACE}(?=;|\\Z))|(?=;|\\Z))'
 )
 
 
@@ -393,7 +393,7 @@ def only(parameters: list[tuple[str, str, str]], name: str) -> tuple[str, str] |
     return found[0] if found else None
 
 
-# --- Content type --------------------------------------------------------------------------------------------------------
+# --- Content type ---------------------------------------------------------------------------------------------------
 
 
 @dataclass
@@ -433,7 +433,7 @@ def parse_content_type(value: str) -> ContentType:
     )
 
 
-# --- Multipart -----------------------------------------------------------------------------------------------------------
+# --- Multipart ------------------------------------------------------------------------------------------------------
 
 
 def multipart_params(rules: Rules, boundary: str, body: bytes) -> list[Param]:
@@ -444,7 +444,7 @@ def multipart_params(rules: Rules, boundary: str, body: bytes) -> list[Param]:
     found: list[Param] = []
     line_end = None
     for i, piece in enumerate(pieces):
-        if re.match(rb"--(\r?\n|\Z)", piece):
+        if re.match(rb"--\r?\n", piece) or (piece == b"--" and i + 1 == len(pieces)):
             return found
         this_end = re.match(rb"\r?\n", piece)
         if this_end is None or i + 1 == len(pieces):
@@ -535,7 +535,7 @@ def disposition(value: str) -> tuple[str, list[str], str | None]:
     file_names = [file_name[1]] if file_name else []
     file_names += [extended(extended_file_name[0])] if extended_file_name else []
     display = name[1] if name else (names or [""])[0]
-    return display, names, (file_names or [None])[0]
+    return display, names, file_names[0] if file_names else None
 
 
 def extended(raw: str) -> str:
@@ -549,7 +549,7 @@ def extended(raw: str) -> str:
         raise Malformed("not valid multipart") from None
 
 
-# --- Bodies --------------------------------------------------------------------------------------------------------------
+# --- Bodies ---------------------------------------------------------------------------------------------------------
 
 
 @dataclass
@@ -667,7 +667,7 @@ def decompress(body: Body) -> tuple[bytes, bool] | None:
             continue
         if len(content) > body.max_bytes:
             return content[: body.max_bytes], True
-        return (content, is_cut) if is_whole or is_cut else None
+        return (content, is_cut) if is_whole or (is_cut and content) else None
     return None
 
 
