@@ -11,8 +11,17 @@
 //! msgpack   the handful of wire types an entry is made of
 //! queue     shared-memory segments: push, peek, release, adopt
 //! batch     entries -> one JSON array
+//! counters  what became of every request
 //! ```
 
+pub mod batch;
+pub mod counters;
+pub mod exchange;
+pub mod har;
+pub mod msgpack;
 pub mod queue;
 pub mod redact;
 pub mod rules;
+
+#[cfg(feature = "python")]
+mod python;

@@ -1,1 +1,107 @@
 //! The deny or allow list, compiled once per configuration.
+//!
+//! Holds names and nothing of a request, so one `Rules` serves all threads. It answers one question, "may the value of this
+//! name be sent?", and never sees the value. With both lists configured the denylist alone applies, as documented.
+
+mod names;
+mod paths;
+
+use names::Names;
+use paths::Paths;
+pub(crate) use paths::Trail;
+
+/// Which list applies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Policy {
+    /// No list: everything is sent.
+    Pass,
+    /// Listed names are redacted.
+    Deny,
+    /// Names that are not listed are redacted.
+    Allow,
+}
+
+/// What becomes of the value of a JSON member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Sent, as far as the members inside it may be.
+    Keep,
+    /// Not allowed itself, but the start of an allowed path: only allowed members inside it are sent.
+    Enter,
+    /// Replaced by a marker, whatever is inside.
+    Redact,
+}
+
+/// The compiled list: which names keep their values.
+#[derive(Debug)]
+pub struct Rules {
+    policy: Policy,
+    names: Names,
+    /// `None` unless lists apply at every depth.
+    paths: Option<Paths>,
+}
+
+impl Rules {
+    /// Compiles the lists. With both, the denylist alone applies; with neither, nothing is redacted.
+    ///
+    /// `nested` applies the list to the members of JSON objects at every depth, inside arrays too. Then an entry may also be
+    /// a dotted path, and `*` in it stands for any run of characters within one name: `user.card.*`, `*_token`. A path matches
+    /// the end of a member's path, so that a plain name matches at any depth; arrays add nothing to a path. Names of headers,
+    /// form fields and URL parameters are always compared whole.
+    pub fn new(denylist: &[String], allowlist: &[String], nested: bool) -> Rules {
+        let (policy, list) = if !denylist.is_empty() {
+            (Policy::Deny, denylist)
+        } else if !allowlist.is_empty() {
+            (Policy::Allow, allowlist)
+        } else {
+            (Policy::Pass, denylist)
+        };
+        Rules {
+            policy,
+            names: Names::new(list),
+            paths: nested.then(|| Paths::new(list)),
+        }
+    }
+
+    /// Whether a list is configured.
+    pub fn is_active(&self) -> bool {
+        self.policy != Policy::Pass
+    }
+
+    /// Whether the value of a JSON member, form field or URL parameter is redacted. The name is compared exactly.
+    pub fn denies(&self, key: &str) -> bool {
+        match self.policy {
+            Policy::Pass => false,
+            Policy::Deny => self.names.contains(key),
+            Policy::Allow => !self.names.contains(key),
+        }
+    }
+
+    /// Whether the value of a header is redacted. The name is compared without regard to ASCII case.
+    pub fn denies_header(&self, name: &str) -> bool {
+        match self.policy {
+            Policy::Pass => false,
+            Policy::Deny => self.names.contains_ignoring_case(name),
+            Policy::Allow => !self.names.contains_ignoring_case(name),
+        }
+    }
+
+    /// Whether the list applies to JSON at every depth.
+    pub(crate) fn is_nested(&self) -> bool {
+        self.paths.is_some()
+    }
+
+    /// Judges the member `key` of the object that `trail` has led to.
+    pub(crate) fn judge(&self, key: &str, trail: &mut Trail) -> Verdict {
+        let listed = self.names.contains(key);
+        let (matched, started) = match &self.paths {
+            Some(paths) => paths.follow(key, trail),
+            None => (false, false),
+        };
+        match (self.policy, listed || matched) {
+            (Policy::Pass, _) | (Policy::Deny, false) | (Policy::Allow, true) => Verdict::Keep,
+            (Policy::Allow, false) if started => Verdict::Enter,
+            (Policy::Deny, true) | (Policy::Allow, false) => Verdict::Redact,
+        }
+    }
+}

@@ -1,1 +1,72 @@
-//! One kind of body per file: bytes in, what may be sent out.
+//! What may be sent of a request and its response.
+//!
+//! One kind of data per file: bytes and [`Rules`] in, [`Text`] or [`Param`]s out. Nothing here fails: what cannot be filtered
+//! with certainty is replaced by a marker, and a text is never changed in place, only copied with [edits](edit) applied.
+//!
+//! ```text
+//! header   url                header values; queries, and parameters inside URLs
+//! body                        decides what a body is
+//!   decompress  content_type  what it takes to decide
+//!   json  form  multipart     one filter per kind
+//!   scan  unescape            the JSON reader, on top of
+//!     tokens                  64 bytes at a time:
+//!     block  grammar  scalar  what they are, in which order, and the unquoted ones
+//!   parameters  disposition   the `; name=value` syntax of header fields
+//! edit   marker   mask        what is written instead
+//! ```
+
+mod block;
+mod body;
+mod content_type;
+mod decompress;
+mod disposition;
+mod edit;
+mod form;
+mod grammar;
+mod header;
+mod json;
+mod marker;
+mod mask;
+mod multipart;
+mod parameters;
+mod scalar;
+mod scan;
+mod tokens;
+mod unescape;
+mod url;
+
+use std::borrow::Cow;
+
+pub use body::{Body, Content, request_body, response_body};
+pub use edit::Text;
+pub use header::{request_header, response_header};
+pub use mask::mask;
+pub use url::{query_params, query_text};
+
+#[cfg(doc)]
+use crate::rules::Rules;
+
+/// A URL parameter or a form field.
+#[derive(Clone, Debug)]
+pub struct Param<'a> {
+    /// Decoded; empty if a part of a multipart body has none.
+    pub name: Cow<'a, str>,
+    /// Decoded, or a marker; empty for a file, whose content is never sent.
+    pub value: Text<'a>,
+    /// Only of files.
+    pub file_name: Option<Cow<'a, str>>,
+    /// Of a part of a multipart body, if it has one.
+    pub content_type: Option<Cow<'a, str>>,
+}
+
+impl Param<'_> {
+    /// The same parameter, independent of the buffer it was found in.
+    fn into_owned(self) -> Param<'static> {
+        Param {
+            name: Cow::Owned(self.name.into_owned()),
+            value: self.value.into_owned(),
+            file_name: self.file_name.map(|name| Cow::Owned(name.into_owned())),
+            content_type: self.content_type.map(|kind| Cow::Owned(kind.into_owned())),
+        }
+    }
+}

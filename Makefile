@@ -1,0 +1,59 @@
+# Two commands for everybody: `make demo` and `make test`. Each sets up what it needs; the second time is quick.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find rust -name '*.rs')
+
+.PHONY: demo test dev check lint types rust-test loom python-test format wheel clean
+
+demo: $(VENV)/.installed ## sample API under gunicorn -> redacted logs in a local stand-in server
+	$(BIN)/readme-metrics demo
+
+test: check loom rust-test python-test ## everything that CI runs
+
+dev: $(VENV)/.installed ## set up for development: the package in place, with all tools
+
+check: lint types ## linters and type checks
+
+lint: $(VENV)/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy --locked --no-default-features --all-targets -- -D warnings
+
+types: $(VENV)/.installed
+	$(BIN)/mypy
+	$(BIN)/stubtest readme_metrics._core
+
+rust-test:
+	cargo test --locked --no-default-features
+
+# Loom replaces every atomic, so it has a target directory of its own. The bound on preemptions keeps it to about a minute.
+loom:
+	LOOM_MAX_PREEMPTIONS=3 RUSTFLAGS="--cfg loom" cargo test --locked --no-default-features --release --test loom --target-dir target/loom
+
+python-test: $(VENV)/.installed
+	$(BIN)/pytest
+
+format: $(VENV)/.installed
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	cargo fmt
+
+wheel: $(VENV)/.tools ## dist/*.whl
+	$(BIN)/maturin build --release --locked --out dist
+
+clean:
+	rm -rf $(VENV) target dist
+
+$(VENV)/.tools: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or later is needed; name one with PYTHON=...")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet 'maturin>=1.9.4,<2'
+	touch $@
+
+$(VENV)/.installed: $(VENV)/.tools $(SOURCES)
+	$(BIN)/maturin develop --quiet --release --locked --extras dev,demo
+	touch $@

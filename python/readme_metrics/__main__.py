@@ -1,0 +1,3 @@
+from readme_metrics.commands import main
+
+raise SystemExit(main())

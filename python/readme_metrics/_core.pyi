@@ -1,0 +1,102 @@
+"""The compiled core: redaction, HAR encoding and the shared-memory queue. The binding is in `rust/python/`.
+
+Every function here may raise `InternalError`, which is a bug of ours; the callers count it and go on.
+"""
+
+from pathlib import Path
+from typing import Any, final
+
+__all__ = ["Batch", "Encoder", "InternalError", "Queue", "__version__", "mask", "new_log_id"]
+
+__version__: str
+
+class InternalError(RuntimeError):
+    """A bug in the compiled core. The middleware counts it, logs it once and goes on."""
+
+def new_log_id() -> str:
+    """A new log id: a random UUID (version 4) from the operating system's randomness."""
+
+def mask(value: str) -> str:
+    """`sha512-<base64 digest>?<last four characters>`; no tail for a value of four characters or fewer."""
+
+@final
+class Encoder:
+    """What a configuration fixes about the logs: lists, limits, creator."""
+
+    def __new__(
+        cls,
+        *,
+        denylist: list[str],
+        allowlist: list[str],
+        redact_nested: bool,
+        development: bool,
+        max_body_bytes: int,
+        trust_forwarded: bool,
+        platform: str,
+    ) -> Encoder: ...
+
+@final
+class Queue:
+    """One process's end of the shared-memory queue. Of no use in a forked child."""
+
+    def __new__(cls, directories: list[str], name: str, max_bytes: int) -> Queue: ...
+    def record(
+        self,
+        encoder: Encoder,
+        log_id: str,
+        group: tuple[str, str | None, str | None],
+        environ: dict[str, Any],
+        request_body: list[bytes] | None,
+        request_size: int | None,
+        status: str,
+        headers: list[tuple[str, str]],
+        response_body: list[bytes] | None,
+        response_size: int | None,
+        started_unix_s: float,
+        duration_s: float,
+    ) -> int:
+        """Redacts, encodes and queues one exchange; returns the entries waiting, 0 where it was dropped."""
+
+    def drop_one(self, reason: str) -> None:
+        """Counts a request that should have been logged and was not.
+
+        Raises:
+            ValueError: `reason` is not a key of `stats()["dropped"]`.
+        """
+
+    def peek(self, max_entries: int, max_bytes: int) -> Batch | None:
+        """The oldest entries as one JSON array, or None where nothing waits. They stay queued until released."""
+
+    def release(self, batch: Batch, sent: bool) -> None:
+        """Lets go of a batch: the server has it (`sent`), or has refused it for good. Once; later calls do nothing."""
+
+    def adopt(self) -> int:
+        """Leases the segments of dead processes; returns how many entries they hold."""
+
+    def close(self) -> None:
+        """Removes what is drained and drops the leases; the rest is left to a sibling or the next start."""
+
+    def stats(self) -> dict[str, Any]:
+        """This process's counters, by name."""
+
+    @property
+    def waiting(self) -> int: ...
+    @property
+    def waiting_bytes(self) -> int: ...
+    @property
+    def directory(self) -> Path | None: ...
+    @property
+    def refusals(self) -> list[str]: ...
+    @property
+    def owner_pid(self) -> int: ...
+
+@final
+class Batch:
+    """Entries on their way: what one POST carries."""
+
+    @property
+    def json(self) -> bytes: ...
+    @property
+    def count(self) -> int: ...
+    @property
+    def malformed(self) -> int: ...

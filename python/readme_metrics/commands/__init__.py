@@ -1,0 +1,40 @@
+"""The `readme-metrics` command: one module per subcommand, each with `add_parser`.
+
+Importing `readme_metrics` imports nothing from here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Sequence
+
+from readme_metrics.commands import collect, demo
+from readme_metrics.commands.interrupts import interruptible
+
+_INTERRUPTED = 128 + signal.SIGINT
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one subcommand and return its exit status.
+
+    `argv` defaults to the arguments of the process. Usage errors exit with status 2, as argparse
+    does. SIGTERM and SIGHUP stop a command the way Ctrl-C does, so that it cleans up.
+    """
+    parser = argparse.ArgumentParser(
+        prog="readme-metrics",
+        description="Look at what the ReadMe Metrics middleware sends.",
+    )
+    subcommands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in (collect, demo):
+        command.add_parser(subcommands)
+    options = parser.parse_args(argv)
+
+    try:
+        with interruptible():
+            status: int = options.run(options)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return _INTERRUPTED
+    return status

@@ -1,0 +1,105 @@
+"""The sample app under gunicorn, in processes of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+import requests
+
+from readme_metrics.commands.interrupts import interrupts_deferred
+
+_APP = "readme_metrics.commands.sample_app:app"
+_CONFIG = "python:readme_metrics.commands.gunicorn_config"
+_BOOT_SECONDS = 20
+_STOP_SECONDS = 10
+_READ_SECONDS = 10
+
+
+class GunicornServer:
+    """Serves the sample app on a loopback `port` (0: a free one); a context manager.
+
+    Binds at once; raises OSError if the port is taken. `start` starts gunicorn with that many `workers` and with
+    `environment` on top of this process's own, except for its settings of the middleware and of gunicorn. Connections
+    made before the workers are up wait in the listen queue, so there is nothing to poll. What the processes print is
+    appended to the file `output`. Nothing runs after the `with` block.
+    """
+
+    def __init__(self, workers: int, port: int, environment: Mapping[str, str], output: Path) -> None:
+        self._workers = workers
+        self._environment = environment
+        self._output = output
+        self._socket = socket.create_server(("127.0.0.1", port), backlog=512)
+        self._process: subprocess.Popen[bytes] | None = None
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+
+    def __enter__(self) -> GunicornServer:
+        return self
+
+    def start(self) -> None:
+        """Start gunicorn. Call it inside the `with` block, from the main thread."""
+        descriptor = self._socket.fileno()
+        command = [sys.executable, "-m", "gunicorn", "--config", _CONFIG, "--bind", f"fd://{descriptor}"]
+        command += ["--workers", str(self._workers), "--graceful-timeout", str(_STOP_SECONDS), _APP]
+        # The socket is closed here, so that clients are refused once gunicorn is gone. A session of its own keeps
+        # Ctrl-C from gunicorn, which has to be stopped after the clients.
+        with self._socket, self._output.open("ab") as output, interrupts_deferred():
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=self._full_environment(),
+                pass_fds=[descriptor],
+                start_new_session=True,
+            )
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+        if self._process is None:
+            return
+        try:
+            self.stop()
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+
+    def stop(self) -> bool:
+        """Send SIGTERM and wait; False if gunicorn was still running after its time was up."""
+        if self._process is None:
+            return True
+        self._process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_STOP_SECONDS + 2)
+        return self._process.returncode is not None
+
+    def kill_busy_worker(self) -> int:
+        """SIGKILL a worker in the middle of a request and return its process id.
+
+        The request is one that is not logged, and a worker handles one at a time: everything it
+        has answered before is logged by then, and no other client's connection is cut. Raises
+        requests.RequestException if no worker answers.
+        """
+        with requests.Session() as session:
+            session.trust_env = False
+            timeout = (_READ_SECONDS, _BOOT_SECONDS)
+            with session.get(self.url + "/hold", stream=True, timeout=timeout) as response:
+                response.raise_for_status()
+                worker = int(next(response.iter_lines(chunk_size=1)))
+                os.kill(worker, signal.SIGKILL)
+        return worker
+
+    def _full_environment(self) -> dict[str, str]:
+        inherited = {
+            name: value for name, value in os.environ.items() if not name.startswith(("README_METRICS_", "GUNICORN_"))
+        }
+        # The middleware honours proxies, which cannot reach a loopback address of this host.
+        no_proxy = {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
+        return {**inherited, **no_proxy, **self._environment}

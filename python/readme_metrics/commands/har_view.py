@@ -1,0 +1,89 @@
+"""What a person wants to see of a log: one line, and the values that were redacted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from readme_metrics.commands.post import Log
+from readme_metrics.commands.terminal import Terminal, printable
+
+_MISSING = "-"
+
+
+class Redaction(NamedTuple):
+    """A value of a log that the middleware removed or masked."""
+
+    where: str
+    name: str
+    value: str
+
+
+class HarView:
+    """A log, read leniently: whatever is missing shows as `-`."""
+
+    def __init__(self, log: Log) -> None:
+        entry = _at(log, "request", "log", "entries", 0)
+        self.id = _text(_at(log, "_id"))
+        self.label = _text(_at(log, "group", "label"))
+        self.started = _text(_at(entry, "startedDateTime"))
+        self.milliseconds = _text(_at(entry, "time"))
+        self.method = _text(_at(entry, "request", "method"))
+        self.url = _text(_at(entry, "request", "url"))
+        self.status = _text(_at(entry, "response", "status"))
+        self._entry = entry
+
+    def line(self, terminal: Terminal) -> str:
+        """Time of day (UTC), method, URL, status, duration, group label and `_id`."""
+        clock = self.started.partition("T")[2].removesuffix("Z") or self.started
+        colours = {"2": terminal.green, "4": terminal.yellow, "5": terminal.red}
+        status = colours.get(self.status[:1], str)(f"{self.status:>3}")
+        return (
+            f"{terminal.dim(clock)} {terminal.bold(f'{self.method:<6}')} {self.url} {status} "
+            f"{self.milliseconds} ms {self.label} {terminal.dim(self.id)}"
+        )
+
+    def redactions(self) -> Iterator[Redaction]:
+        """The removed and masked values, in the order of an HTTP exchange."""
+        for where, name, value in self._values():
+            text = str(value)
+            if text.startswith(("[REDACTED", "sha512-")) or " sha512-" in text:
+                yield Redaction(where, printable(name), printable(text))
+
+    def _values(self) -> Iterator[tuple[str, object, object]]:
+        request, response = _at(self._entry, "request"), _at(self._entry, "response")
+        yield from _pairs("URL parameter", _at(request, "queryString"))
+        yield from _pairs("request header", _at(request, "headers"))
+        yield from _pairs("form field", _at(request, "postData", "params"))
+        yield from _fields("request JSON", _at(request, "postData", "text"))
+        yield from _pairs("response header", _at(response, "headers"))
+        yield from _fields("response JSON", _at(response, "content", "text"))
+
+
+def _at(value: Any, *path: str | int) -> Any:
+    for key in path:
+        try:
+            value = value[key]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return value
+
+
+def _text(value: object) -> str:
+    return _MISSING if value is None else printable(value)
+
+
+def _pairs(where: str, pairs: object) -> Iterator[tuple[str, object, object]]:
+    for pair in pairs if isinstance(pairs, list) else ():
+        yield where, _at(pair, "name"), _at(pair, "value")
+
+
+def _fields(where: str, text: object) -> Iterator[tuple[str, object, object]]:
+    try:
+        document = json.loads(text) if isinstance(text, str) else None
+    except (ValueError, RecursionError):
+        return
+    if isinstance(document, dict):
+        for name, value in document.items():
+            yield where, name, value

@@ -1,0 +1,145 @@
+"""The HTTP/1.1 half of the stand-in Metrics server: bytes in, bytes out, no opinion on logs."""
+
+from __future__ import annotations
+
+import socket
+import socketserver
+import struct
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from readme_metrics.commands.post import MAX_BODY_BYTES, Answer, Post, Refused
+
+# SO_LINGER with a timeout of 0: close() resets the connection.
+_LINGER_RESET = struct.pack("ii", 1, 0)
+
+
+class Service(Protocol):
+    """Who decides what well-addressed, authorised requests are answered with."""
+
+    def receive(self, post: Post) -> Answer: ...
+    def look_up(self) -> Answer: ...
+
+
+class HTTPServer(socketserver.ThreadingTCPServer):
+    """Knows its open connections, so that closing it ends them too, as a crash would."""
+
+    # Not http.server.HTTPServer, which asks the DNS for the name of the host it binds.
+    allow_reuse_address = True
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, host: str, port: int, service: Service) -> None:
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self.service = service
+        self._connections: set[socket.socket] = set()
+        self._lock = threading.Lock()
+        super().__init__((host, port), _Handler)
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        connection, address = super().get_request()
+        with self._lock:
+            self._connections.add(connection)
+        return connection, address
+
+    def shutdown_request(self, request: Any) -> None:
+        # Under the lock, so that server_close() never shuts down a descriptor in its second life.
+        # Without the base class's shutdown(), whose FIN would precede the reset of `Answer.raw`.
+        with self._lock:
+            self._connections.discard(request)
+            self.close_request(request)
+
+    def server_close(self) -> None:
+        super().server_close()
+        with self._lock:
+            for connection in self._connections:
+                with suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that goes away is no news; anything else is a bug worth its traceback."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    # Otherwise the body of an answer waits up to 40 ms for the client to acknowledge its head.
+    disable_nagle_algorithm = True
+    server: HTTPServer
+
+    def do_POST(self) -> None:
+        self._answer(self._receive)
+
+    def do_GET(self) -> None:
+        self._answer(self._look_up)
+
+    def _receive(self) -> Answer:
+        # Read first: bytes left unread would be taken for the next request.
+        body = self._read_body()
+        self._check("/v1/request")
+        return self.server.service.receive(Post(time.time(), self.headers, body))
+
+    def _look_up(self) -> Answer:
+        self._read_body()
+        self._check("/v1", "/api/v1")
+        return self.server.service.look_up()
+
+    def _answer(self, decide: Callable[[], Answer]) -> None:
+        try:
+            answer = decide()
+        except Refused as refusal:
+            answer = Answer.refusal(refusal.status, str(refusal))
+        if answer.raw is None:
+            self._send(answer)
+        else:
+            self._send_raw(answer.raw)
+
+    def _read_body(self) -> bytes:
+        if "Transfer-Encoding" in self.headers:
+            self.close_connection = True
+            raise Refused(HTTPStatus.LENGTH_REQUIRED, "send a Content-Length")
+        length = self.headers.get("Content-Length", "0")
+        if not (length.isascii() and length.isdigit()):
+            self.close_connection = True
+            raise Refused(HTTPStatus.BAD_REQUEST, f"Content-Length is {length!r}")
+        if int(length) > MAX_BODY_BYTES:
+            self.close_connection = True
+            status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+            raise Refused(status, f"body is larger than {MAX_BODY_BYTES} bytes")
+        body = self.rfile.read(int(length))
+        if len(body) < int(length):
+            raise ConnectionAbortedError("the client left in the middle of its body")
+        return body
+
+    def _check(self, *paths: str) -> None:
+        path = urlsplit(self.path).path.rstrip("/")
+        if path not in paths:
+            raise Refused(HTTPStatus.NOT_FOUND, f"there is nothing at {path}")
+        if not self.headers.get("Authorization", "").startswith("Basic "):
+            raise Refused(HTTPStatus.UNAUTHORIZED, "the API key is missing (HTTP Basic user name)")
+
+    def _send(self, answer: Answer) -> None:
+        self.send_response(answer.status)
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(answer.body)))
+        if self.close_connection:
+            self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(answer.body)
+
+    def _send_raw(self, raw: bytes) -> None:
+        self.wfile.write(raw)
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_RESET)
+        self.close_connection = True
+
+    def log_message(self, *_: Any) -> None:
+        """Keep quiet: the commands print what there is to say."""

@@ -1,0 +1,42 @@
+"""Signals that ask a command to stop. All of this is for the main thread."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+_Handler = Callable[[int, FrameType | None], None]
+# SIGHUP, which Windows lacks, comes when the terminal is closed.
+_NUMBERS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Raise KeyboardInterrupt for every signal that asks to stop, unless it is ignored, as under nohup."""
+    with _handled_by(signal.default_int_handler):
+        yield
+
+
+@contextmanager
+def interrupts_deferred() -> Iterator[None]:
+    """Raise KeyboardInterrupt only at the end of the block: a process being started must not get lost half-way."""
+    received = []
+    with _handled_by(lambda number, _: received.append(number)):
+        yield
+    if received:
+        raise KeyboardInterrupt
+
+
+@contextmanager
+def _handled_by(handler: _Handler) -> Iterator[None]:
+    previous = {number: signal.getsignal(number) for number in _NUMBERS}
+    handled = [number for number in _NUMBERS if previous[number] is not signal.SIG_IGN]
+    for number in handled:
+        signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        for number in handled:
+            signal.signal(number, previous[number])

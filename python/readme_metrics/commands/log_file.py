@@ -1,0 +1,32 @@
+"""Logs kept as JSON lines."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+
+from readme_metrics.commands.post import Log
+
+
+class LogFile:
+    """Appends logs to the file at `path`, one JSON object per line; a context manager.
+
+    A new file is readable by its owner alone, since logs are about people. Raises OSError.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self._file = os.fdopen(descriptor, "w", encoding="ascii")
+
+    def __enter__(self) -> LogFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def append(self, logs: Iterable[Log]) -> None:
+        """Hand all of `logs` to the operating system before returning."""
+        # ASCII, because JSON may escape lone surrogates, which no UTF encoding can write.
+        self._file.writelines(json.dumps(log) + "\n" for log in logs)
+        self._file.flush()

@@ -1,0 +1,70 @@
+"""Whether everything that was answered arrived, once, and without its secrets."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True)
+class Sums:
+    """The result of a demo run."""
+
+    requested: int
+    """Requests that were to be sent."""
+    answered: int
+    """Requests that got a response; a request tried again counts once."""
+    cut: int
+    """Attempts without a response: the app may have logged them, or not."""
+    received: int
+    """Logs received, duplicates included."""
+    distinct: int
+    """Different `_id`s among them."""
+    duplicates: int
+    lost: int
+    """Answered requests whose log did not arrive."""
+    unannounced: int
+    """Logs of no answered request."""
+    leaked: int
+    """Secrets found where they must not be."""
+
+    @classmethod
+    def count(
+        cls,
+        *,
+        requested: int,
+        answered: int,
+        cut: int,
+        announced_ids: set[str],
+        received: int,
+        received_ids: set[str],
+        leaked: int,
+    ) -> Sums:
+        """`announced_ids` are those in the `x-documentation-url` of the responses."""
+        return cls(
+            requested=requested,
+            answered=answered,
+            cut=cut,
+            received=received,
+            distinct=len(received_ids),
+            duplicates=received - len(received_ids),
+            # Without an announced id, whether its log arrived cannot be known: it counts as lost.
+            lost=answered - len(announced_ids & received_ids),
+            unannounced=len(received_ids - announced_ids),
+            leaked=leaked,
+        )
+
+    def differences(self) -> list[str]:
+        """What does not add up, in words; empty if all is well."""
+        checks = [
+            (self.answered != self.requested, f"{self.requested - self.answered} not answered"),
+            (self.lost > 0, f"{self.lost} lost"),
+            (self.leaked > 0, f"{self.leaked} secrets leaked"),
+            (
+                self.unannounced > self.cut,
+                f"{self.unannounced} logs of no answered request, {self.cut} attempts were cut",
+            ),
+        ]
+        return [difference for is_wrong, difference in checks if is_wrong]
+
+    def as_dict(self) -> dict[str, int]:
+        return asdict(self)

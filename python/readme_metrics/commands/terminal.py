@@ -1,0 +1,50 @@
+"""Text for people: coloured on a terminal, plain in a pipe, harmless in both."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TextIO
+
+
+class Terminal:
+    """Writes whole lines to `stream` (default: standard output) and flushes each.
+
+    Colours are used on a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`.
+    """
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stdout
+        self._has_colour = self._stream.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+
+    def line(self, text: str = "") -> None:
+        """Raises BrokenPipeError once the reader is gone; later lines go nowhere."""
+        try:
+            print(text, file=self._stream, flush=True)
+        except BrokenPipeError:
+            # Otherwise the interpreter's flush at exit fails as well.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+            raise
+
+    def bold(self, text: str) -> str:
+        return self._styled("1", text)
+
+    def dim(self, text: str) -> str:
+        return self._styled("2", text)
+
+    def red(self, text: str) -> str:
+        return self._styled("31", text)
+
+    def green(self, text: str) -> str:
+        return self._styled("32", text)
+
+    def yellow(self, text: str) -> str:
+        return self._styled("33", text)
+
+    def _styled(self, code: str, text: str) -> str:
+        return f"\x1b[{code}m{text}\x1b[0m" if self._has_colour else text
+
+
+def printable(text: object) -> str:
+    """`text` without control characters: what a client sent must not steer a person's terminal."""
+    return "".join(character if character.isprintable() else "\ufffd" for character in str(text))

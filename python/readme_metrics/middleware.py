@@ -1,0 +1,67 @@
+"""`MetricsMiddleware`: the WSGI contract, and nothing else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from readme_metrics.config import MetricsApiConfig
+from readme_metrics.recorder import Recorder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from readme_metrics.wsgi_types import Environ, StartResponse, WSGIApp
+
+
+class MetricsMiddleware:
+    """Wraps a WSGI app and logs each of its requests to ReadMe.
+
+    Args:
+        wsgi_app_reference: The WSGI app to wrap.
+        config: What to log and how.
+
+    Raises:
+        TypeError: `wsgi_app_reference` cannot be called, or `config` is not a `MetricsApiConfig`.
+
+    Source: PEP 3333. Exceptions of the app pass through untouched; none of ours is ever raised into it.
+    """
+
+    def __init__(self, wsgi_app_reference: WSGIApp, config: MetricsApiConfig) -> None:
+        if not callable(wsgi_app_reference):
+            raise TypeError(f"wsgi_app_reference takes a WSGI app, got {type(wsgi_app_reference).__name__}")
+        if not isinstance(config, MetricsApiConfig):
+            raise TypeError(f"config takes a MetricsApiConfig, got {type(config).__name__}")
+        self.app = wsgi_app_reference
+        self.config = config
+        self._recorder = Recorder(config)
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        exchange = self._recorder.begin(environ, start_response)
+        if exchange is None:
+            return self.app(environ, start_response)
+        try:
+            iterable = self.app(environ, exchange.start_response)
+        except BaseException:
+            exchange.failed()
+            exchange.finish()
+            raise
+        return exchange.wrap(iterable)
+
+    def flush(self, timeout: float | None = None) -> int:
+        """Sends what this process has logged so far, for serverless functions and tests.
+
+        Args:
+            timeout: Seconds it may take; None means the config's `shutdown_timeout`.
+
+        Returns:
+            How many entries are left. They stay queued and are sent later.
+        """
+        return self._recorder.flush(timeout)
+
+    def stats(self) -> dict[str, object]:
+        """What became of this process's requests: `made = sent + queued + sum(dropped)`, and some state.
+
+        Returns:
+            `made`, `adopted`, `sent`, `queued`, `bodies_dropped`, `dropped` by reason, `directory` of the queue.
+        """
+        return self._recorder.stats()

@@ -1,0 +1,33 @@
+"""Where the queue's segments of one app meet: the rungs of the directory ladder, and the app's name on each."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from readme_metrics.config import MetricsApiConfig
+
+
+def directories(config: MetricsApiConfig) -> list[str]:
+    """The rungs, best first. The core takes the first that is safe and has room, and private memory where none is."""
+    environ = os.environ
+    rungs = [
+        str(config.queue_dir) if config.queue_dir else None,
+        environ.get("README_METRICS_QUEUE_DIR"),
+        environ.get("XDG_RUNTIME_DIR"),
+        "/dev/shm",
+        environ.get("TMPDIR") or "/tmp",
+    ]
+    return [os.path.abspath(rung) for rung in dict.fromkeys(rungs) if rung]
+
+
+def name(api_key: str, server: str) -> str:
+    """The app's directory: any process with the same key and server may deliver any of its entries.
+
+    The hash keeps the key itself out of the file system, and tenants with different keys apart.
+    """
+    digest = hashlib.sha256(f"{api_key}\0{server}".encode()).hexdigest()[:16]
+    uid = os.geteuid() if hasattr(os, "geteuid") else 0
+    return f"readme-metrics-{uid}-{digest}"

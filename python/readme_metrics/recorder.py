@@ -1,0 +1,214 @@
+"""`Recorder`: filter, identify, encode, queue; the only caller of the core on the request's thread."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import platform
+import threading
+import weakref
+from typing import TYPE_CHECKING
+
+from readme_metrics import _core
+from readme_metrics._guard import Reporter
+from readme_metrics.exchange import Exchange
+from readme_metrics.flusher import Flusher
+from readme_metrics.grouping import UnusableGroup, identify
+
+if TYPE_CHECKING:
+    from readme_metrics.config import MetricsApiConfig
+    from readme_metrics.wsgi_types import Environ, Headers, StartResponse
+
+
+class Recorder:
+    """One per middleware. What belongs to a process is in `Flusher`, made by the first log of each pid."""
+
+    def __init__(self, config: MetricsApiConfig) -> None:
+        self._config = config
+        self._reporter = Reporter(config)
+        self._function = config.GROUPING_FUNCTION
+        self._max_bytes = config.max_body_bytes
+        self._hosts = frozenset(host.lower() for host in config.ALLOWED_HTTP_HOSTS)
+        self._ignored_paths = frozenset(path for path in config.ignore_paths if not path.endswith("*"))
+        self._ignored_prefixes = tuple(path[:-1] for path in config.ignore_paths if path.endswith("*"))
+        self._encoder = _core.Encoder(
+            denylist=config.DENYLIST,
+            allowlist=config.ALLOWLIST,
+            redact_nested=config.redact_nested,
+            development=config.IS_DEVELOPMENT_MODE,
+            max_body_bytes=config.max_body_bytes,
+            trust_forwarded=config.trust_forwarded,
+            platform=f"{platform.machine()}-{platform.system().lower()}{platform.release()}/{platform.python_version()}",
+        )
+        self._flusher: Flusher | None = None
+        self._start_locks: dict[int, threading.Lock] = {}
+        _recorders.add(self)
+
+    def begin(self, environ: Environ, start_response: StartResponse) -> Exchange | None:
+        """Starts to watch a request; None where it is not to be logged."""
+        try:
+            if not self._is_logged(environ):
+                return None
+            return Exchange(self, environ, start_response, self._max_bytes)
+        except Exception as error:
+            self._lost("internal", error)
+            return None
+
+    def _is_logged(self, environ: Environ) -> bool:
+        if environ.get("REQUEST_METHOD") == "OPTIONS":
+            return False
+        if self._hosts:
+            host = environ.get("HTTP_HOST", "").lower()
+            if host not in self._hosts and host.rpartition(":")[0] not in self._hosts:
+                return False
+        if self._ignored_paths or self._ignored_prefixes:
+            path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+            if path in self._ignored_paths or path.startswith(self._ignored_prefixes):
+                return False
+        return True
+
+    def response_started(self, exchange: Exchange, status: str, headers: Headers) -> Headers:
+        """Notes status and headers; returns the headers to send, with the documentation URL where it is known."""
+        try:
+            exchange.status = status
+            exchange.headers = headers
+            if not exchange.is_identified:
+                self._identify(exchange)
+            if exchange.group is not None:
+                base_url = self._local().docs_url.base_url
+                if base_url:
+                    exchange.log_id = exchange.log_id or _core.new_log_id()
+                    headers = [*headers, ("x-documentation-url", f"{base_url}/logs/{exchange.log_id}")]
+                    exchange.headers = headers
+        except Exception as error:
+            exchange.group = None
+            self._lost("internal", error)
+        return headers
+
+    def _identify(self, exchange: Exchange) -> None:
+        exchange.is_identified = True
+        try:
+            body = b"".join(exchange.request.body.chunks)
+            exchange.group = identify(self._function, exchange.environ, body, self._reporter)
+        except Exception as error:
+            self._lost("grouping", error)
+        if exchange.group is None:
+            exchange.request.body.forget()
+            exchange.response.forget()
+
+    def record(self, exchange: Exchange) -> None:
+        """Logs a finished exchange. Whatever goes wrong is counted and reported, never raised."""
+        try:
+            if not exchange.is_identified:  # the app raised before it called start_response
+                self._identify(exchange)
+            if exchange.group is None:
+                return
+            flusher = self._local()
+            self._read_rest(exchange)
+            request, response = exchange.request.body, exchange.response
+            waiting = flusher.queue.record(
+                self._encoder,
+                exchange.log_id or _core.new_log_id(),
+                exchange.group,
+                exchange.snapshot,
+                request.chunks,
+                max(request.size_bytes, _content_length(exchange.snapshot)),
+                exchange.status or "500 Internal Server Error",
+                exchange.headers,
+                None if exchange.is_body_left_out else response.chunks,
+                None if exchange.is_body_left_out and not response.size_bytes else response.size_bytes,
+                exchange.started_unix_s,
+                exchange.duration_s,
+            )
+            flusher.recorded(waiting)
+        except Exception as error:
+            self._lost("internal", error)
+
+    def _read_rest(self, exchange: Exchange) -> None:
+        environ = exchange.snapshot
+        length = _content_length(environ)
+        unread = length - exchange.request.body.size_bytes
+        if (
+            unread > 0
+            and length <= self._max_bytes
+            and self._config.capture_unread_body
+            and "HTTP_EXPECT" not in environ  # the client waits for a "100 Continue" that the app did not give
+        ):
+            try:
+                exchange.request.read_rest(length)
+            except Exception as error:
+                self._reporter.warning("unread body", "Could not read the rest of a request's body: %s", error)
+
+    def _local(self) -> Flusher:
+        """This process's flusher. A fork hook may not have run (uWSGI forks in C), so the pid decides."""
+        flusher = self._flusher
+        if flusher is not None and flusher.pid == os.getpid():
+            return flusher
+        # One lock per pid: a lock that some thread of the parent held at the fork is nobody's to release here.
+        with self._start_locks.setdefault(os.getpid(), threading.Lock()):
+            flusher = self._flusher
+            if flusher is None or flusher.pid != os.getpid():
+                self._flusher = flusher = Flusher(self._config, self._reporter)
+        return flusher
+
+    def _lost(self, reason: str, error: Exception) -> None:
+        try:
+            self._local().queue.drop_one(reason)
+            # The type alone: an exception's text may quote what a list forbids.
+            self._reporter.error(reason, "A request was not logged (%s): %s", reason, _describe(error))
+        except Exception:  # noqa: S110 - nothing is left to count or report with
+            pass
+
+    def forget_process(self) -> None:
+        """In a forked child: everything of the parent's is left to the parent."""
+        self._flusher = None
+        self._start_locks = {}
+
+    def stop(self) -> None:
+        if self._flusher is not None:
+            self._flusher.stop(self._config.shutdown_timeout)
+
+    def __del__(self) -> None:
+        # A middleware that is no longer used: its flusher sends what is left and ends, and nobody waits for it.
+        if self._flusher is not None:
+            self._flusher.stop(wait_s=0.0)
+
+    def flush(self, timeout: float | None) -> int:
+        flusher = self._flusher
+        if flusher is None or flusher.pid != os.getpid():
+            return 0
+        return flusher.flush(self._config.shutdown_timeout if timeout is None else timeout)
+
+    def stats(self) -> dict[str, object]:
+        queue = self._local().queue
+        return {**queue.stats(), "directory": queue.directory}
+
+
+def _describe(error: Exception) -> str:
+    return str(error) if isinstance(error, (UnusableGroup, _core.InternalError)) else type(error).__name__
+
+
+def _content_length(environ: Environ) -> int:
+    """What the client declared; 0 where it declared nothing or nonsense."""
+    declared = environ.get("CONTENT_LENGTH") or "0"
+    return int(declared) if declared.isascii() and declared.isdigit() else 0
+
+
+_recorders: weakref.WeakSet[Recorder] = weakref.WeakSet()
+
+
+def _forget_processes() -> None:
+    for recorder in _recorders:
+        recorder.forget_process()
+
+
+def _stop_all() -> None:
+    for recorder in list(_recorders):
+        recorder.stop()
+
+
+# Once per interpreter, over weak references: hooks must not keep a middleware alive, and fork hooks cannot be
+# unregistered.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_processes)
+atexit.register(_stop_all)

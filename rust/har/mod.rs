@@ -1,0 +1,197 @@
+//! Writes one log object: the metadata of a log round a HAR 1.2 log with exactly one entry.
+//!
+//! The shape is the wire format's. What a list forbids is replaced while it is written, so that clear text
+//! never exists outside the app's own memory.
+
+mod request;
+mod response;
+mod url;
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use crate::exchange::{Captured, Exchange, Group};
+use crate::msgpack::Writer;
+use crate::redact::{self, Body, Param};
+use crate::rules::Rules;
+
+/// The version of the log object that the Metrics server expects.
+const LOG_VERSION: i64 = 3;
+
+/// What a configuration fixes for every log.
+pub struct Encoder {
+    rules: Rules,
+    development: bool,
+    max_body_bytes: usize,
+    /// The `creator` object, encoded once.
+    creator: Vec<u8>,
+}
+
+/// Whether the bodies go into the log.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Bodies {
+    Kept,
+    /// The entry was too large for the queue with them; it keeps its place without them.
+    Dropped,
+}
+
+/// What stands in for a body that was left out to make its entry fit.
+const DROPPED_BODY: &str = "[TOO LARGE FOR THE QUEUE]";
+
+impl Encoder {
+    /// `platform` tells machine, system and Python version (HAR `creator.comment`).
+    pub fn new(rules: Rules, development: bool, max_body_bytes: usize, platform: &str) -> Encoder {
+        let mut creator = Vec::new();
+        let mut writer = Writer { out: &mut creator };
+        writer.map(3);
+        writer.str("name");
+        writer.str("readme-metrics (python)");
+        writer.str("version");
+        writer.str(env!("CARGO_PKG_VERSION"));
+        writer.str("comment");
+        writer.str(platform);
+        Encoder {
+            rules,
+            development,
+            max_body_bytes,
+            creator,
+        }
+    }
+
+    /// Appends the log object of `exchange` to `out` as msgpack.
+    pub fn encode(&self, exchange: &Exchange<'_>, bodies: Bodies, out: &mut Vec<u8>) {
+        let w = &mut Writer { out };
+        w.map(6);
+        w.str("_id");
+        w.str(exchange.log_id);
+        w.str("_version");
+        w.int(LOG_VERSION);
+        w.str("group");
+        write_group(w, &exchange.group);
+        w.str("clientIPAddress");
+        w.str(&exchange.request.client_address);
+        w.str("development");
+        w.bool(self.development);
+        w.str("request");
+        w.map(1);
+        w.str("log");
+        w.map(3);
+        w.str("version");
+        w.str("1.2");
+        w.str("creator");
+        w.encoded(&self.creator);
+        w.str("entries");
+        w.array(1);
+        self.write_entry(w, exchange, bodies);
+    }
+
+    fn write_entry(&self, w: &mut Writer<'_>, exchange: &Exchange<'_>, bodies: Bodies) {
+        let request = &exchange.request;
+        let url = url::full(&self.rules, request);
+        let duration_ms = i64::try_from(exchange.duration_ms).unwrap_or(i64::MAX);
+        w.map(7);
+        w.str("pageref");
+        w.str(&url);
+        w.str("startedDateTime");
+        w.str(&timestamp(exchange.started_unix_ms));
+        w.str("time");
+        w.int(duration_ms);
+        w.str("cache");
+        w.map(0);
+        w.str("timings");
+        w.map(3);
+        w.str("send");
+        w.int(0);
+        w.str("wait");
+        w.int(duration_ms);
+        w.str("receive");
+        w.int(0);
+        w.str("request");
+        self.write_request(w, request, &url, bodies);
+        w.str("response");
+        self.write_response(w, &exchange.response, &request.protocol, bodies);
+    }
+
+    fn body<'a>(
+        &self,
+        captured: &'a Captured<'a>,
+        content_type: Option<&'a str>,
+        content_encoding: Option<&'a str>,
+    ) -> Option<Body<'a>> {
+        let bytes = captured.bytes.as_deref()?;
+        Some(Body {
+            content_type,
+            content_encoding,
+            bytes,
+            size: captured.size_bytes.unwrap_or(bytes.len() as u64),
+            truncated: captured.is_truncated(),
+            max_bytes: self.max_body_bytes,
+        })
+    }
+
+    /// The media type is part of the HAR's structure and stays, even if the header's value is redacted;
+    /// its parameters do not.
+    fn mime_type<'a>(&self, content_type: &'a str) -> &'a str {
+        if self.rules.is_active() && self.rules.denies_header("Content-Type") {
+            content_type.split(';').next().unwrap_or("").trim()
+        } else {
+            content_type
+        }
+    }
+}
+
+fn write_group(w: &mut Writer<'_>, group: &Group<'_>) {
+    let optional = [("label", group.label), ("email", group.email)];
+    w.map(1 + present(&optional));
+    w.str("id");
+    w.str(&redact::mask(group.id));
+    write_present(w, &optional);
+}
+
+fn write_params(w: &mut Writer<'_>, params: &[Param<'_>]) {
+    w.array(u32::try_from(params.len()).unwrap_or(0));
+    for param in params {
+        let optional = [
+            ("fileName", param.file_name.as_deref()),
+            ("contentType", param.content_type.as_deref()),
+        ];
+        w.map(2 + present(&optional));
+        w.str("name");
+        w.str(&param.name);
+        w.str("value");
+        w.text(&param.value);
+        write_present(w, &optional);
+    }
+}
+
+/// A member that is left out where there is nothing to say.
+type Optional<'a> = (&'a str, Option<&'a str>);
+
+fn present(members: &[Optional<'_>]) -> u32 {
+    members
+        .iter()
+        .map(|(_, value)| u32::from(value.is_some()))
+        .sum()
+}
+
+fn write_present(w: &mut Writer<'_>, members: &[Optional<'_>]) {
+    for (name, value) in members {
+        if let Some(value) = value {
+            w.str(name);
+            w.str(value);
+        }
+    }
+}
+
+/// HAR writes -1 where a size is not known.
+fn size(size_bytes: Option<u64>) -> i64 {
+    size_bytes
+        .and_then(|size| i64::try_from(size).ok())
+        .unwrap_or(-1)
+}
+
+fn timestamp(unix_ms: u64) -> String {
+    // The format ends at the year 9999; a clock beyond it is not worth a panic.
+    const LAST_MS: u64 = 253_402_300_799_999;
+    humantime::format_rfc3339_millis(UNIX_EPOCH + Duration::from_millis(unix_ms.min(LAST_MS)))
+        .to_string()
+}

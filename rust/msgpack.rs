@@ -1,0 +1,123 @@
+//! The handful of msgpack types that an entry is made of.
+//!
+//! `rmp` stays behind this file: if it ever stalls, these few functions are what there is to replace.
+
+use crate::redact::Text;
+
+/// Writes msgpack into a buffer. A `Vec` cannot fail to grow short of aborting, so nothing here returns an error.
+pub struct Writer<'a> {
+    pub out: &'a mut Vec<u8>,
+}
+
+impl Writer<'_> {
+    pub fn map(&mut self, len: u32) {
+        let _ = rmp::encode::write_map_len(self.out, len);
+    }
+
+    pub fn array(&mut self, len: u32) {
+        let _ = rmp::encode::write_array_len(self.out, len);
+    }
+
+    pub fn str(&mut self, value: &str) {
+        let _ = rmp::encode::write_str(self.out, value);
+    }
+
+    /// Writes redacted text without building it first.
+    pub fn text(&mut self, value: &Text<'_>) {
+        // Bodies are capped far below 4 GiB at construction (`max_body_bytes`); a longer text is left out, never cut.
+        match u32::try_from(value.len()) {
+            Ok(len) => {
+                let _ = rmp::encode::write_str_len(self.out, len);
+                value.write_to(self.out);
+            }
+            Err(_) => self.str(""),
+        }
+    }
+
+    pub fn int(&mut self, value: i64) {
+        let _ = rmp::encode::write_sint(self.out, value);
+    }
+
+    pub fn bool(&mut self, value: bool) {
+        let _ = rmp::encode::write_bool(self.out, value);
+    }
+
+    /// Appends msgpack that was encoded earlier.
+    pub fn encoded(&mut self, value: &[u8]) {
+        self.out.extend_from_slice(value);
+    }
+}
+
+/// Why a value could not be turned into JSON. Entries come out of shared memory, so this is data, not a bug.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Malformed;
+
+/// An entry nests nine deep; anything much deeper is not ours.
+const MAX_DEPTH: u8 = 32;
+
+/// Appends one msgpack value to `out` as JSON and returns what follows it.
+pub fn to_json<'a>(input: &'a [u8], out: &mut Vec<u8>) -> Result<&'a [u8], Malformed> {
+    value_to_json(input, out, MAX_DEPTH)
+}
+
+fn value_to_json<'a>(input: &'a [u8], out: &mut Vec<u8>, depth: u8) -> Result<&'a [u8], Malformed> {
+    use rmp::Marker;
+
+    let depth = depth.checked_sub(1).ok_or(Malformed)?;
+    let mut rest = input;
+    let first = *input.first().ok_or(Malformed)?;
+    match Marker::from_u8(first) {
+        Marker::Null => {
+            rest = tail(input)?;
+            out.extend_from_slice(b"null");
+        }
+        marker @ (Marker::True | Marker::False) => {
+            rest = tail(input)?;
+            let word: &[u8] = if marker == Marker::True {
+                b"true"
+            } else {
+                b"false"
+            };
+            out.extend_from_slice(word);
+        }
+        Marker::FixStr(_) | Marker::Str8 | Marker::Str16 | Marker::Str32 => {
+            let (text, after) = rmp::decode::read_str_from_slice(input).map_err(|_| Malformed)?;
+            serde_json::to_writer(&mut *out, text).map_err(|_| Malformed)?;
+            rest = after;
+        }
+        Marker::FixArray(_) | Marker::Array16 | Marker::Array32 => {
+            let len = rmp::decode::read_array_len(&mut rest).map_err(|_| Malformed)?;
+            out.push(b'[');
+            for index in 0..len {
+                if index > 0 {
+                    out.push(b',');
+                }
+                rest = value_to_json(rest, out, depth)?;
+            }
+            out.push(b']');
+        }
+        Marker::FixMap(_) | Marker::Map16 | Marker::Map32 => {
+            let len = rmp::decode::read_map_len(&mut rest).map_err(|_| Malformed)?;
+            out.push(b'{');
+            for index in 0..len {
+                if index > 0 {
+                    out.push(b',');
+                }
+                let (key, after) = rmp::decode::read_str_from_slice(rest).map_err(|_| Malformed)?;
+                serde_json::to_writer(&mut *out, key).map_err(|_| Malformed)?;
+                out.push(b':');
+                rest = value_to_json(after, out, depth)?;
+            }
+            out.push(b'}');
+        }
+        _ => {
+            let number: i64 = rmp::decode::read_int(&mut rest).map_err(|_| Malformed)?;
+            serde_json::to_writer(&mut *out, &number).map_err(|_| Malformed)?;
+        }
+    }
+    Ok(rest)
+}
+
+fn tail(input: &[u8]) -> Result<&[u8], Malformed> {
+    input.get(1..).ok_or(Malformed)
+}

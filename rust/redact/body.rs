@@ -1,0 +1,212 @@
+//! Request and response bodies: finds out what a body is, and hands it to the filter for its kind.
+//!
+//! Fails closed. With a list configured, a body that says or looks like JSON, a form or multipart is filtered, or withheld if
+//! it cannot be understood in full. A body looks like what it starts like, whatever its content type says: clients send JSON
+//! under `application/x-www-form-urlencoded` by default. Other text passes, and so does everything when there is no list.
+
+use std::borrow::Cow;
+
+use super::content_type::{ContentType, Kind};
+use super::decompress::decompress;
+use super::edit::Text;
+use super::marker::{self, Reason};
+use super::{Param, form, json, multipart};
+use crate::rules::Rules;
+
+/// A body as it was captured.
+#[derive(Clone, Copy, Debug)]
+pub struct Body<'a> {
+    /// The value of `Content-Type`, before that header itself is redacted.
+    pub content_type: Option<&'a str>,
+    /// The value of `Content-Encoding`.
+    pub content_encoding: Option<&'a str>,
+    /// What was captured.
+    pub bytes: &'a [u8],
+    /// The true size, with what the capture cut off.
+    pub size: u64,
+    /// Whether the capture cut off the end.
+    pub truncated: bool,
+    /// Bound on the output of decompression.
+    pub max_bytes: usize,
+}
+
+/// What may be sent of a request body.
+#[derive(Clone, Debug)]
+pub enum Content<'a> {
+    /// The fields of a form.
+    Params(Vec<Param<'a>>),
+    /// Any other body, or a marker.
+    Text(Text<'a>),
+}
+
+impl Content<'_> {
+    fn into_owned(self) -> Content<'static> {
+        match self {
+            Content::Params(params) => {
+                Content::Params(params.into_iter().map(Param::into_owned).collect())
+            }
+            Content::Text(text) => Content::Text(text.into_owned()),
+        }
+    }
+}
+
+/// What may be sent of a request body: forms as their fields, anything else as text.
+pub fn request_body<'a>(rules: &Rules, body: &'a Body<'a>) -> Content<'a> {
+    content(rules, body, true)
+}
+
+/// What may be sent of a response body. Forms stay text; multipart is withheld if a list is configured.
+pub fn response_body<'a>(rules: &Rules, body: &'a Body<'a>) -> Text<'a> {
+    match content(rules, body, false) {
+        Content::Text(text) => text,
+        Content::Params(_) => Text::plain(marker::withheld(body.size, Reason::Multipart)),
+    }
+}
+
+fn content<'a>(rules: &Rules, body: &'a Body<'a>, is_request: bool) -> Content<'a> {
+    let is_cut = body.truncated || body.size > body.bytes.len() as u64;
+    let plain = decompress(body.content_encoding, body.bytes, is_cut, body.max_bytes);
+    let Some(plain) = plain else {
+        return Content::Text(Text::plain(marker::NOT_UTF8));
+    };
+    let filter = Filter {
+        rules,
+        content_type: ContentType::parse(body.content_type),
+        size: body.size,
+        is_cut: plain.is_cut,
+        is_request,
+    };
+    match plain.bytes {
+        Cow::Borrowed(bytes) => filter.bytes(bytes),
+        Cow::Owned(bytes) => filter.bytes(&bytes).into_owned(),
+    }
+}
+
+/// What is known about a body besides its bytes.
+struct Filter<'r> {
+    rules: &'r Rules,
+    content_type: ContentType<'r>,
+    size: u64,
+    is_cut: bool,
+    is_request: bool,
+}
+
+impl Filter<'_> {
+    fn bytes<'a>(&self, bytes: &'a [u8]) -> Content<'a> {
+        // Files inside are rarely UTF-8, so multipart is cut up before it is decoded.
+        if let (Kind::Multipart, true) = (self.content_type.kind, self.is_request) {
+            match self.multipart(bytes) {
+                Ok(params) => return Content::Params(params),
+                Err(reason) if self.rules.is_active() => return self.withhold(reason),
+                Err(_) => {}
+            }
+        }
+        match utf8(bytes, self.is_cut) {
+            Some(text) => self.text(text.strip_prefix('\u{feff}').unwrap_or(text)),
+            None => Content::Text(Text::plain(marker::NOT_UTF8)),
+        }
+    }
+
+    fn multipart<'a>(&self, bytes: &'a [u8]) -> Result<Vec<Param<'a>>, Reason> {
+        self.check(bytes)?;
+        let boundary = self.content_type.boundary.as_deref();
+        let boundary = boundary.ok_or(Reason::Multipart)?;
+        multipart::params(self.rules, boundary, bytes).map_err(|_| Reason::Multipart)
+    }
+
+    fn text<'a>(&self, text: &'a str) -> Content<'a> {
+        let result = match kind(self.content_type.kind, text) {
+            // A form by its type is sent as fields, list or not; one by its looks stays text.
+            Kind::Form if self.content_type.kind == Kind::Form && self.is_request => {
+                self.form_params(text)
+            }
+            _ if !self.rules.is_active() => Ok(Content::Text(Text::plain(text))),
+            kind => self.filter_text(kind, text),
+        };
+        result.unwrap_or_else(|reason| self.withhold(reason))
+    }
+
+    fn form_params<'a>(&self, text: &'a str) -> Result<Content<'a>, Reason> {
+        if self.rules.is_active() {
+            self.check(text.as_bytes())?;
+        }
+        let params = form::params(self.rules, text).map_err(|_| Reason::Form)?;
+        Ok(Content::Params(params))
+    }
+
+    fn filter_text<'a>(&self, kind: Kind, text: &'a str) -> Result<Content<'a>, Reason> {
+        let edits = match kind {
+            Kind::Other => Vec::new(),
+            _ if text.trim_ascii().is_empty() => Vec::new(),
+            Kind::Json => {
+                self.check(text.as_bytes())?;
+                json::filter(self.rules, text).map_err(|_| Reason::Json)?
+            }
+            Kind::Form => {
+                self.check(text.as_bytes())?;
+                form::filter(self.rules, text).map_err(|_| Reason::Form)?
+            }
+            Kind::Multipart => return Err(Reason::Multipart),
+        };
+        Ok(Content::Text(Text::edited(text, edits)))
+    }
+
+    /// A filter understands the whole of a body in UTF-8, or nothing.
+    fn check(&self, bytes: &[u8]) -> Result<(), Reason> {
+        if self.is_cut {
+            Err(Reason::CutOff)
+        } else if !self.content_type.is_utf8(bytes) {
+            Err(Reason::Charset)
+        } else if !self.content_type.is_certain {
+            Err(Reason::ContentType)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn withhold(&self, reason: Reason) -> Content<'static> {
+        Content::Text(Text::plain(marker::withheld(self.size, reason)))
+    }
+}
+
+/// The text of a body. Where the end is cut off, so may be a character.
+fn utf8(bytes: &[u8], is_cut: bool) -> Option<&str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Some(text),
+        Err(error) if is_cut && error.error_len().is_none() => {
+            let whole = bytes.get(..error.valid_up_to())?;
+            std::str::from_utf8(whole).ok()
+        }
+        Err(_) => None,
+    }
+}
+
+/// The kind of a text: what it starts like, if that is beyond doubt, or else what it says.
+fn kind(declared: Kind, text: &str) -> Kind {
+    // Not only the white space of JSON: a NUL, for instance, comes first in UTF-16.
+    let is_blank = |c: char| c.is_whitespace() || c.is_control() || c == '\u{feff}';
+    let text = text.trim_start_matches(is_blank);
+    if text.starts_with(['{', '[']) {
+        Kind::Json
+    } else if looks_like_multipart(text) {
+        Kind::Multipart
+    } else if declared == Kind::Other && looks_like_form(text) {
+        Kind::Form
+    } else {
+        declared
+    }
+}
+
+/// A delimiter, and on the next line a header.
+fn looks_like_multipart(text: &str) -> bool {
+    let next_line = text.split_once('\n').map(|(_, rest)| rest);
+    let header = next_line.and_then(|line| line.get(.."content-".len()));
+    text.starts_with("--") && header.is_some_and(|h| h.eq_ignore_ascii_case("content-"))
+}
+
+/// A name, as far as one can be written without an escape, and `=`.
+fn looks_like_form(text: &str) -> bool {
+    let is_part = |c: char| !c.is_whitespace() && !c.is_control() && !"<>(){}\"'`,:".contains(c);
+    let rest = text.trim_start_matches(|c| c != '=' && is_part(c));
+    rest.starts_with('=')
+}

@@ -1,0 +1,100 @@
+//! What a body says it is.
+//!
+//! Lenient on purpose: a type that merely smells of JSON is treated as JSON, since the worst that follows is a body withheld.
+
+use std::borrow::Cow;
+
+use super::parameters::{self, Parameter};
+
+/// The kinds of body that lists apply to, and the rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Json,
+    Form,
+    Multipart,
+    Other,
+}
+
+/// The value of `Content-Type`, as far as it matters here.
+#[derive(Debug)]
+pub(super) struct ContentType<'a> {
+    pub(super) kind: Kind,
+    /// Only of `multipart/form-data`.
+    pub(super) boundary: Option<Cow<'a, str>>,
+    /// Whether it can be read in one way only.
+    pub(super) is_certain: bool,
+    charset: Charset,
+}
+
+impl<'a> ContentType<'a> {
+    pub(super) fn parse(value: Option<&'a str>) -> Self {
+        let value = value.unwrap_or_default();
+        let media_type_end = value.find([';', ',']).unwrap_or(value.len());
+        let (media_type, rest) = value.split_at_checked(media_type_end).unwrap_or_default();
+        let media_type = media_type.trim_ascii();
+        let parameters = parameters::parse(rest);
+        let only = |name: &str| {
+            let mut found = parameters.iter().flatten().filter(|p| p.is(name));
+            (found.next(), found.next().is_none())
+        };
+        let (charset, one_charset) = only("charset");
+        let (boundary, one_boundary) = only("boundary");
+        let is_form_data = media_type.eq_ignore_ascii_case("multipart/form-data");
+        // A repeated header arrives joined by commas, and who wins is up to the application's framework.
+        let is_certain = parameters.is_ok() && one_charset && one_boundary;
+        ContentType {
+            kind: kind(media_type, value, is_certain),
+            boundary: boundary
+                .filter(|p| is_form_data && is_certain && !p.raw.is_empty())
+                .copied()
+                .map(Parameter::value),
+            is_certain,
+            charset: charset.map_or(Charset::Utf8, |p| Charset::parse(p.raw)),
+        }
+    }
+
+    /// Whether these bytes, read as UTF-8, are what the application reads.
+    pub(super) fn is_utf8(&self, bytes: &[u8]) -> bool {
+        match self.charset {
+            Charset::Utf8 => true,
+            Charset::ExtendsAscii => bytes.is_ascii(),
+            Charset::Other => false,
+        }
+    }
+}
+
+/// The kind of a media type, or of the whole value if that is not certain to be one media type.
+fn kind(media_type: &str, value: &str, is_certain: bool) -> Kind {
+    let said = if is_certain { media_type } else { value }.to_ascii_lowercase();
+    if said.contains("multipart/") {
+        Kind::Multipart
+    } else if said.contains("form-urlencoded") {
+        Kind::Form
+    } else if said.contains("json") {
+        Kind::Json
+    } else {
+        Kind::Other
+    }
+}
+
+/// Charsets, by what they have in common with UTF-8.
+#[derive(Clone, Copy, Debug)]
+enum Charset {
+    Utf8,
+    /// The same for ASCII, and for nothing else.
+    ExtendsAscii,
+    /// The same bytes may spell other keys.
+    Other,
+}
+
+impl Charset {
+    fn parse(name: &str) -> Charset {
+        match name.to_ascii_lowercase().as_str() {
+            "utf-8" | "utf8" => Charset::Utf8,
+            "us-ascii" | "ascii" | "latin1" => Charset::ExtendsAscii,
+            name if name.starts_with("iso-8859-") => Charset::ExtendsAscii,
+            name if name.starts_with("windows-125") => Charset::ExtendsAscii,
+            _ => Charset::Other,
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! The `Content-Disposition` of one part of a multipart body: the name of its field, and of its file.
+//!
+//! What a name says depends on who reads it: some take backslashes or percent signs for escapes and some do not, some trim.
+//! A field is denied if any of these readings is.
+
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode_str;
+
+use super::parameters::{self, Malformed, Parameter};
+use crate::rules::Rules;
+
+/// What a part is called.
+#[derive(Debug)]
+pub(super) struct Disposition<'a> {
+    /// Empty if there is none.
+    pub(super) name: Cow<'a, str>,
+    /// Only of files.
+    pub(super) file_name: Option<Cow<'a, str>>,
+    /// All that the name may be taken for.
+    readings: Vec<Cow<'a, str>>,
+}
+
+impl<'a> Disposition<'a> {
+    pub(super) fn parse(value: &'a str) -> Result<Self, Malformed> {
+        let start = value.find(';').unwrap_or(value.len());
+        let parameters = parameters::parse(value.get(start..).unwrap_or_default())?;
+        let name = only(&parameters, "name")?;
+        let extended_name = only(&parameters, "name*")?.map(extended).transpose()?;
+        let file_name = only(&parameters, "filename")?;
+        let extended_file_name = only(&parameters, "filename*")?.map(extended).transpose()?;
+        let is_continued = |p: &Parameter| {
+            let (stem, number) = p.name.split_once('*').unwrap_or_default();
+            !number.is_empty()
+                && ["name", "filename"]
+                    .iter()
+                    .any(|s| stem.eq_ignore_ascii_case(s))
+        };
+        if parameters.iter().any(is_continued) {
+            return Err(Malformed);
+        }
+        let mut readings: Vec<Cow<str>> = extended_name.iter().cloned().collect();
+        if let Some(name) = name {
+            readings.extend(self::readings(name));
+        }
+        Ok(Disposition {
+            name: name
+                .map(Parameter::value)
+                .or(extended_name)
+                .unwrap_or_default(),
+            file_name: file_name.map(Parameter::value).or(extended_file_name),
+            readings,
+        })
+    }
+
+    /// Whether the field's value is redacted. Without a name nobody can say that it may be sent.
+    pub(super) fn is_denied(&self, rules: &Rules) -> bool {
+        // `=?` starts an encoded word of RFC 2047, which mail parsers decode.
+        let denies = |name: &Cow<str>| rules.denies(name) || name.contains("=?");
+        rules.is_active() && (self.readings.is_empty() || self.readings.iter().any(denies))
+    }
+}
+
+/// The parameter of this name, which must not be repeated.
+fn only<'a>(parameters: &[Parameter<'a>], name: &str) -> Result<Option<Parameter<'a>>, Malformed> {
+    let mut found = parameters.iter().filter(|p| p.is(name));
+    match (found.next(), found.next()) {
+        (found, None) => Ok(found.copied()),
+        (_, Some(_)) => Err(Malformed),
+    }
+}
+
+/// An extended value of RFC 5987: `UTF-8''%e2%82%ac`.
+fn extended(parameter: Parameter<'_>) -> Result<Cow<'_, str>, Malformed> {
+    let mut fields = parameter.raw.splitn(3, '\'');
+    match (fields.next(), fields.nth(1)) {
+        (Some(charset), Some(value)) if charset.eq_ignore_ascii_case("utf-8") => {
+            percent_decode_str(value)
+                .decode_utf8()
+                .map_err(|_| Malformed)
+        }
+        _ => Err(Malformed),
+    }
+}
+
+fn readings(name: Parameter<'_>) -> Vec<Cow<'_, str>> {
+    let mut readings = vec![Cow::Borrowed(name.raw)];
+    if name.raw.contains('\\') {
+        readings.push(name.value());
+    }
+    let is_trimmable = |c: char| c.is_whitespace() || c == '\'';
+    if name.raw.starts_with(is_trimmable) || name.raw.ends_with(is_trimmable) {
+        readings.push(Cow::Borrowed(name.raw.trim_matches(is_trimmable)));
+    }
+    if name.raw.contains('%') {
+        readings.push(percent_decode_str(name.raw).decode_utf8_lossy());
+    }
+    readings
+}

@@ -1,0 +1,84 @@
+//! Text with some of its ranges replaced.
+//!
+//! Filtering finds what to replace and changes nothing: a kept value is copied once, verbatim, when the record is written.
+
+use std::borrow::Cow;
+use std::fmt;
+
+/// One range of the source and what stands in its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Edit {
+    pub(super) start: usize,
+    pub(super) end: usize,
+    pub(super) replacement: Cow<'static, str>,
+}
+
+/// A source text and its edits.
+#[derive(Clone, Debug)]
+pub struct Text<'a> {
+    source: Cow<'a, str>,
+    /// In order, without overlap, on character boundaries of `source`.
+    edits: Vec<Edit>,
+}
+
+impl<'a> Text<'a> {
+    /// The text as it is.
+    pub fn plain(source: impl Into<Cow<'a, str>>) -> Self {
+        Self::edited(source, Vec::new())
+    }
+
+    pub(super) fn edited(source: impl Into<Cow<'a, str>>, edits: Vec<Edit>) -> Self {
+        let source = source.into();
+        debug_assert!(edits.is_sorted_by(|a, b| a.end <= b.start));
+        debug_assert!(
+            edits
+                .iter()
+                .all(|edit| source.get(edit.start..edit.end).is_some())
+        );
+        Self { source, edits }
+    }
+
+    /// Bytes that [`write_to`](Self::write_to) writes.
+    pub fn len(&self) -> usize {
+        self.pieces().map(str::len).sum()
+    }
+
+    /// Whether nothing is written.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Appends the text, edits applied.
+    pub fn write_to(&self, out: &mut Vec<u8>) {
+        for piece in self.pieces() {
+            out.extend_from_slice(piece.as_bytes());
+        }
+    }
+
+    /// The same text, independent of the buffer it was found in.
+    pub(super) fn into_owned(self) -> Text<'static> {
+        Text {
+            source: Cow::Owned(self.source.into_owned()),
+            edits: self.edits,
+        }
+    }
+
+    /// Kept ranges and replacements in turn. A range that does not fit the source yields nothing: an edit may hide too much,
+    /// never too little.
+    fn pieces(&self) -> impl Iterator<Item = &str> {
+        let starts = std::iter::once(0).chain(self.edits.iter().map(|edit| edit.end));
+        let ends = self.edits.iter().map(|edit| edit.start);
+        let kept = starts
+            .zip(ends.chain(std::iter::once(self.source.len())))
+            .map(|(start, end)| self.source.get(start..end).unwrap_or_default());
+        let replacements = self.edits.iter().map(|edit| &*edit.replacement);
+        kept.zip(replacements.chain(std::iter::once("")))
+            .flat_map(|(kept, replacement)| [kept, replacement])
+    }
+}
+
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.pieces().try_for_each(|piece| f.write_str(piece))
+    }
+}

@@ -1,0 +1,106 @@
+//! Filters JSON: finds the values that may not be sent.
+//!
+//! Documented behaviour is that only the members of an object at the top level are judged; any other document, an array for
+//! instance, passes as it is. Lists that apply at every depth judge the members of every object, inside arrays too. Kept
+//! values stay verbatim, and of duplicate keys each is judged. A key with an unpaired surrogate is always denied, because
+//! parsers differ on what it is. JSON inside a JSON string is a string.
+
+use super::edit::Edit;
+use super::marker;
+use super::scan::{Malformed, RawString, Scanner};
+use crate::rules::{Rules, Trail, Verdict};
+
+/// A container that has been entered.
+struct Container {
+    is_object: bool,
+    /// Whether it is a member's value, and not an element or the document.
+    is_member: bool,
+    /// Holds for the elements of an array.
+    verdict: Verdict,
+}
+
+/// The edits that `rules` ask for in a JSON text.
+pub(super) fn filter(rules: &Rules, text: &str) -> Result<Vec<Edit>, Malformed> {
+    let mut edits = Vec::new();
+    let mut scanner = Scanner::new(text);
+    let mut trail = Trail::default();
+    let mut open: Vec<Container> = Vec::new();
+    let mut verdict = Verdict::Keep;
+    let mut is_member = false;
+    loop {
+        let (start, first) = scanner.peek()?;
+        let is_object = first == b'{';
+        let is_container = is_object || first == b'[';
+        let may_enter = rules.is_nested() || (is_object && open.is_empty());
+        if is_container && may_enter && verdict != Verdict::Redact {
+            scanner.token()?;
+            if is_member {
+                trail.enter();
+            }
+            open.push(Container {
+                is_object,
+                is_member,
+                verdict,
+            });
+            let closing = if is_object { b'}' } else { b']' };
+            if scanner.peek()?.1 != closing {
+                is_member = is_object;
+                if is_object {
+                    verdict = judge(rules, scanner.key()?, &mut trail);
+                }
+                continue;
+            }
+        } else {
+            let end = scanner.value()?;
+            if verdict != Verdict::Keep {
+                edits.push(redact(text, start, end));
+            }
+        }
+        // A value has ended, or an empty container is about to.
+        loop {
+            let Some(container) = open.last() else {
+                scanner.end()?;
+                return Ok(edits);
+            };
+            match (scanner.token()?.1, container.is_object) {
+                (b',', true) => {
+                    verdict = judge(rules, scanner.key()?, &mut trail);
+                    is_member = true;
+                    break;
+                }
+                (b',', false) => {
+                    verdict = container.verdict;
+                    is_member = false;
+                    break;
+                }
+                (b'}', true) | (b']', false) => {
+                    if container.is_member {
+                        trail.leave();
+                    }
+                    open.pop();
+                }
+                _ => return Err(Malformed),
+            }
+        }
+    }
+}
+
+fn judge(rules: &Rules, key: RawString, trail: &mut Trail) -> Verdict {
+    match key.unescape() {
+        Some(key) => rules.judge(&key, trail),
+        None => Verdict::Redact,
+    }
+}
+
+fn redact(text: &str, start: usize, end: usize) -> Edit {
+    let value = text.get(start..end).unwrap_or_default();
+    let replacement = match RawString::unquote(value) {
+        Some(string) => marker::redacted_json(string.count()),
+        None => marker::REDACTED_JSON,
+    };
+    Edit {
+        start,
+        end,
+        replacement,
+    }
+}

@@ -1,0 +1,60 @@
+//! What stands in place of what is not sent.
+//!
+//! | marker | stands for |
+//! |---|---|
+//! | `[REDACTED n]` | a denied string of `n` characters |
+//! | `[REDACTED]` | any other denied value |
+//! | `[NOT VALID UTF-8]` | a body, or a form field, that is not text |
+//! | `[WITHHELD n bytes: why]` | a body of `n` bytes that a list applies to, but that could not be understood in full |
+
+use std::borrow::Cow;
+
+pub(super) const REDACTED: &str = "[REDACTED]";
+pub(super) const NOT_UTF8: &str = "[NOT VALID UTF-8]";
+
+/// Why a body was withheld.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reason {
+    CutOff,
+    Charset,
+    ContentType,
+    Json,
+    Form,
+    Multipart,
+}
+
+impl Reason {
+    fn as_str(self) -> &'static str {
+        match self {
+            Reason::CutOff => "cut off",
+            Reason::Charset => "unknown charset",
+            Reason::ContentType => "ambiguous content type",
+            Reason::Json => "not valid JSON",
+            Reason::Form => "not a valid form",
+            Reason::Multipart => "not valid multipart",
+        }
+    }
+}
+
+/// Stands for a denied string of so many characters.
+pub(super) fn redacted(characters: usize) -> String {
+    format!("[REDACTED {characters}]")
+}
+
+/// [`redacted`] as a JSON string.
+pub(super) fn redacted_json(characters: usize) -> Cow<'static, str> {
+    Cow::Owned(format!("\"[REDACTED {characters}]\""))
+}
+
+/// [`REDACTED`] as a JSON string.
+pub(super) const REDACTED_JSON: Cow<'static, str> = Cow::Borrowed("\"[REDACTED]\"");
+
+/// [`redacted`] as a URL or form component.
+pub(super) fn redacted_component(characters: usize) -> String {
+    format!("%5BREDACTED%20{characters}%5D")
+}
+
+/// Stands for a body of so many bytes.
+pub(super) fn withheld(size: u64, reason: Reason) -> String {
+    format!("[WITHHELD {size} bytes: {}]", reason.as_str())
+}

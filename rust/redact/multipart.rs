@@ -1,0 +1,169 @@
+//! Filters `multipart/form-data` (RFC 7578).
+//!
+//! Fields keep name and value, files their name and type only. Refuses whatever another parser could cut into other parts: a
+//! missing or early end, a delimiter in the middle of a line, mixed line ends, a header that is not one.
+
+use std::borrow::Cow;
+
+use memchr::memmem;
+
+use super::content_type::{ContentType, Kind};
+use super::disposition::Disposition;
+use super::edit::Text;
+use super::{Param, json, marker, parameters};
+use crate::rules::Rules;
+
+/// The body is not `multipart/form-data`, or not for every parser the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Malformed;
+
+/// The fields and files of a body.
+pub(super) fn params<'a>(
+    rules: &Rules,
+    boundary: &str,
+    body: &'a [u8],
+) -> Result<Vec<Param<'a>>, Malformed> {
+    let delimiter = format!("--{boundary}");
+    let mut params = Vec::new();
+    // What ends every line, and where the part after the delimiter found last begins.
+    let mut part: Option<(&[u8], usize)> = None;
+    for at in memmem::find_iter(body, &delimiter) {
+        let (before, rest) = body.split_at_checked(at).ok_or(Malformed)?;
+        let after = rest.get(delimiter.len()..).ok_or(Malformed)?;
+        let line_end: Option<&[u8]> = match after {
+            [b'\r', b'\n', ..] => Some(b"\r\n"),
+            [b'\n', ..] => Some(b"\n"),
+            [b'-', b'-'] | [b'-', b'-', b'\n', ..] | [b'-', b'-', b'\r', b'\n', ..] => None,
+            _ => return Err(Malformed),
+        };
+        if let Some((expected, start)) = part {
+            let part = before.get(start..).ok_or(Malformed)?;
+            let part = part.strip_suffix(expected).ok_or(Malformed)?;
+            let is_mixed = expected == b"\n" && part.ends_with(b"\r");
+            if is_mixed || line_end.is_some_and(|found| found != expected) {
+                return Err(Malformed);
+            }
+            params.push(param(rules, part, expected)?);
+        } else if !before.is_empty() && !before.ends_with(b"\n") {
+            return Err(Malformed);
+        }
+        match line_end {
+            Some(found) => part = Some((found, at + delimiter.len() + found.len())),
+            None => return Ok(params),
+        }
+    }
+    Err(Malformed)
+}
+
+fn param<'a>(rules: &Rules, part: &'a [u8], line_end: &[u8]) -> Result<Param<'a>, Malformed> {
+    let (header, content) = split_header(part, line_end)?;
+    let header = Header::parse(header, line_end)?;
+    let disposition = Disposition::parse(&header.disposition).map_err(|_| Malformed)?;
+    let is_denied = disposition.is_denied(rules);
+    let hide = |text: &str| marker::redacted(text.chars().count());
+    Ok(match (disposition.file_name, is_denied) {
+        (Some(file_name), true) => Param {
+            name: Cow::Owned(disposition.name.into_owned()),
+            value: Text::plain(marker::REDACTED),
+            file_name: Some(Cow::Owned(hide(&file_name))),
+            content_type: None,
+        },
+        (Some(file_name), false) => Param {
+            name: Cow::Owned(disposition.name.into_owned()),
+            value: Text::plain(""),
+            file_name: Some(Cow::Owned(file_name.into_owned())),
+            content_type: header.content_type.map(Cow::Owned),
+        },
+        (None, _) => Param {
+            name: Cow::Owned(disposition.name.into_owned()),
+            value: match (std::str::from_utf8(content), is_denied) {
+                (Ok(text), true) => Text::plain(hide(text)),
+                (Err(_), true) => Text::plain(marker::REDACTED),
+                (Ok(text), false) => field(rules, header.content_type.as_deref(), text),
+                (Err(_), false) => Text::plain(marker::NOT_UTF8),
+            },
+            file_name: None,
+            content_type: header.content_type.map(Cow::Owned),
+        },
+    })
+}
+
+/// The value of a field that is not denied itself. It may be a document of its own, if its type says so.
+fn field<'a>(rules: &Rules, content_type: Option<&str>, text: &'a str) -> Text<'a> {
+    let withheld = |reason| Text::plain(marker::withheld(text.len() as u64, reason));
+    if !rules.is_active() {
+        return Text::plain(text);
+    }
+    match ContentType::parse(content_type).kind {
+        Kind::Json => match json::filter(rules, text) {
+            Ok(edits) => Text::edited(text, edits),
+            Err(_) => withheld(marker::Reason::Json),
+        },
+        Kind::Multipart => withheld(marker::Reason::Multipart),
+        Kind::Form | Kind::Other => Text::plain(text),
+    }
+}
+
+/// Cuts a part at its first blank line.
+fn split_header<'a>(part: &'a [u8], line_end: &[u8]) -> Result<(&'a [u8], &'a [u8]), Malformed> {
+    if let Some(content) = part.strip_prefix(line_end) {
+        return Ok((b"", content));
+    }
+    let blank_line = [line_end, line_end].concat();
+    let at = memmem::find(part, &blank_line).ok_or(Malformed)?;
+    let (header, rest) = part.split_at_checked(at).ok_or(Malformed)?;
+    Ok((header, rest.get(blank_line.len()..).ok_or(Malformed)?))
+}
+
+/// The header fields of a part that matter here.
+#[derive(Default)]
+struct Header {
+    disposition: String,
+    content_type: Option<String>,
+}
+
+impl Header {
+    fn parse(block: &[u8], line_end: &[u8]) -> Result<Header, Malformed> {
+        let block = std::str::from_utf8(block).map_err(|_| Malformed)?;
+        let line_end = std::str::from_utf8(line_end).map_err(|_| Malformed)?;
+        let mut header = Header::default();
+        let mut disposition = None;
+        for (name, value) in unfold(block, line_end)? {
+            let place = if name.eq_ignore_ascii_case("Content-Disposition") {
+                &mut disposition
+            } else if name.eq_ignore_ascii_case("Content-Type") {
+                &mut header.content_type
+            } else {
+                continue;
+            };
+            if place.replace(value).is_some() {
+                return Err(Malformed);
+            }
+        }
+        header.disposition = disposition.unwrap_or_default();
+        Ok(header)
+    }
+}
+
+/// The header fields of a block. A fold is kept as a line feed: white space between parameters, refused inside one.
+fn unfold<'a>(block: &'a str, line_end: &str) -> Result<Vec<(&'a str, String)>, Malformed> {
+    let mut fields: Vec<(&str, String)> = Vec::new();
+    for line in block.split(line_end).filter(|line| !line.is_empty()) {
+        if line.chars().any(|c| c.is_control() && c != '\t') {
+            return Err(Malformed);
+        }
+        if line.starts_with([' ', '\t']) {
+            let (_, value) = fields.last_mut().ok_or(Malformed)?;
+            value.push('\n');
+            value.push_str(line);
+        } else {
+            let (name, value) = line.split_once(':').ok_or(Malformed)?;
+            let name = name.trim_ascii();
+            if !parameters::is_token(name) {
+                return Err(Malformed);
+            }
+            fields.push((name, value.trim_ascii().to_owned()));
+        }
+    }
+    Ok(fields)
+}

@@ -1,0 +1,91 @@
+//! What a JSON string says, as opposed to how it is written.
+
+use std::borrow::Cow;
+
+use super::scan::RawString;
+
+impl<'t> RawString<'t> {
+    /// The string itself, or `None` if it has an unpaired surrogate: no text can equal it, and parsers differ on what it is.
+    pub(super) fn unescape(self) -> Option<Cow<'t, str>> {
+        if !self.has_escapes {
+            return Some(Cow::Borrowed(self.text));
+        }
+        let mut string = String::with_capacity(self.text.len());
+        for piece in Pieces(self.text) {
+            match piece {
+                Piece::Plain(text) => string.push_str(text),
+                Piece::Escape(character) => string.push(character?),
+            }
+        }
+        Some(Cow::Owned(string))
+    }
+
+    /// Characters of the string itself; an unpaired surrogate counts as one.
+    pub(super) fn count(self) -> usize {
+        if !self.has_escapes {
+            return self.text.chars().count();
+        }
+        Pieces(self.text)
+            .map(|piece| match piece {
+                Piece::Plain(text) => text.chars().count(),
+                Piece::Escape(_) => 1,
+            })
+            .sum()
+    }
+}
+
+/// The rest of a string whose escapes are known to be valid.
+struct Pieces<'t>(&'t str);
+
+enum Piece<'t> {
+    Plain(&'t str),
+    /// `None` is an unpaired surrogate.
+    Escape(Option<char>),
+}
+
+impl<'t> Iterator for Pieces<'t> {
+    type Item = Piece<'t>;
+
+    fn next(&mut self) -> Option<Piece<'t>> {
+        let text = self.0;
+        match memchr::memchr(b'\\', text.as_bytes()) {
+            Some(0) => {
+                let (character, rest) = escape(text)?;
+                self.0 = rest;
+                Some(Piece::Escape(character))
+            }
+            None if text.is_empty() => None,
+            next => {
+                let (plain, rest) = text.split_at_checked(next.unwrap_or(text.len()))?;
+                self.0 = rest;
+                Some(Piece::Plain(plain))
+            }
+        }
+    }
+}
+
+/// The character of the escape that `text` starts with, and what follows it.
+fn escape(text: &str) -> Option<(Option<char>, &str)> {
+    if let Some((unit, rest)) = code_unit(text) {
+        if let (0xD800..=0xDBFF, Some((low @ 0xDC00..=0xDFFF, rest))) = (unit, code_unit(rest)) {
+            let code_point = 0x1_0000 + ((unit & 0x3FF) << 10 | (low & 0x3FF));
+            return Some((char::from_u32(code_point), rest));
+        }
+        return Some((char::from_u32(unit), rest));
+    }
+    let character = match text.as_bytes().get(1)? {
+        b'b' => '\u{8}',
+        b'f' => '\u{c}',
+        b'n' => '\n',
+        b'r' => '\r',
+        b't' => '\t',
+        &itself => char::from(itself),
+    };
+    Some((Some(character), text.get(2..)?))
+}
+
+/// The UTF-16 code unit of the `\uXXXX` that `text` starts with, and what follows it.
+fn code_unit(text: &str) -> Option<(u32, &str)> {
+    let (digits, rest) = text.strip_prefix("\\u")?.split_at_checked(4)?;
+    Some((u32::from_str_radix(digits, 16).ok()?, rest))
+}

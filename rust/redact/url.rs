@@ -1,0 +1,278 @@
+//! URL parameters, in a query of their own and inside URLs; urlencoded forms are written the same way.
+//!
+//! `&` separates. For redaction `;`, `#` and `?` inside a parameter separate too, because some frameworks split at `;` and
+//! because a value may be a URL itself: what is not denied as a whole is cut at the next of them, and its pieces are judged.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode, percent_encode};
+
+use super::Param;
+use super::edit::{Edit, Text};
+use super::marker;
+use crate::rules::Rules;
+
+/// Bytes that RFC 3986 does not allow in a query. `%` is allowed at the start of an escape only, see `ascii`.
+const NOT_IN_QUERY: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'<')
+    .add(b'>')
+    .add(b'[')
+    .add(b'\\')
+    .add(b']')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
+
+/// How often a name may have been encoded. A proxy in front of the application may decode what we see encoded twice.
+const MAX_ENCODINGS: usize = 4;
+
+/// From the outermost to the innermost.
+const SEPARATORS: &[u8] = b"&;#?";
+
+/// The parameters of a query as HAR's `queryString` wants them: decoded, in order, blank ones included.
+pub fn query_params<'a>(rules: &Rules, query: &'a [u8]) -> Vec<Param<'a>> {
+    match text(query) {
+        Cow::Borrowed(query) => params(rules, query),
+        Cow::Owned(query) => {
+            let params = params(rules, &query);
+            params.into_iter().map(Param::into_owned).collect()
+        }
+    }
+}
+
+/// A query as it was sent, denied values replaced, for use inside a URL. What may not stand in a URL is percent-encoded.
+pub fn query_text<'a>(rules: &Rules, query: &'a [u8]) -> Text<'a> {
+    let text = text(query);
+    let denied = denied(rules, &text, 0..text.len());
+    if denied.is_empty() {
+        return Text::plain(ascii(query));
+    }
+    Text::plain(rewrite(
+        &text,
+        0..text.len(),
+        &denied,
+        |kept| ascii(kept.as_bytes()),
+        marker::redacted_component,
+    ))
+}
+
+/// The decoded parameters of a query or of a form.
+pub(super) fn params<'a>(rules: &Rules, text: &'a str) -> Vec<Param<'a>> {
+    split(text, 0..text.len(), b'&')
+        .filter(|pair| pair.start < pair.end)
+        .map(|pair| Param {
+            name: decode(pair.name(text)),
+            value: param_value(rules, text, &pair),
+            file_name: None,
+            content_type: None,
+        })
+        .collect()
+}
+
+fn param_value<'a>(rules: &Rules, text: &'a str, pair: &Pair) -> Text<'a> {
+    let value = decode(pair.value(text));
+    if denies(rules, pair.name(text)) {
+        return Text::plain(marker::redacted(value.chars().count()));
+    }
+    let denied = denied(rules, text, pair.start..pair.end);
+    if denied.is_empty() {
+        return Text::plain(value);
+    }
+    let range = pair.value_start()..pair.end;
+    Text::plain(rewrite(text, range, &denied, decode, marker::redacted))
+}
+
+/// The edits for the parameters in one range of `text`.
+pub(super) fn edits(rules: &Rules, text: &str, range: Range<usize>) -> Vec<Edit> {
+    let edit = |denied: Denied| Edit {
+        start: denied.start,
+        end: denied.end,
+        replacement: Cow::Owned(marker::redacted_component(denied.characters)),
+    };
+    denied(rules, text, range).into_iter().map(edit).collect()
+}
+
+/// A value, as it stands in a text, that may not be sent.
+struct Denied {
+    start: usize,
+    end: usize,
+    /// After decoding.
+    characters: usize,
+}
+
+/// The denied values among the parameters in one range of `text`.
+fn denied(rules: &Rules, text: &str, range: Range<usize>) -> Vec<Denied> {
+    let mut denied = Vec::new();
+    if rules.is_active() {
+        find_denied(rules, text, range, SEPARATORS, &mut denied);
+    }
+    denied
+}
+
+fn find_denied(
+    rules: &Rules,
+    text: &str,
+    range: Range<usize>,
+    separators: &[u8],
+    found: &mut Vec<Denied>,
+) {
+    let Some((&separator, inner)) = separators.split_first() else {
+        return;
+    };
+    for pair in split(text, range, separator) {
+        let whole = text.as_bytes().get(pair.start..pair.end);
+        let has_inner = whole.is_some_and(|whole| whole.iter().any(|byte| inner.contains(byte)));
+        if denies(rules, pair.name(text)) {
+            found.extend(pair.denied(text));
+        } else if has_inner {
+            find_denied(rules, text, pair.start..pair.end, inner, found);
+        }
+    }
+}
+
+/// A range of `text`: what is kept put through `keep`, and what is denied through `hide`.
+fn rewrite(
+    text: &str,
+    range: Range<usize>,
+    denied: &[Denied],
+    keep: fn(&str) -> Cow<'_, str>,
+    hide: fn(usize) -> String,
+) -> String {
+    let kept = |start, end| keep(text.get(start..end).unwrap_or_default());
+    let mut rewritten = String::new();
+    let mut start = range.start;
+    for value in denied {
+        rewritten.push_str(&kept(start, value.start));
+        rewritten.push_str(&hide(value.characters));
+        start = value.end;
+    }
+    rewritten.push_str(&kept(start, range.end));
+    rewritten
+}
+
+/// Whether the parameter of this encoded name is redacted. It is, too, if the name cannot be decoded for certain.
+fn denies(rules: &Rules, name: &str) -> bool {
+    if !rules.is_active() {
+        return false;
+    }
+    let mut name = spaces(name);
+    let mut is_decoded = false;
+    for _ in 0..MAX_ENCODINGS {
+        let decoded = match Cow::from(percent_decode(name.as_bytes())) {
+            Cow::Borrowed(_) if is_decoded => return false,
+            Cow::Borrowed(_) => return rules.denies(&name),
+            Cow::Owned(decoded) => String::from_utf8(decoded),
+        };
+        match decoded {
+            Ok(decoded) if !rules.denies(&decoded) => name = Cow::Owned(decoded),
+            _ => return true,
+        }
+        is_decoded = true;
+    }
+    true
+}
+
+/// A name and a value as they stand in a text.
+struct Pair {
+    start: usize,
+    /// Of the first `=`; `None` if there is no value.
+    equals: Option<usize>,
+    end: usize,
+}
+
+impl Pair {
+    fn value_start(&self) -> usize {
+        self.equals.map_or(self.end, |equals| equals + 1)
+    }
+
+    fn name<'a>(&self, text: &'a str) -> &'a str {
+        let end = self.equals.unwrap_or(self.end);
+        text.get(self.start..end).unwrap_or_default()
+    }
+
+    fn value<'a>(&self, text: &'a str) -> &'a str {
+        text.get(self.value_start()..self.end).unwrap_or_default()
+    }
+
+    /// The value, if there is one.
+    fn denied(&self, text: &str) -> Option<Denied> {
+        self.equals.map(|equals| Denied {
+            start: equals + 1,
+            end: self.end,
+            characters: decode(self.value(text)).chars().count(),
+        })
+    }
+}
+
+/// Cuts a range of `text` at each `separator`.
+fn split(text: &str, range: Range<usize>, separator: u8) -> impl Iterator<Item = Pair> {
+    let mut next = Some(range.start);
+    std::iter::from_fn(move || {
+        let start = next?;
+        let rest = text.as_bytes().get(start..range.end)?;
+        let separator = memchr::memchr(separator, rest);
+        next = separator.map(|at| start + at + 1);
+        let pair = rest.get(..separator.unwrap_or(rest.len()))?;
+        Some(Pair {
+            start,
+            equals: memchr::memchr(b'=', pair).map(|at| start + at),
+            end: start + pair.len(),
+        })
+    })
+}
+
+/// What a component says. Bytes that are not UTF-8 become U+FFFD, as in Python's `parse_qsl`.
+fn decode(component: &str) -> Cow<'_, str> {
+    match spaces(component) {
+        Cow::Borrowed(component) => percent_decode(component.as_bytes()).decode_utf8_lossy(),
+        Cow::Owned(component) => Cow::Owned(
+            percent_decode(component.as_bytes())
+                .decode_utf8_lossy()
+                .into_owned(),
+        ),
+    }
+}
+
+fn spaces(component: &str) -> Cow<'_, str> {
+    if memchr::memchr(b'+', component.as_bytes()).is_some() {
+        Cow::Owned(component.replace('+', " "))
+    } else {
+        Cow::Borrowed(component)
+    }
+}
+
+/// A query as text; what is not UTF-8 is percent-encoded, which changes nothing once it is decoded.
+fn text(query: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(query) {
+        Ok(query) => Cow::Borrowed(query),
+        Err(_) => percent_encode(query, &AsciiSet::EMPTY).into(),
+    }
+}
+
+/// A query without the bytes that may not stand in one.
+fn ascii(query: &[u8]) -> Cow<'_, str> {
+    let stray = |at: usize| {
+        let digits = query.get(at + 1..at + 3).unwrap_or_default();
+        digits.len() < 2 || !digits.iter().all(u8::is_ascii_hexdigit)
+    };
+    if !memchr::memchr_iter(b'%', query).any(stray) {
+        return percent_encode(query, NOT_IN_QUERY).into();
+    }
+    let mut encoded = String::new();
+    let mut start = 0;
+    for at in memchr::memchr_iter(b'%', query).filter(|&at| stray(at)) {
+        let before = query.get(start..at).unwrap_or_default();
+        encoded.extend(percent_encode(before, NOT_IN_QUERY));
+        encoded.push_str("%25");
+        start = at + 1;
+    }
+    let rest = query.get(start..).unwrap_or_default();
+    encoded.extend(percent_encode(rest, NOT_IN_QUERY));
+    Cow::Owned(encoded)
+}

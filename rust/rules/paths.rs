@@ -1,0 +1,127 @@
+//! Dotted paths and `*`, for lists that apply at every depth of a JSON document.
+//!
+//! The paths form one small automaton. Its state after a key is a set of bits, bit `i` meaning that the keys so far end with
+//! the segments of a path up to and including segment `i`. Each key is looked at once, so that long keys and deep documents
+//! cost no more than their length.
+
+use memchr::memmem;
+
+/// The segments of all paths, one path after the other.
+#[derive(Debug)]
+pub(super) struct Paths {
+    segments: Box<[Segment]>,
+}
+
+#[derive(Debug)]
+struct Segment {
+    pattern: Pattern,
+    is_first: bool,
+    is_last: bool,
+}
+
+/// One name of a path, cut at its `*`s.
+#[derive(Debug)]
+struct Pattern {
+    head: Box<str>,
+    /// What follows each `*`; the last one is the end of the name. Empty if there is no `*`.
+    tails: Box<[Box<str>]>,
+}
+
+/// Where a walk through a document stands: the automaton's state for each member that has been entered.
+#[derive(Debug, Default)]
+pub(crate) struct Trail {
+    /// States of the entered members, each of as many words as `here`.
+    entered: Vec<u64>,
+    /// State after the key judged last.
+    here: Vec<u64>,
+}
+
+impl Trail {
+    /// Goes into the member judged last.
+    pub(crate) fn enter(&mut self) {
+        self.entered.extend_from_slice(&self.here);
+    }
+
+    /// Comes out of the member entered last.
+    pub(crate) fn leave(&mut self) {
+        let left = self.entered.len().saturating_sub(self.here.len());
+        self.entered.truncate(left);
+    }
+}
+
+impl Paths {
+    /// Plain names are left to `Names`.
+    pub(super) fn new(list: &[String]) -> Paths {
+        let mut segments = Vec::new();
+        for entry in list.iter().filter(|entry| entry.contains(['.', '*'])) {
+            let mut names = entry.split('.').peekable();
+            let mut is_first = true;
+            while let Some(name) = names.next() {
+                segments.push(Segment {
+                    pattern: Pattern::new(name),
+                    is_first,
+                    is_last: names.peek().is_none(),
+                });
+                is_first = false;
+            }
+        }
+        Paths {
+            segments: segments.into(),
+        }
+    }
+
+    /// Takes the state of `trail` one key further: whether some path is complete, and whether some path has begun.
+    pub(super) fn follow(&self, key: &str, trail: &mut Trail) -> (bool, bool) {
+        let words = self.segments.len().div_ceil(64);
+        trail.here.clear();
+        trail.here.resize(words, 0);
+        let parent = trail.entered.len().saturating_sub(words);
+        let parent = trail.entered.get(parent..).unwrap_or_default();
+        let (mut matched, mut started) = (false, false);
+        for (i, segment) in self.segments.iter().enumerate() {
+            let reached = segment.is_first || i.checked_sub(1).is_some_and(|i| bit(parent, i));
+            if reached && segment.pattern.matches(key) {
+                matched |= segment.is_last;
+                started |= !segment.is_last;
+                if let Some(word) = trail.here.get_mut(i / 64) {
+                    *word |= 1 << (i % 64);
+                }
+            }
+        }
+        (matched, started)
+    }
+}
+
+fn bit(words: &[u64], i: usize) -> bool {
+    words
+        .get(i / 64)
+        .is_some_and(|word| word >> (i % 64) & 1 == 1)
+}
+
+impl Pattern {
+    fn new(name: &str) -> Pattern {
+        let mut pieces = name.split('*').map(Into::into);
+        Pattern {
+            head: pieces.next().unwrap_or_default(),
+            tails: pieces.collect(),
+        }
+    }
+
+    /// Leftmost matches suffice for `*`, so each piece of the pattern passes over the key once.
+    fn matches(&self, key: &str) -> bool {
+        let Some((last, middle)) = self.tails.split_last() else {
+            return *key == *self.head;
+        };
+        let Some(mut rest) = key.strip_prefix(&*self.head) else {
+            return false;
+        };
+        for piece in middle {
+            let found = memmem::find(rest.as_bytes(), piece.as_bytes());
+            match found.and_then(|at| rest.get(at + piece.len()..)) {
+                Some(after) => rest = after,
+                None => return false,
+            }
+        }
+        rest.ends_with(&**last)
+    }
+}

@@ -1,0 +1,52 @@
+//! Entries become a JSON array; whatever bytes stand in for one, its neighbours are unharmed.
+
+use proptest::prelude::*;
+use readme_metrics_core::batch;
+use serde_json::{Value, json};
+
+/// The values that an entry is made of.
+fn value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<String>().prop_map(Value::from),
+    ];
+    leaf.prop_recursive(6, 64, 8, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..8).prop_map(Value::from),
+            prop::collection::btree_map(any::<String>(), inner, 0..8)
+                .prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn every_value_arrives_as_it_was(values in prop::collection::vec(value(), 0..5)) {
+        let entries: Vec<_> = values.iter().map(|value| rmp_serde::to_vec(value).unwrap()).collect();
+        let batch = batch::build(entries.iter().map(Vec::as_slice), 0);
+        prop_assert_eq!((batch.count, batch.malformed), (values.len(), 0));
+        prop_assert_eq!(serde_json::from_slice::<Value>(&batch.json).unwrap(), Value::from(values));
+    }
+
+    #[test]
+    fn damage_costs_only_the_damaged(noise in prop::collection::vec(any::<u8>(), 0..64), cut in any::<prop::sample::Index>()) {
+        let whole = rmp_serde::to_vec(&json!({"_id": "a", "list": [1, 2, {"deep": "\u{1f600}"}]})).unwrap();
+        let cut = &whole[..cut.index(whole.len())];
+        let batch = batch::build([whole.as_slice(), cut, noise.as_slice(), whole.as_slice()].into_iter(), 0);
+        let array: Vec<Value> = serde_json::from_slice(&batch.json).unwrap();
+        prop_assert_eq!(array.len(), batch.count);
+        prop_assert_eq!(batch.count + batch.malformed, 4);
+        prop_assert_eq!(array.first(), array.last());
+        prop_assert!(batch.malformed >= 1);
+    }
+}
+
+#[test]
+fn depth_is_bounded() {
+    let mut deep = vec![0x91; 100_000]; // arrays of one
+    deep.push(0xc0);
+    let batch = batch::build([deep.as_slice()].into_iter(), 0);
+    assert_eq!((batch.json.as_slice(), batch.malformed), (&b"[]"[..], 1));
+}

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+import wsgi
+from readme_metrics import MetricsApiConfig, MetricsMiddleware
+from readme_metrics.commands.collector import Collector
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture
+def collector() -> Iterator[Collector]:
+    """A stand-in Metrics server."""
+    with Collector() as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Every test has a queue directory of its own, and no way to the real server."""
+    monkeypatch.setenv("README_METRICS_QUEUE_DIR", str(tmp_path))
+    monkeypatch.setenv("README_METRICS_SERVER", "http://127.0.0.1:9")  # the discard port: refused at once
+    return tmp_path
+
+
+@pytest.fixture
+def logged(
+    collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., tuple[MetricsMiddleware, Callable[[int], list[dict[str, Any]]]]]]:
+    """Makes a middleware and a function that returns its logs once there are as many as it is told."""
+    monkeypatch.setenv("README_METRICS_SERVER", collector.url)
+    made = []
+
+    def make(
+        app: Any = wsgi.app, group: Any = wsgi.group, **options: Any
+    ) -> tuple[MetricsMiddleware, Callable[[int], list[dict[str, Any]]]]:
+        options.setdefault("base_log_url", "https://docs.example.com")
+        middleware = MetricsMiddleware(app, MetricsApiConfig(wsgi.API_KEY, group, **options))
+        made.append(middleware)
+
+        def logs(count: int) -> list[dict[str, Any]]:
+            middleware.flush(10)
+            assert len(collector.logs) == count, middleware.stats()
+            return list(collector.logs)
+
+        return middleware, logs
+
+    yield make
+    for middleware in made:
+        dropped = middleware.stats()["dropped"]
+        assert isinstance(dropped, dict)
+        assert dropped["internal"] == 0, "a step of the SDK failed"
+
+
+def listening_port(gunicorn: subprocess.Popen[str]) -> tuple[int, str]:
+    """Waits until gunicorn listens; returns the port that it got, and what it has written so far."""
+    assert gunicorn.stderr is not None
+    output = ""
+    for line in gunicorn.stderr:
+        output += line
+        if found := re.search(r"Listening at: http://127\.0\.0\.1:(\d+)", line):
+            return int(found[1]), output
+    raise AssertionError(f"gunicorn did not start:\n{output}")
+
+
+class Gunicorn:
+    """A real gunicorn with real workers, serving `wsgi:make()`."""
+
+    def __init__(self, *args: str, config: dict[str, Any], server: str, queue_dir: Path) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "gunicorn", "--no-control-socket", "--bind", "127.0.0.1:0", *args, "wsgi:make()"],
+            cwd=HERE,
+            env={
+                **os.environ,
+                "TEST_CONFIG": json.dumps(config),
+                "README_METRICS_SERVER": server,
+                "README_METRICS_QUEUE_DIR": str(queue_dir),
+            },
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.port, self._output = listening_port(self._process)
+
+    def stop(self, signal_number: int = signal.SIGTERM) -> str:
+        """Ends it, waits until it is gone and returns what it wrote."""
+        self._process.send_signal(signal_number)
+        _, rest = self._process.communicate(timeout=60)
+        return self._output + rest
+
+    def workers(self) -> list[psutil.Process]:
+        return psutil.Process(self.pid).children()
+
+    def kill(self) -> None:
+        """SIGKILL to the master and every worker, at once."""
+        if self._process.poll() is None:
+            workers = self.workers()
+            self._process.kill()
+            for worker in workers:
+                worker.kill()
+            psutil.wait_procs(workers, timeout=30)
+            self._process.communicate()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+
+@pytest.fixture
+def gunicorn(collector: Collector, tmp_path: Path) -> Iterator[Callable[..., Gunicorn]]:
+    started: list[Gunicorn] = []
+
+    def start(*args: str, **config: Any) -> Gunicorn:
+        server = Gunicorn(*args, config=config, server=collector.url, queue_dir=tmp_path)
+        started.append(server)
+        return server
+
+    yield start
+    for server in started:
+        server.kill()

@@ -1,0 +1,684 @@
+"""The redaction rules, slow and obvious: what the Rust core is tested against.
+
+Standard library only. Each function does what its namesake in ``rust/redact`` does, by other means where there are any:
+regular expressions for a scanner, ``bytes.split`` for a search, lists of values for lists of edits.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import urllib.parse
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+NOT_UTF8 = "[NOT VALID UTF-8]"
+
+
+class Malformed(Exception):
+    """Not understood in full; the argument is the reason that a marker gives."""
+
+
+# --- Rules ----------------------------------------------------------------------------------------
+
+
+class Rules:
+    """The deny or allow list. With both, the denylist alone applies."""
+
+    def __init__(self, denylist: Sequence[str] = (), allowlist: Sequence[str] = (), nested: bool = False) -> None:
+        self.is_allowlist = not denylist
+        self.entries = list(denylist or allowlist)
+        self.nested = nested
+
+    @property
+    def is_active(self) -> bool:
+        """Whether a list is configured."""
+        return bool(self.entries)
+
+    def denies(self, key: str) -> bool:
+        """Whether a member, field or parameter of this name is redacted."""
+        return self.is_active and (key in self.entries) != self.is_allowlist
+
+    def denies_header(self, name: str) -> bool:
+        """Whether a header is redacted, in whatever case its name is written."""
+        listed = name.encode().lower() in [entry.encode().lower() for entry in self.entries]
+        return self.is_active and listed != self.is_allowlist
+
+    def judge(self, path: Sequence[str]) -> str:
+        """What becomes of the JSON member at ``path``: ``keep``, ``redact``, or ``enter`` to look inside."""
+        if any(is_surrogate(character) for character in path[-1]):
+            return "redact"
+        listed, started = path[-1] in self.entries, False
+        for entry in self.entries if self.nested else ():
+            segments = entry.split(".")
+            if "." in entry or "*" in entry:
+                listed = listed or ends_with(path, segments)
+                started = started or any(ends_with(path, segments[:n]) for n in range(1, len(segments)))
+        if listed != self.is_allowlist:
+            return "enter" if self.is_allowlist and started else "redact"
+        return "keep"
+
+
+def ends_with(path: Sequence[str], segments: Sequence[str]) -> bool:
+    """Whether the last keys of ``path`` match ``segments``, in which ``*`` is any run of characters."""
+    if len(path) < len(segments):
+        return False
+    patterns = [".*".join(map(re.escape, segment.split("*"))) for segment in segments]
+    keys = path[len(path) - len(segments) :]
+    return all(re.fullmatch(pattern, key, re.DOTALL) for pattern, key in zip(patterns, keys, strict=True))
+
+
+def is_surrogate(character: str) -> bool:
+    """Whether half of a pair has been left alone."""
+    return "\ud800" <= character <= "\udfff"
+
+
+# --- Markers --------------------------------------------------------------------------------------
+
+
+def redacted(value: str) -> str:
+    """Stand in for a denied string."""
+    return f"[REDACTED {len(value)}]"
+
+
+def withheld(size: int, reason: str) -> str:
+    """Stand in for a body that could not be understood."""
+    return f"[WITHHELD {size} bytes: {reason}]"
+
+
+def mask(value: str) -> str:
+    """Hash a credential, and keep its last four characters if there are more than four."""
+    digest = base64.b64encode(hashlib.sha512(value.encode()).digest()).decode()
+    return f"sha512-{digest}?{value[-4:] if len(value) > 4 else ''}"
+
+
+# --- URL parameters -------------------------------------------------------------------------------
+
+
+def decode(component: str) -> str:
+    """What a component of a query or a form says."""
+    return urllib.parse.unquote_to_bytes(component.replace("+", " ")).decode("utf-8", "replace")
+
+
+def denies_encoded(rules: Rules, name: str) -> bool:
+    """Judge a name as it reads after each of up to four decodings. What then is still encoded is denied."""
+    if not rules.is_active:
+        return False
+    name = name.replace("+", " ")
+    is_escape = re.compile("%[0-9a-fA-F]{2}").search
+    if not is_escape(name):
+        return rules.denies(name)
+    for _ in range(4):
+        try:
+            name = urllib.parse.unquote_to_bytes(name).decode()
+        except UnicodeDecodeError:
+            return True
+        if rules.denies(name):
+            return True
+        if not is_escape(name):
+            return False
+    return True
+
+
+def split_parameter(parameter: str) -> tuple[str, str, str]:
+    """Cut a parameter into name, ``=`` and value; the last two are empty if there is no value."""
+    return parameter.partition("=")
+
+
+def rewrite(
+    rules: Rules, text: str, keep: Callable[[str], str], hide: Callable[[str], str], separators: str = "&;#?"
+) -> str:
+    """Put parameters through ``keep``, and their denied values through ``hide``.
+
+    What is not denied between two separators is looked into again, for parameters between the next kind of separators.
+    """
+    if not separators:
+        return keep(text)
+    rewritten = []
+    for parameter in text.split(separators[0]):
+        name, equals, value = split_parameter(parameter)
+        if equals and denies_encoded(rules, name):
+            rewritten.append(keep(name + equals) + hide(value))
+        else:
+            rewritten.append(rewrite(rules, parameter, keep, hide, separators[1:]))
+    return keep(separators[0]).join(rewritten)
+
+
+def hide_encoded(value: str) -> str:
+    """Stand in for a value inside a URL or a form."""
+    return urllib.parse.quote(redacted(decode(value)), safe="")
+
+
+def redact_parameters(rules: Rules, text: str, keep: Callable[[str], str] = str) -> str:
+    """Replace the denied values in a query or a form."""
+    return rewrite(rules, text, keep, hide_encoded)
+
+
+def query_as_text(query: bytes) -> str:
+    """Percent-encode what is not UTF-8."""
+    try:
+        return query.decode()
+    except UnicodeDecodeError:
+        return re.sub(b"[^\x00-\x7f]", lambda match: b"%%%02X" % match[0][0], query).decode()
+
+
+def to_ascii(text: str) -> str:
+    """Percent-encode what RFC 3986 does not allow in a query."""
+    text = re.sub("%(?![0-9a-fA-F]{2})", "%25", text)
+    return urllib.parse.quote(text, safe="%!$&'()*+,;=:@/?-._~")
+
+
+def query_text(rules: Rules, query: bytes) -> str:
+    """The query as sent, for use inside a URL."""
+    return redact_parameters(rules, query_as_text(query), to_ascii)
+
+
+@dataclass
+class Param:
+    """A URL parameter or a form field."""
+
+    name: str
+    value: str
+    file_name: str | None = None
+    content_type: str | None = None
+
+
+def params(rules: Rules, text: str) -> list[Param]:
+    """The decoded parameters of a query or a form."""
+    found = []
+    for parameter in filter(None, text.split("&")):
+        name, _, value = split_parameter(parameter)
+        if denies_encoded(rules, name):
+            found.append(Param(decode(name), redacted(decode(value))))
+        else:
+            rewritten = rewrite(rules, parameter, str, hide_encoded)
+            found.append(Param(decode(name), decode(rewritten[len(name) + 1 :])))
+    return found
+
+
+def query_params(rules: Rules, query: bytes) -> list[Param]:
+    """The decoded parameters of a query."""
+    return params(rules, query_as_text(query))
+
+
+# --- Headers --------------------------------------------------------------------------------------
+
+CREDENTIALS = {"authorization", "proxy-authorization"}
+URLS = {
+    "content-location",
+    "destination",
+    "link",
+    "location",
+    "referer",
+    "refresh",
+    "x-forwarded-uri",
+    "x-original-uri",
+    "x-original-url",
+    "x-rewrite-url",
+}
+
+
+def request_header(rules: Rules, name: str, value: str) -> str:
+    """A request header: credentials are masked even if they are allowed."""
+    if name.lower() in CREDENTIALS and not rules.denies_header(name):
+        return mask(value)
+    return response_header(rules, name, value)
+
+
+def response_header(rules: Rules, name: str, value: str) -> str:
+    """A response header: those that hold URLs have the parameters judged."""
+    if rules.denies_header(name):
+        return redacted(value)
+    if name.lower() not in URLS:
+        return value
+    pieces = value.split(">") if name.lower() == "link" else [value]
+    rewritten = []
+    for piece in pieces:
+        match = re.match("(.*?[?#])(.*)", piece, re.DOTALL)
+        rewritten.append(match[1] + redact_parameters(rules, match[2]) if match else piece)
+    return ">".join(rewritten)
+
+
+# --- JSON -----------------------------------------------------------------------------------------
+
+BLANK = re.compile(r"[ \t\n\r]*")
+STRING = re.compile(r'"[^"\\\x00-\x1f]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*)*"')
+SCALAR = re.compile(
+    STRING.pattern + r"|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?|true|false|null|NaN|-?Infinity"
+)
+
+
+@dataclass
+class Value:
+    """A JSON value, where it stands in the text, and what it stands in."""
+
+    parent: Value | None
+    key: str | None
+    start: int
+    end: int = 0
+    closing: str = ""
+    verdict: str = "keep"
+
+    def path(self) -> list[str]:
+        """The keys that lead to the value; arrays add nothing."""
+        keys = []
+        value: Value | None = self
+        while value is not None:
+            if value.key is not None:
+                keys.append(value.key)
+            value = value.parent
+        return keys[::-1]
+
+
+class Reader:
+    """A position in a JSON text."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.at = 0
+
+    def skip_blanks(self) -> int:
+        """Go to the next token."""
+        match = BLANK.match(self.text, self.at)
+        self.at = match.end() if match else self.at
+        return self.at
+
+    def peek(self) -> str:
+        """The first character of the next token."""
+        start = self.skip_blanks()
+        return self.text[start : start + 1]
+
+    def take(self, pattern: re.Pattern[str]) -> str:
+        """The next token, which has to match."""
+        match = pattern.match(self.text, self.skip_blanks())
+        if match is None:
+            raise Malformed("not valid JSON")
+        self.at = match.end()
+        return match[0]
+
+    def take_key(self) -> str:
+        """A key and its colon."""
+        key: str = json.loads(self.take(STRING))
+        self.take(re.compile(":"))
+        return key
+
+
+def json_values(text: str) -> list[Value]:
+    """All values of a JSON text, outer ones before inner ones."""
+    reader = Reader(text)
+    values: list[Value] = []
+    parent: Value | None = None
+    key: str | None = None
+    while True:
+        opening = reader.peek()
+        value = Value(parent, key, reader.at)
+        values.append(value)
+        if opening in ("{", "["):
+            reader.at += 1
+            value.closing = "}" if opening == "{" else "]"
+            if reader.peek() != value.closing:
+                parent, key = value, reader.take_key() if opening == "{" else None
+                continue
+            reader.at += 1
+        else:
+            reader.take(SCALAR)
+        value.end = reader.at
+        while parent is not None and reader.peek() == parent.closing:
+            reader.at += 1
+            parent.end = reader.at
+            parent = parent.parent
+        if parent is None:
+            break
+        reader.take(re.compile(","))
+        key = reader.take_key() if parent.closing == "}" else None
+    reader.take(re.compile(r"\Z"))
+    return values
+
+
+def judge_value(rules: Rules, value: Value) -> str:
+    """What becomes of a value: as ``Rules.judge``, or ``whole`` if something around it has been judged as a whole."""
+    parent = value.parent
+    if parent is None:
+        return "keep"
+    if parent.verdict in ("redact", "whole") or (parent.parent is not None and not rules.nested):
+        return "whole"
+    return parent.verdict if value.key is None else rules.judge(value.path())
+
+
+def redact_json(rules: Rules, text: str) -> str:
+    """Replace the denied values of a JSON text, and nothing else."""
+    pieces, copied = [], 0
+    for value in json_values(text):
+        value.verdict = judge_value(rules, value)
+        if value.verdict == "redact" or (value.verdict == "enter" and not value.closing):
+            source = text[value.start : value.end]
+            marker = redacted(json.loads(source)) if source.startswith('"') else "[REDACTED]"
+            pieces += [text[copied : value.start], f'"{marker}"']
+            copied = value.end
+    return "".join([*pieces, text[copied:]])
+
+
+# --- Header parameters ----------------------------------------------------------------------------
+
+TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+SPACE = "[ \t\n\f\r]*"
+PARAMETER = re.compile(
+    f"{SPACE};{SPACE}(?:(?P<name>{TOKEN}){SPACE}={SPACE}"
+    f'(?:"(?P<quoted>[^"\r\n]*)"(?={SPACE}(?:;|\\Z))|(?P<bare>[^";,\r\n]*?){SPACE}(?=;|\\Z))|(?=;|\\Z))'
+)
+
+
+def header_parameters(text: str) -> list[tuple[str, str, str]]:
+    """Name, raw value and unescaped value of each ``; name=value``."""
+    found, at = [], 0
+    while text[at:].strip(" \t\n\f\r"):
+        match = PARAMETER.match(text, at)
+        if match is None or (match["quoted"] or "").endswith("\\"):
+            raise Malformed("ambiguous content type")
+        if match["name"]:
+            raw = match["bare"] if match["quoted"] is None else match["quoted"]
+            found.append((match["name"].lower(), raw, re.sub(r"\\(.?)", r"\1", raw)))
+        at = match.end()
+    return found
+
+
+def only(parameters: list[tuple[str, str, str]], name: str) -> tuple[str, str] | None:
+    """Raw and unescaped value of the parameter of this name, which must not be repeated."""
+    found = [(raw, value) for known, raw, value in parameters if known == name]
+    if len(found) > 1:
+        raise Malformed("ambiguous content type")
+    return found[0] if found else None
+
+
+# --- Content type ---------------------------------------------------------------------------------
+
+
+@dataclass
+class ContentType:
+    """What a body says it is."""
+
+    kind: str
+    boundary: str | None
+    charset: str | None
+    is_certain: bool
+
+    def is_utf8(self, body: bytes) -> bool:
+        """Whether the body reads the same in UTF-8."""
+        charset = (self.charset or "utf-8").lower()
+        if charset in ("utf-8", "utf8"):
+            return True
+        extends_ascii = charset in ("us-ascii", "ascii", "latin1") or charset.startswith(("iso-8859-", "windows-125"))
+        return extends_ascii and body.isascii()
+
+
+def parse_content_type(value: str) -> ContentType:
+    """Judge the real header, leniently."""
+    media_type = re.split("[;,]", value)[0]
+    boundary, charset, is_certain = None, None, True
+    try:
+        parameters = header_parameters(value[len(media_type) :])
+        boundary, charset = only(parameters, "boundary"), only(parameters, "charset")
+    except Malformed:
+        is_certain = False
+    said = (media_type if is_certain else value).lower()
+    kinds = {"multipart/": "multipart", "form-urlencoded": "form", "json": "json"}
+    return ContentType(
+        kind=next((kind for text, kind in kinds.items() if text in said), "other"),
+        boundary=boundary[1] if boundary and media_type.strip().lower() == "multipart/form-data" else None,
+        charset=charset[0] if charset else None,
+        is_certain=is_certain,
+    )
+
+
+# --- Multipart ------------------------------------------------------------------------------------
+
+
+def multipart_params(rules: Rules, boundary: str, body: bytes) -> list[Param]:
+    """The fields and files of a body that every parser cuts up in the same way."""
+    preamble, *pieces = body.split(b"--" + boundary.encode())
+    if preamble and not preamble.endswith(b"\n"):
+        raise Malformed("not valid multipart")
+    found: list[Param] = []
+    line_end = None
+    for i, piece in enumerate(pieces):
+        if re.match(rb"--(\r?\n|\Z)", piece):
+            return found
+        this_end = re.match(rb"\r?\n", piece)
+        if this_end is None or i + 1 == len(pieces):
+            raise Malformed("not valid multipart")
+        line_end = line_end or this_end[0]
+        part = piece[len(line_end) :]
+        is_mixed = line_end == b"\n" and part.endswith(b"\r\n")
+        if this_end[0] != line_end or is_mixed or not part.endswith(line_end):
+            raise Malformed("not valid multipart")
+        found.append(multipart_param(rules, part[: -len(line_end)], line_end))
+    raise Malformed("not valid multipart")
+
+
+def multipart_param(rules: Rules, part: bytes, line_end: bytes) -> Param:
+    """One part: a field, or a file, of which the content is never sent."""
+    header, blank_line, content = (line_end + part).partition(line_end + line_end)
+    if not blank_line:
+        raise Malformed("not valid multipart")
+    fields = header_fields(header, line_end)
+    content_type = fields.get("content-type")
+    name, readings, file_name = disposition(fields.get("content-disposition", ""))
+    is_denied = rules.is_active and (
+        not readings or any(rules.denies(reading) or "=?" in reading for reading in readings)
+    )
+    if file_name is not None and is_denied:
+        return Param(name, "[REDACTED]", redacted(file_name), None)
+    if file_name is not None:
+        return Param(name, "", file_name, content_type)
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        return Param(name, "[REDACTED]" if is_denied else NOT_UTF8, None, content_type)
+    return Param(name, redacted(text) if is_denied else part_text(rules, content_type, text), None, content_type)
+
+
+def part_text(rules: Rules, content_type: str | None, text: str) -> str:
+    """A field may be a document of its own."""
+    kind = parse_content_type(content_type or "").kind
+    if not rules.is_active or kind not in ("json", "multipart"):
+        return text
+    try:
+        if kind == "json":
+            return redact_json(rules, text)
+    except Malformed:
+        return withheld(len(text.encode()), "not valid JSON")
+    return withheld(len(text.encode()), "not valid multipart")
+
+
+def header_fields(block: bytes, line_end: bytes) -> dict[str, str]:
+    """The two header fields of a part that matter, folds kept as line feeds."""
+    try:
+        text = block.decode()
+    except UnicodeDecodeError:
+        raise Malformed("not valid multipart") from None
+    lines = [line for line in text.split(line_end.decode()) if line]
+    fields: list[list[str]] = []
+    for line in lines:
+        if re.search("[\x00-\x08\x0a-\x1f\x7f-\x9f]", line):
+            raise Malformed("not valid multipart")
+        match = re.fullmatch(f"{SPACE}({TOKEN}){SPACE}:(.*)", line)
+        if line[0] in " \t" and fields:
+            fields[-1][1] += "\n" + line
+        elif line[0] not in " \t" and match:
+            fields.append([match[1].lower(), match[2].strip(" \t")])
+        else:
+            raise Malformed("not valid multipart")
+    known = [name for name, _ in fields if name in ("content-disposition", "content-type")]
+    if len(known) != len(set(known)):
+        raise Malformed("not valid multipart")
+    return {name: value for name, value in fields}
+
+
+def disposition(value: str) -> tuple[str, list[str], str | None]:
+    """The name of a part, all that it may be taken for, and the name of its file."""
+    try:
+        parameters = header_parameters(value[len(value.split(";")[0]) :])
+        name, file_name = only(parameters, "name"), only(parameters, "filename")
+        extended_name, extended_file_name = only(parameters, "name*"), only(parameters, "filename*")
+    except Malformed:
+        raise Malformed("not valid multipart") from None
+    if any(re.fullmatch(r"(file)?name\*.+", known) for known, _, _ in parameters):
+        raise Malformed("not valid multipart")
+    names = [extended(extended_name[0])] if extended_name else []
+    if name:
+        raw, unescaped = name
+        trimmed = re.sub(r"\A[\s']+|[\s']+\Z", "", raw)
+        names += [unescaped, raw, trimmed, urllib.parse.unquote(raw)]
+    file_names = [file_name[1]] if file_name else []
+    file_names += [extended(extended_file_name[0])] if extended_file_name else []
+    display = name[1] if name else (names or [""])[0]
+    return display, names, file_names[0] if file_names else None
+
+
+def extended(raw: str) -> str:
+    """An extended value of RFC 5987."""
+    match = re.fullmatch("utf-8'[^']*'(.*)", raw, re.IGNORECASE | re.DOTALL)
+    if match is None:
+        raise Malformed("not valid multipart")
+    try:
+        return urllib.parse.unquote_to_bytes(match[1]).decode()
+    except UnicodeDecodeError:
+        raise Malformed("not valid multipart") from None
+
+
+# --- Bodies ---------------------------------------------------------------------------------------
+
+
+@dataclass
+class Body:
+    """A body as it was captured."""
+
+    bytes: bytes
+    content_type: str | None = None
+    content_encoding: str | None = None
+    size: int | None = None
+    truncated: bool = False
+    max_bytes: int = 1 << 20
+
+    @property
+    def true_size(self) -> int:
+        """The size, with what the capture cut off."""
+        return len(self.bytes) if self.size is None else self.size
+
+
+def request_body(rules: Rules, body: Body) -> str | list[Param]:
+    """What may be sent of a request body: forms as their fields, anything else as text."""
+    return redact_body(rules, body, is_request=True)
+
+
+def response_body(rules: Rules, body: Body) -> str:
+    """What may be sent of a response body."""
+    text = redact_body(rules, body, is_request=False)
+    assert isinstance(text, str)
+    return text
+
+
+def redact_body(rules: Rules, body: Body, is_request: bool) -> str | list[Param]:
+    """Find out what a body is and redact it, or withhold it."""
+    plain = decompress(body)
+    if plain is None:
+        return NOT_UTF8
+    content, is_cut = plain
+    content_type = parse_content_type(body.content_type or "")
+
+    def check(data: bytes) -> None:
+        if is_cut:
+            raise Malformed("cut off")
+        if not content_type.is_utf8(data):
+            raise Malformed("unknown charset")
+        if not content_type.is_certain:
+            raise Malformed("ambiguous content type")
+
+    try:
+        if content_type.kind == "multipart" and is_request:
+            try:
+                check(content)
+                if not content_type.boundary:
+                    raise Malformed("not valid multipart")
+                return multipart_params(rules, content_type.boundary, content)
+            except Malformed:
+                if rules.is_active:
+                    raise
+        text = decode_utf8(content, is_cut)
+        if text is None:
+            return NOT_UTF8
+        text = text.removeprefix("\ufeff")
+        kind = kind_of(content_type.kind, text)
+        is_form = kind == content_type.kind == "form" and is_request
+        if not is_form and (not rules.is_active or kind == "other" or not text.strip(" \t\n\f\r")):
+            return text
+        if rules.is_active and kind != "multipart":
+            check(text.encode())
+        if kind == "json":
+            return redact_json(rules, text)
+        if kind == "multipart":
+            raise Malformed("not valid multipart")
+        if rules.is_active and "\0" in text:
+            raise Malformed("not a valid form")
+        return params(rules, text) if is_form else redact_parameters(rules, text)
+    except Malformed as error:
+        return withheld(body.true_size, str(error))
+
+
+def decode_utf8(content: bytes, is_cut: bool) -> str | None:
+    """The text of a body, the last character of which may be cut off."""
+    for missing in range(4 if is_cut else 1):
+        try:
+            text = content[: len(content) - missing].decode()
+        except UnicodeDecodeError as error:
+            if error.reason != "unexpected end of data":
+                return None
+        else:
+            return text
+    return None
+
+
+def kind_of(declared: str, text: str) -> str:
+    """What a text starts like, if that is beyond doubt, or else what it says."""
+    text = re.sub("\\A[\\s\x00-\x1f\x7f-\x9f\ufeff]+", "", text)
+    if text.startswith(("{", "[")):
+        return "json"
+    if re.match("--[^\n]*\ncontent-", text, re.IGNORECASE):
+        return "multipart"
+    if declared == "other" and re.match("[^\\s\x00-\x1f\x7f-\x9f=<>(){}\"'`,:]*=", text):
+        return "form"
+    return declared
+
+
+def decompress(body: Body) -> tuple[bytes, bool] | None:
+    """The body without its content coding, and whether its end is missing. ``None`` if it cannot be undone."""
+    is_cut = body.truncated or body.true_size > len(body.bytes)
+    coding = (body.content_encoding or "").strip(" \t\n\f\r").lower()
+    if coding in ("", "identity") or not body.bytes:
+        return body.bytes, is_cut
+    window_bits = {"gzip": [31], "x-gzip": [31], "deflate": [15, -15]}.get(coding, [])
+    for bits in window_bits:
+        try:
+            content, is_whole = inflate(body.bytes, bits, body.max_bytes)
+        except zlib.error:
+            continue
+        if len(content) > body.max_bytes:
+            return content[: body.max_bytes], True
+        return (content, is_cut) if is_whole or is_cut else None
+    return None
+
+
+def inflate(data: bytes, window_bits: int, max_bytes: int) -> tuple[bytes, bool]:
+    """Decompress, a little more than ``max_bytes`` at most; several members in a row only if it is gzip."""
+    content = b""
+    while True:
+        decompressor = zlib.decompressobj(window_bits)
+        content += decompressor.decompress(data, max_bytes + 1 - len(content))
+        data = decompressor.unused_data
+        if len(content) > max_bytes or not decompressor.eof:
+            return content, False
+        if window_bits != 31 or not data:
+            return content, True

@@ -1,0 +1,107 @@
+"""`MetricsApiConfig` and `MetricsMiddleware` as the documentation and the published SDK know them."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import logging
+from typing import Any
+
+import pytest
+
+import readme_metrics
+from readme_metrics import MetricsApiConfig, MetricsMiddleware
+from wsgi import app, group
+
+
+def test_positional_order_is_the_published_one() -> None:
+    parameters = inspect.signature(MetricsApiConfig).parameters
+    positional = [name for name, p in parameters.items() if p.kind is p.POSITIONAL_OR_KEYWORD]
+    assert positional == [
+        "api_key", "grouping_function", "base_log_url", "buffer_length", "development_mode", "background_worker_mode",
+        "allowlist", "denylist", "blacklist", "whitelist", "allowed_http_hosts", "timeout",
+    ]  # fmt: skip
+
+
+def test_published_attributes_are_readable() -> None:
+    config = MetricsApiConfig(
+        "key", group, "https://docs.example.com", 5, True, False, ["a"], ["d"], None, None, ["example.com"], 7
+    )
+    assert config.README_API_KEY == "key"
+    assert config.GROUPING_FUNCTION is group
+    assert config.BASE_LOG_URL == "https://docs.example.com"
+    assert config.BUFFER_LENGTH == 5
+    assert config.IS_DEVELOPMENT_MODE is True
+    assert config.IS_BACKGROUND_MODE is False
+    assert config.ALLOWLIST == ["a"]
+    assert config.DENYLIST == ["d"]
+    assert config.ALLOWED_HTTP_HOSTS == ["example.com"]
+    assert config.METRICS_API_TIMEOUT == 7
+    assert config.METRICS_API == "https://metrics.readme.io"
+    assert config.README_API_URL == "https://dash.readme.com/api"
+    assert isinstance(config.LOGGER, logging.Logger)
+
+
+def test_defaults_are_the_documented_ones() -> None:
+    config = MetricsApiConfig("key", group)
+    assert (config.BUFFER_LENGTH, config.IS_DEVELOPMENT_MODE, config.IS_BACKGROUND_MODE) == (10, False, True)
+    assert (config.ALLOWLIST, config.DENYLIST, config.ALLOWED_HTTP_HOSTS) == ([], [], [])
+    assert config.METRICS_API_TIMEOUT == 3
+
+
+def test_old_names_of_the_lists() -> None:
+    config = MetricsApiConfig("key", group, blacklist=["b"], whitelist=["w"])
+    assert (config.DENYLIST, config.ALLOWLIST) == (["b"], ["w"])
+
+
+def test_a_dotted_path_is_imported() -> None:
+    assert MetricsApiConfig("key", "wsgi.group").GROUPING_FUNCTION is group
+
+
+def test_old_import_paths() -> None:
+    for name in ("MetricsApiConfig", "MetricsMiddleware"):
+        module = importlib.import_module(f"readme_metrics.{name}")
+        assert getattr(module, name) is getattr(readme_metrics, name)
+    # Importing the module must not put it in the place of the class.
+    assert inspect.isclass(readme_metrics.MetricsApiConfig)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("api_key", 5), ("api_key", ""), ("api_key", None),
+        ("grouping_function", None), ("grouping_function", "no.such.function"), ("grouping_function", "nodots"),
+        ("base_log_url", 1), ("base_log_url", "https://docs.example.com/\r\nSet-Cookie: a=b"),
+        ("buffer_length", 0), ("buffer_length", "10"), ("buffer_length", True), ("buffer_length", 1.5),
+        ("development_mode", "yes"), ("background_worker_mode", 1),
+        ("allowlist", "name"), ("denylist", 5), ("denylist", [1]), ("blacklist", b"x"), ("whitelist", object()),
+        ("allowed_http_hosts", "example.com"),
+        ("timeout", 0), ("timeout", "3"), ("timeout", float("nan")), ("timeout", True),
+        ("flush_interval", 0), ("flush_interval", None), ("shutdown_timeout", -1),
+        ("queue_dir", 3), ("queue_bytes", 10), ("queue_bytes", "1M"),
+        ("max_body_bytes", -1), ("max_body_bytes", 2**40),
+        ("capture_unread_body", None), ("trust_forwarded", "1"), ("ignore_paths", "/health"), ("redact_nested", 1),
+    ],
+)  # fmt: skip
+def test_a_wrong_value_is_refused_by_name(name: str, value: Any) -> None:
+    arguments = {"api_key": "key", "grouping_function": group, name: value}
+    with pytest.raises((TypeError, ValueError), match=rf"^{name} "):
+        MetricsApiConfig(**arguments)
+
+
+def test_a_refused_api_key_is_not_quoted() -> None:
+    with pytest.raises(TypeError) as error:
+        MetricsApiConfig(b"rdme_secret", group)  # type: ignore[arg-type]
+    assert "rdme_secret" not in str(error.value)
+
+
+def test_an_unknown_option_is_refused() -> None:
+    with pytest.raises(TypeError, match="development"):
+        MetricsApiConfig("key", group, development=True)  # type: ignore[call-arg]
+
+
+def test_the_middleware_refuses_what_it_cannot_wrap() -> None:
+    with pytest.raises(TypeError, match="wsgi_app_reference takes a WSGI app"):
+        MetricsMiddleware("app", MetricsApiConfig("key", group))  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="config takes a MetricsApiConfig"):
+        MetricsMiddleware(app, {"api_key": "key"})  # type: ignore[arg-type]

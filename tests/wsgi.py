@@ -1,0 +1,130 @@
+"""The tests' own WSGI app, with one route for each shape of response, and a server-less way to call an app."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+from wsgiref.util import setup_testing_defaults
+
+from readme_metrics import MetricsApiConfig, MetricsMiddleware
+
+API_KEY = "rdme_test_key"
+TEXT = [("Content-Type", "text/plain; charset=utf-8")]
+
+
+class AppError(Exception):
+    """What the app raises; it must reach the server as this very object."""
+
+
+def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    path = environ["PATH_INFO"]
+    if path == "/echo":
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        start_response(
+            "200 OK", [("Content-Type", environ.get("CONTENT_TYPE") or "text/plain"), ("X-Api-Key", "shown")]
+        )
+        return [body]
+    if path == "/unread":
+        start_response("403 Forbidden", [*TEXT])
+        return [b"no"]
+    if path == "/empty":
+        start_response("204 No Content", [])
+        return []
+    if path == "/stream":
+        return _stream(start_response)
+    if path == "/write":
+        start_response("200 OK", [*TEXT])(b"written ")
+        return [b"and returned"]
+    if path == "/repeated":
+        start_response("200 OK", [*TEXT, ("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")])
+        return [b"ok"]
+    if path == "/raise":
+        raise AppError("before start_response")
+    if path == "/raise-late":
+        return _raise_late(start_response)
+    if path == "/pid":
+        start_response("200 OK", [*TEXT])
+        return [str(os.getpid()).encode()]
+    start_response("200 OK", [("Content-Type", "application/json")])
+    return [json.dumps({"path": path, "token": "t0ken"}).encode()]
+
+
+def _stream(start_response: Callable[..., Any]) -> Iterator[bytes]:
+    start_response("200 OK", [*TEXT])
+    yield "één ".encode()[:2]
+    yield "één ".encode()[2:]
+    yield b"three"
+
+
+def _raise_late(start_response: Callable[..., Any]) -> Iterator[bytes]:
+    start_response("200 OK", [*TEXT])
+    yield b"begun"
+    raise AppError("after the first chunk")
+
+
+def group(request: Any) -> dict[str, str] | None:
+    if request.path == "/pid":
+        return None
+    return {"api_key": "customer-0001", "label": "Customer", "email": "customer@example.com"}
+
+
+def make() -> Any:
+    """The app as gunicorn loads it, configured through the environment."""
+    options = json.loads(os.environ.get("TEST_CONFIG", "{}"))
+    return MetricsMiddleware(app, MetricsApiConfig(API_KEY, group, base_log_url="https://docs.example.com", **options))
+
+
+class Response(NamedTuple):
+    status: str
+    headers: list[tuple[str, str]]
+    body: bytes
+
+    def header(self, name: str) -> str | None:
+        return dict(self.headers).get(name)
+
+
+def call(
+    wsgi_app: Any,
+    path: str = "/",
+    *,
+    method: str = "GET",
+    query: str = "",
+    body: bytes = b"",
+    content_type: str = "",
+    **environ: Any,
+) -> Response:
+    """Calls `wsgi_app` as a server does, and closes what it returned."""
+    environ = {
+        "REQUEST_METHOD": method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": path,
+        "QUERY_STRING": query,
+        "CONTENT_TYPE": content_type,
+        "CONTENT_LENGTH": str(len(body)) if body else "",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "REMOTE_ADDR": "203.0.113.9",
+        "wsgi.input": io.BytesIO(body),
+        **environ,
+    }
+    setup_testing_defaults(environ)
+    # wsgiref.validate refuses empty strings here; servers leave them out or send them, and both must work.
+    environ = {
+        key: value for key, value in environ.items() if value != "" or key not in ("CONTENT_TYPE", "CONTENT_LENGTH")
+    }
+    started: list[Any] = []
+    chunks: list[bytes] = []
+
+    def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[[bytes], None]:
+        started[:] = [status, headers]
+        return chunks.append
+
+    result = wsgi_app(environ, start_response)
+    try:
+        chunks.extend(result)
+    finally:
+        if hasattr(result, "close"):
+            result.close()
+    return Response(started[0], started[1], b"".join(chunks))
