@@ -159,6 +159,8 @@ class Flusher:
                 if not self._delivery.pause_s():
                     self._delivery.post_next()
                 self._waiting_since_s = time.monotonic()
+            except Exception as error:  # the request is logged: its sending is another matter
+                self._reporter.error("flusher", "Sending failed and will be repeated: %s", type(error).__name__)
             finally:
                 self._sending.release()
 
@@ -174,7 +176,10 @@ class Flusher:
 
     def flush(self, timeout_s: float) -> int:
         """Sends what waits. Returns how many entries are left after at most `timeout_s` seconds."""
-        self._drain(time.monotonic() + timeout_s)
+        try:
+            self._drain(time.monotonic() + timeout_s)
+        except Exception as error:
+            self._reporter.error("flusher", "Sending failed and will be repeated: %s", type(error).__name__)
         return self.queue.waiting
 
     def stats(self, others: Sequence[Flusher]) -> dict[str, object]:

@@ -93,6 +93,8 @@ pub mod sync;
 
 // loom models the ring; what is below needs an operating system.
 #[cfg(not(loom))]
+mod accounts;
+#[cfg(not(loom))]
 mod handle;
 #[cfg(not(loom))]
 mod host;
