@@ -105,7 +105,7 @@ def run(fault: str) -> list[str]:
         config = MetricsApiConfig("key", wsgi.group, "https://docs.example.com", denylist=["password"])
         middleware = MetricsMiddleware(wsgi.app, config)
         stalled = fault.startswith("stalled")
-        count, pause_s = (20_000, 0.0) if stalled else (REQUESTS, PAUSE_S)
+        count, pause_s = (20_000, PAUSE_S / 8) if stalled else (REQUESTS, PAUSE_S)
         calls(middleware, 500, 0.0)  # warm
         healthy = calls(middleware, count, pause_s)
         middleware.flush(20)
