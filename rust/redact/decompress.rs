@@ -88,6 +88,7 @@ fn inflate(bytes: &[u8], is_wrapped: bool, max_bytes: usize, output: &mut Vec<u8
         let status = state
             .decompress_vec(rest, output, FlushDecompress::None)
             .ok()?;
+        let is_stuck = output.len() == before && state.total_in() == taken as u64;
         if output.len() > max_bytes {
             return Some(End::OverBound);
         } else if status == Status::StreamEnd {
