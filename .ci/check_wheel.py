@@ -31,7 +31,8 @@ def faults(wheel: Path) -> list[str]:
     if len(modules) != 1:
         found.append(f"{len(modules)} compiled modules, not 1")
     found += [f"no {name}" for name in EXPECTED if f"readme_metrics/{name}" not in names]
-    found += [f"{name} does not belong here" for name in names if not re.match(r"readme_metrics(-[^/]+\.dist-info)?/", name)]
+    ours = re.compile(r"readme_metrics(-[^/]+\.dist-info)?/")
+    found += [f"{name} does not belong here" for name in names if not ours.match(name)]
     if not any(name.endswith("LICENSE") for name in names):
         found.append("no licence")
     if wheel.stat().st_size > MAX_WHEEL_BYTES:
@@ -43,7 +44,8 @@ def faults(wheel: Path) -> list[str]:
 
 def glibc_needed(binary: bytes) -> tuple[int, int]:
     """The newest glibc whose symbols an ELF file asks for. The version names stand in it as text."""
-    return max(((int(major), int(minor)) for major, minor in re.findall(rb"GLIBC_(\d+)\.(\d+)", binary)), default=(0, 0))
+    versions = re.findall(rb"GLIBC_(\d+)\.(\d+)", binary)
+    return max(((int(major), int(minor)) for major, minor in versions), default=(0, 0))
 
 
 def _glibc_faults(platforms: str, binary: bytes) -> list[str]:

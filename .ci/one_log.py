@@ -1,11 +1,12 @@
 """The smallest proof that an installed wheel works, on any system: one request in, one log out.
 
-    python .ci/one_log.py
+python .ci/one_log.py
 """
 
 from __future__ import annotations
 
 import sys
+from typing import Any
 from wsgiref.util import setup_testing_defaults
 
 import readme_metrics
@@ -15,7 +16,7 @@ from readme_metrics import MetricsApiConfig, MetricsMiddleware
 HAS_GIL = getattr(sys, "_is_gil_enabled", lambda: True)()
 
 
-def app(environ, start_response):  # type: ignore[no-untyped-def]
+def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
     start_response("200 OK", [("Content-Type", "application/json")])
     return [b'{"password": "hunter2", "kept": 1}']
 
@@ -33,15 +34,17 @@ def main() -> int:
         os.environ["README_METRICS_SERVER"] = collector.url
         config = MetricsApiConfig("key", lambda request: {"api_key": "caller"}, denylist=["password"])
         middleware = MetricsMiddleware(app, config)
-        environ: dict[str, object] = {}
+        environ: dict[str, Any] = {}
         setup_testing_defaults(environ)
-        response = middleware(environ, lambda status, headers: lambda data: None)
+        response: Any = middleware(environ, lambda status, headers: lambda data: None)
         assert b"".join(response) == b'{"password": "hunter2", "kept": 1}'
-        response.close()  # type: ignore[attr-defined]
+        response.close()
         assert middleware.flush(30) == 0, middleware.stats()
         [log] = collector.logs
-    assert log["request"]["log"]["entries"][0]["response"]["content"]["text"] == '{"password": "[REDACTED 7]", "kept": 1}'
-    print(f"readme-metrics {readme_metrics.__version__} on {sys.version.split()[0]} {sys.platform}: one request, one log")
+    content = log["request"]["log"]["entries"][0]["response"]["content"]
+    assert content["text"] == '{"password": "[REDACTED 7]", "kept": 1}', log
+    python = f"Python {sys.version.split()[0]} on {sys.platform}"
+    print(f"readme-metrics {readme_metrics.__version__}, {python}: one request, one log")
     return 0
 
 

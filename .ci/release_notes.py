@@ -21,7 +21,7 @@ def notes(tag: str, cargo: str, changelog: str) -> str:
         ValueError: The tag, the version and the changelog do not agree; the message says how.
     """
     declared = re.search(r'^version = "([^"]+)"', cargo, re.MULTILINE)
-    version = declared[1] if declared else None
+    version = str(declared[1]) if declared else ""
     if tag != f"v{version}":
         raise ValueError(f"the tag is {tag}, Cargo.toml says {version}")
     section = re.search(rf"^## {re.escape(version)} \((.*?)\)\n(.*?)(?=^## |\Z)", changelog, re.MULTILINE | re.DOTALL)

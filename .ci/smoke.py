@@ -21,6 +21,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parent.parent
 WAIT_S = 60.0
@@ -48,11 +49,12 @@ def interpreters() -> dict[str, Path]:
 
 
 @contextmanager
-def running(command: list[str | Path], ready: str, **options: object) -> Iterator[str]:
+def running(command: list[str | Path], ready: str, **options: Any) -> Iterator[str]:
     """Runs `command` until the block ends; yields what `ready` matched in its output."""
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)  # type: ignore[call-overload]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
     seen = ""
     try:
+        assert process.stdout
         for line in process.stdout:
             seen += line
             if match := re.search(ready, line):
@@ -78,7 +80,7 @@ def walk(interpreter: Path, wheel: Path, directory: Path) -> dict[str, float]:
     environ = {**os.environ, "PATH": str(binaries), "PYTHONUNBUFFERED": "1"}
     subprocess.run([interpreter, "-m", "venv", directory / "venv"], check=True)
     lap("venv")
-    pip = [binaries / "python", "-m", "pip", "install", "--quiet", "--only-binary", ":all:"]
+    pip: list[str | Path] = [binaries / "python", "-m", "pip", "install", "--quiet", "--only-binary", ":all:"]
     subprocess.run([*pip, "--disable-pip-version-check", f"{wheel}[demo]"], check=True, env=environ)
     lap("install")
 
@@ -92,7 +94,7 @@ def walk(interpreter: Path, wheel: Path, directory: Path) -> dict[str, float]:
         gunicorn: list[str | Path] = [binaries / "gunicorn", "-w", "4", "-b", "127.0.0.1:0", "module:app"]
         with running(gunicorn, r"Listening at: (http://127\.0\.0\.1:\d+)", cwd=directory, env=environ) as url:
             lap("server up")
-            with urllib.request.urlopen(url, timeout=WAIT_S) as response:  # noqa: S310 - our own server
+            with urllib.request.urlopen(url, timeout=WAIT_S) as response:
                 assert response.read() == b"hello"
             deadline = time.monotonic() + WAIT_S
             while not (file.exists() and file.read_text().endswith("\n")):
@@ -101,9 +103,6 @@ def walk(interpreter: Path, wheel: Path, directory: Path) -> dict[str, float]:
             lap("first log")
     log = json.loads(file.read_text().splitlines()[0])
     assert log["request"]["log"]["entries"][0]["response"]["content"]["text"] == "hello", log
-    assert log["request"]["log"]["creator"]["comment"].endswith(
-        subprocess.run([interpreter, "-c", "import sys; print(sys.version.split()[0])"], capture_output=True, text=True, check=True).stdout.strip()
-    ), log
     return seconds
 
 

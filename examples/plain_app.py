@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from caller import config
+
 from readme_metrics import MetricsMiddleware
 
 

@@ -61,16 +61,17 @@ def test_a_missing_signature_is_refused(missing: str | None) -> None:
     ],
 )  # fmt: skip
 def test_a_malformed_signature_is_refused_and_raises_nothing_else(malformed: str) -> None:
-    with pytest.raises(VerificationError, match="Invalid Signature|Expired Signature"):
+    with pytest.raises(VerificationError, match=r"(Invalid|Expired) Signature"):
         VerifyWebhook(BODY, malformed, SECRET)
 
 
 def test_another_secret_body_or_time_is_refused() -> None:
-    for body, header, secret in [
+    cases: list[tuple[dict[str, Any], str, str]] = [
         (BODY, signature(), "another"),
         ({**BODY, "n": 2}, signature(), SECRET),
         (BODY, signature().replace("t=1", "t=2"), SECRET),
         ({"email": "\ud800"}, signature(), SECRET),
-    ]:
+    ]
+    for body, header, secret in cases:
         with pytest.raises(VerificationError, match="Invalid Signature"):
             VerifyWebhook(body, header, secret)
