@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find rust -name '*.rs')
 
-.PHONY: demo test dev check lint types rust-test loom python-test format wheel manylinux smoke sdist deny footprint clean
+.PHONY: demo test dev check lint types rust-test loom python-test format wheel manylinux smoke mod-wsgi sdist deny footprint clean
 
 demo: $(VENV)/.installed ## sample API under gunicorn -> redacted logs in a local stand-in server
 	$(BIN)/readme-metrics demo
@@ -54,6 +54,9 @@ manylinux: $(VENV)/.tools ## dist/manylinux/*.whl for glibc 2.17, its tag and si
 
 smoke: manylinux ## that wheel, installed and run on every CPython >= 3.10 of this machine
 	$(BIN)/python .ci/smoke.py dist/manylinux/*.whl
+
+mod-wsgi: manylinux ## that wheel under Apache (Debian's apache2 and libapache2-mod-wsgi-py3)
+	$(BIN)/python .ci/mod_wsgi.py dist/manylinux/*.whl
 
 sdist: $(VENV)/.tools ## dist/sdist/*.tar.gz, and a wheel built from it as pip would
 	rm -rf dist/sdist

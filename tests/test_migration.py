@@ -242,7 +242,7 @@ def test_body(logged: Logged) -> None:
 
 def test_dict(logged: Logged) -> None:
     answer = {"api_key": "customer-0001", "label": "L", "email": "E"}
-    middleware, _ = logged(group=lambda request: answer)
+    middleware, logs = logged(group=lambda request: answer)
     call(middleware)
     call(middleware)
     one, two = logs(2)
