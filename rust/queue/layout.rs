@@ -126,7 +126,7 @@ pub fn record_header(position: u64, payload: u64) -> u64 {
 pub fn payload_length(position: u64, header: u64) -> Option<usize> {
     let payload = header & 0xFFFF_FFFF;
     let sound = payload < MAX_SEGMENT_BYTES && record_header(position, payload) == header;
-    sound.then_some(index(payload))
+    sound.then(|| index(payload))
 }
 
 /// An offset or length within a segment as an index.

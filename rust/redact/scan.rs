@@ -3,6 +3,7 @@
 //! Understands RFC 8259, and `NaN`, `Infinity` and `-Infinity` as Python does. Anything else is refused, however harmless,
 //! because a parser that accepts it may see other keys than we do. Nesting costs one bit per level and no recursion.
 
+use super::scalar::scalar_end;
 use super::tokens::Tokens;
 
 /// The text is not JSON.
@@ -81,10 +82,10 @@ impl<'t> Scanner<'t> {
     pub(super) fn value(&mut self) -> Result<usize> {
         let (start, first) = self.token()?;
         match first {
-            b'{' => self.container(State::ObjectStart),
-            b'[' => self.container(State::ArrayStart),
+            b'{' => self.container(true),
+            b'[' => self.container(false),
             b'"' => self.string_end(start),
-            _ => scalar(self.text.as_bytes(), start),
+            _ => scalar_end(self.text.as_bytes(), start),
         }
     }
 
@@ -95,185 +96,35 @@ impl<'t> Scanner<'t> {
         Ok(start + string.trim_ascii_end().len())
     }
 
-    /// The rest of a container that `state` is the start of: where it ends.
-    fn container(&mut self, mut state: State) -> Result<usize> {
+    /// The rest of a container: where it ends.
+    fn container(&mut self, mut is_object: bool) -> Result<usize> {
         let bytes = self.text.as_bytes();
         let mut nesting = Nesting::default();
         loop {
-            let mut batch = self.tokens.batch().ok_or(Malformed)?;
-            while let Some(at) = batch.next() {
-                let class = CLASSES[usize::from(*bytes.get(at).ok_or(Malformed)?)];
-                let before = state;
-                state = NEXT[before as usize][class as usize];
-                match class {
-                    Class::Colon | Class::Comma | Class::String => {}
-                    Class::Other => {
-                        scalar(bytes, at)?;
+            let mut rest = self.tokens.rest().ok_or(Malformed)?;
+            while let Some(at) = rest.next_bracket(is_object)? {
+                match (bytes.get(at), is_object) {
+                    (Some(b'{'), _) => {
+                        nesting.push(is_object);
+                        is_object = true;
                     }
-                    Class::Object | Class::Array => nesting.push(before.is_in_object()),
-                    Class::ObjectEnd | Class::ArrayEnd => {
-                        if !matches!(state, State::Ended) {
-                            return Err(Malformed);
-                        }
-                        state = match nesting.pop() {
-                            Some(true) => State::AfterMember,
-                            Some(false) => State::AfterElement,
-                            None => {
-                                self.tokens.put_back(&batch);
-                                return Ok(at + 1);
-                            }
+                    (Some(b'['), _) => {
+                        nesting.push(is_object);
+                        is_object = false;
+                    }
+                    (Some(b'}'), true) | (Some(b']'), false) => {
+                        let Some(outer) = nesting.pop() else {
+                            self.tokens.put_back(&rest);
+                            return Ok(at + 1);
                         };
+                        is_object = outer;
                     }
+                    _ => return Err(Malformed),
                 }
             }
-            if matches!(state, State::Malformed) {
-                return Err(Malformed);
-            }
-            self.tokens.put_back(&batch);
+            self.tokens.skip_block();
         }
     }
-}
-
-/// What the first byte of a token makes of it.
-#[derive(Clone, Copy)]
-enum Class {
-    Object,
-    Array,
-    ObjectEnd,
-    ArrayEnd,
-    Colon,
-    Comma,
-    String,
-    /// A number or a name, or not JSON.
-    Other,
-}
-
-const CLASSES: [Class; 256] = {
-    let mut classes = [Class::Other; 256];
-    classes[b'{' as usize] = Class::Object;
-    classes[b'[' as usize] = Class::Array;
-    classes[b'}' as usize] = Class::ObjectEnd;
-    classes[b']' as usize] = Class::ArrayEnd;
-    classes[b':' as usize] = Class::Colon;
-    classes[b',' as usize] = Class::Comma;
-    classes[b'"' as usize] = Class::String;
-    classes
-};
-
-/// What a container has come to.
-#[derive(Clone, Copy)]
-enum State {
-    ObjectStart,
-    Key,
-    Colon,
-    MemberValue,
-    AfterMember,
-    ArrayStart,
-    Element,
-    AfterElement,
-    Ended,
-    Malformed,
-}
-
-impl State {
-    fn is_in_object(self) -> bool {
-        matches!(self, State::MemberValue)
-    }
-}
-
-/// The grammar: the state after a token, by the state before it and its class.
-const NEXT: [[State; 8]; 10] = {
-    use State::{
-        AfterElement, AfterMember, ArrayStart, Colon, Element, Ended, Key, Malformed as No,
-        MemberValue, ObjectStart,
-    };
-    [
-        // {           [           }      ]      :            ,        string        other
-        [No, No, Ended, No, No, No, Colon, No], // ObjectStart
-        [No, No, No, No, No, No, Colon, No],    // Key
-        [No, No, No, No, MemberValue, No, No, No], // Colon
-        [
-            ObjectStart,
-            ArrayStart,
-            No,
-            No,
-            No,
-            No,
-            AfterMember,
-            AfterMember,
-        ], // MemberValue
-        [No, No, Ended, No, No, Key, No, No],   // AfterMember
-        [
-            ObjectStart,
-            ArrayStart,
-            No,
-            Ended,
-            No,
-            No,
-            AfterElement,
-            AfterElement,
-        ], // ArrayStart
-        [
-            ObjectStart,
-            ArrayStart,
-            No,
-            No,
-            No,
-            No,
-            AfterElement,
-            AfterElement,
-        ], // Element
-        [No, No, No, Ended, No, Element, No, No], // AfterElement
-        [No; 8],                                // Ended
-        [No; 8],                                // Malformed
-    ]
-};
-
-/// Where a number or a name ends.
-#[inline]
-fn scalar(bytes: &[u8], start: usize) -> Result<usize> {
-    let rest = bytes.get(start..).unwrap_or_default();
-    let length = match rest {
-        [b'-' | b'0'..=b'9', ..] if !rest.starts_with(b"-I") => number(rest)?,
-        _ => name(rest)?,
-    };
-    match rest.get(length) {
-        None | Some(b' ' | b'\n' | b'\r' | b'\t' | b',' | b']' | b'}') => Ok(start + length),
-        Some(_) => Err(Malformed),
-    }
-}
-
-fn name(rest: &[u8]) -> Result<usize> {
-    ["true", "false", "null", "NaN", "Infinity", "-Infinity"]
-        .iter()
-        .find(|name| rest.starts_with(name.as_bytes()))
-        .map(|name| name.len())
-        .ok_or(Malformed)
-}
-
-#[inline]
-fn number(rest: &[u8]) -> Result<usize> {
-    let at = |i: usize| rest.get(i).copied().unwrap_or_default();
-    let digits = |start: usize| {
-        let mut end = start;
-        while at(end).is_ascii_digit() {
-            end += 1;
-        }
-        if end > start { Ok(end) } else { Err(Malformed) }
-    };
-    let start = usize::from(at(0) == b'-');
-    let mut end = digits(start)?;
-    if at(start) == b'0' && end > start + 1 {
-        return Err(Malformed);
-    }
-    if at(end) == b'.' {
-        end = digits(end + 1)?;
-    }
-    if let b'e' | b'E' = at(end) {
-        let has_sign = matches!(at(end + 1), b'+' | b'-');
-        end = digits(end + 1 + usize::from(has_sign))?;
-    }
-    Ok(end)
 }
 
 /// The containers around a position: for each, whether it is an object.
