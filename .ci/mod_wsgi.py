@@ -42,8 +42,8 @@ def main(arguments: list[str]) -> int:
         directory.chmod(0o755)  # Apache's workers run as another user
         subprocess.run(["/usr/bin/python3", "-m", "venv", "--without-pip", directory / "venv"], check=True)
         python = directory / "venv" / "bin" / "python"
-        pip: list[str | Path] = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--only-binary", ":all:"]
-        subprocess.run([*pip, wheel], check=True)
+        pip: list[str | Path] = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet"]
+        subprocess.run([*pip, "--only-binary", ":all:", wheel], check=True)
         for example in ("plain_app.py", "caller.py"):
             shutil.copy(ROOT / "examples" / example, directory)
         with socket.socket() as probe:

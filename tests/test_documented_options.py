@@ -10,10 +10,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from readme_metrics.commands.collector import HANG, Collector
 
 import wsgi
 from readme_metrics import MetricsApiConfig, MetricsMiddleware
+from readme_metrics.commands.collector import HANG, Collector
 from wsgi import call
 
 Logged = Callable[..., Any]

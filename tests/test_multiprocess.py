@@ -14,6 +14,7 @@ from typing import Any
 
 import psutil
 import pytest
+
 from readme_metrics.commands.collector import Collector
 
 REQUESTS = 2000
