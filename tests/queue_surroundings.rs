@@ -174,20 +174,20 @@ fn sets_aside_files_that_are_no_segments() {
         ("longer than it says", |file| file.set_len(2 << 20).unwrap()),
         ("magic", |file| file.write_all_at(b"x", 0).unwrap()),
         ("size", |file| {
-            file.write_all_at(&u64::MAX.to_le_bytes(), SIZE).unwrap()
+            file.write_all_at(&u64::MAX.to_le_bytes(), SIZE).unwrap();
         }),
         ("capacity", |file| {
-            file.write_all_at(&8_u64.to_le_bytes(), CAPACITY).unwrap()
+            file.write_all_at(&8_u64.to_le_bytes(), CAPACITY).unwrap();
         }),
         ("tail before head", |file| {
-            file.write_all_at(&64_u64.to_ne_bytes(), HEAD).unwrap()
+            file.write_all_at(&64_u64.to_ne_bytes(), HEAD).unwrap();
         }),
         ("tail out of reach", |file| {
             file.write_all_at(&(1_u64 << 40).to_ne_bytes(), TAIL)
-                .unwrap()
+                .unwrap();
         }),
         ("tail unaligned", |file| {
-            file.write_all_at(&9_u64.to_ne_bytes(), TAIL).unwrap()
+            file.write_all_at(&9_u64.to_ne_bytes(), TAIL).unwrap();
         }),
         ("both at the end of time", |file| {
             file.write_all_at(&(u64::MAX - 7).to_ne_bytes(), TAIL)

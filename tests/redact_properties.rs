@@ -255,10 +255,10 @@ proptest! {
         let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
         let rules = Rules::new(&["password".to_owned()], &[], false);
         let is_understood = !filter_json(&rules, text).starts_with("[WITHHELD");
-        let is_json = match serde_json::from_str::<Value>(text) {
-            Ok(_) => true,
-            Err(error) => error.to_string().starts_with("number out of range"),
-        };
+        let parsed = serde_json::from_str::<Value>(text);
+        let is_out_of_range = |error: &serde_json::Error| error.to_string().starts_with("number out of range");
+        prop_assume!(!parsed.as_ref().is_err_and(is_out_of_range));
+        let is_json = parsed.is_ok();
         prop_assert_eq!(is_understood, is_json || text.trim_ascii().is_empty());
     }
 

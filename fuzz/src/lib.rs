@@ -112,15 +112,16 @@ pub fn sent(rules: &Rules, body: &Body) -> [String; 2] {
     [request, response_body(rules, body).to_string()]
 }
 
-/// Fails if one of the denied secrets is sent.
+/// Fails if one of the denied secrets is sent. One that the fuzzer has copied to a second place may be allowed there.
 pub fn check(denied: &HashSet<Vec<u8>>, input: &[u8], outputs: &[String]) {
+    let is_unique =
+        |secret: &&Vec<u8>| input.windows(9).filter(|found| found == secret).count() == 1;
+    let denied: HashSet<_> = denied.iter().filter(is_unique).cloned().collect();
     for output in outputs {
         let leaked = secrets(output.as_bytes());
         if let Some(secret) = denied.intersection(&leaked).next() {
-            let (secret, input) = (
-                String::from_utf8_lossy(secret),
-                String::from_utf8_lossy(input),
-            );
+            let secret = String::from_utf8_lossy(secret);
+            let input = String::from_utf8_lossy(input);
             panic!("{secret} is denied but sent\ninput:  {input:?}\noutput: {output:?}");
         }
     }

@@ -6,7 +6,7 @@
 pub(super) const SIZE: usize = 64;
 
 /// For each class, a bit per byte, the first byte in bit 0.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Classes {
     pub(super) quote: u64,
     pub(super) backslash: u64,
@@ -14,12 +14,8 @@ pub(super) struct Classes {
     pub(super) control: u64,
     /// Up to 0x20.
     pub(super) blank: u64,
-    /// `{` and `[`.
-    pub(super) start: u64,
-    /// `}` and `]`.
-    pub(super) end: u64,
-    pub(super) colon: u64,
-    pub(super) comma: u64,
+    /// `{}[]:,`
+    pub(super) punctuation: u64,
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -47,25 +43,28 @@ mod sse2 {
     #[target_feature(enable = "sse2")]
     #[inline]
     pub(super) fn classify(block: &[u8; SIZE]) -> Classes {
-        let mut classes = Classes::default();
+        let mut classes = Classes {
+            quote: 0,
+            backslash: 0,
+            control: 0,
+            blank: 0,
+            punctuation: 0,
+        };
         let (chunks, _) = block.as_chunks::<16>();
         for (i, chunk) in chunks.iter().enumerate() {
             let bytes = load(chunk);
-            let is = |byte: u8| bits(_mm_cmpeq_epi8(bytes, splat(byte)));
-            let is_up_to =
-                |limit: u8| bits(_mm_cmpeq_epi8(_mm_min_epu8(bytes, splat(limit)), bytes));
+            let is = |byte: u8| _mm_cmpeq_epi8(bytes, splat(byte));
             // `[` and `{`, and `]` and `}`, differ in this bit only.
             let folded = _mm_or_si128(bytes, splat(0x20));
-            let is_folded = |byte: u8| bits(_mm_cmpeq_epi8(folded, splat(byte)));
+            let is_folded = |byte: u8| _mm_cmpeq_epi8(folded, splat(byte));
+            let is_up_to = |limit: u8| _mm_cmpeq_epi8(_mm_min_epu8(bytes, splat(limit)), bytes);
+            let punctuation = or(or(is_folded(b'{'), is_folded(b'}')), or(is(b':'), is(b',')));
             let at = i * 16;
-            classes.quote |= is(b'"') << at;
-            classes.backslash |= is(b'\\') << at;
-            classes.control |= is_up_to(0x1F) << at;
-            classes.blank |= is_up_to(b' ') << at;
-            classes.start |= is_folded(b'{') << at;
-            classes.end |= is_folded(b'}') << at;
-            classes.colon |= is(b':') << at;
-            classes.comma |= is(b',') << at;
+            classes.quote |= bits(is(b'"')) << at;
+            classes.backslash |= bits(is(b'\\')) << at;
+            classes.control |= bits(is_up_to(0x1F)) << at;
+            classes.blank |= bits(is_up_to(b' ')) << at;
+            classes.punctuation |= bits(punctuation) << at;
         }
         classes
     }
@@ -87,6 +86,12 @@ mod sse2 {
 
     #[target_feature(enable = "sse2")]
     #[inline]
+    fn or(a: __m128i, b: __m128i) -> __m128i {
+        _mm_or_si128(a, b)
+    }
+
+    #[target_feature(enable = "sse2")]
+    #[inline]
     fn bits(lanes: __m128i) -> u64 {
         u64::from(_mm_movemask_epi8(lanes).cast_unsigned())
     }
@@ -102,10 +107,9 @@ mod portable {
             backslash: bits(block, |byte| byte == b'\\'),
             control: bits(block, |byte| byte < 0x20),
             blank: bits(block, |byte| byte <= b' '),
-            start: bits(block, |byte| matches!(byte, b'{' | b'[')),
-            end: bits(block, |byte| matches!(byte, b'}' | b']')),
-            colon: bits(block, |byte| byte == b':'),
-            comma: bits(block, |byte| byte == b','),
+            punctuation: bits(block, |byte| {
+                matches!(byte, b'{' | b'}' | b'[' | b']' | b':' | b',')
+            }),
         }
     }
 

@@ -3,7 +3,6 @@
 //! Understands RFC 8259, and `NaN`, `Infinity` and `-Infinity` as Python does. Anything else is refused, however harmless,
 //! because a parser that accepts it may see other keys than we do. Nesting costs one bit per level and no recursion.
 
-use super::scalar::scalar_end;
 use super::tokens::Tokens;
 
 /// The text is not JSON.
@@ -30,7 +29,7 @@ impl<'t> RawString<'t> {
     /// `None` if the value is not a string.
     pub(super) fn unquote(value: &'t str) -> Option<Self> {
         let text = value.strip_prefix('"')?.strip_suffix('"')?;
-        let has_escapes = memchr::memchr(b'\\', text.as_bytes()).is_some();
+        let has_escapes = text.as_bytes().contains(&b'\\'); // short as a rule, too short for memchr
         Some(Self { text, has_escapes })
     }
 }
@@ -82,10 +81,10 @@ impl<'t> Scanner<'t> {
     pub(super) fn value(&mut self) -> Result<usize> {
         let (start, first) = self.token()?;
         match first {
-            b'{' => self.container(true),
-            b'[' => self.container(false),
+            b'{' => self.container(State::ObjectStart),
+            b'[' => self.container(State::ArrayStart),
             b'"' => self.string_end(start),
-            _ => scalar_end(self.text.as_bytes(), start),
+            _ => scalar(self.text.as_bytes(), start),
         }
     }
 
@@ -96,35 +95,185 @@ impl<'t> Scanner<'t> {
         Ok(start + string.trim_ascii_end().len())
     }
 
-    /// The rest of a container: where it ends.
-    fn container(&mut self, mut is_object: bool) -> Result<usize> {
+    /// The rest of a container that `state` is the start of: where it ends.
+    #[inline(never)] // on its own, the loop keeps all it needs in registers
+    fn container(&mut self, mut state: State) -> Result<usize> {
         let bytes = self.text.as_bytes();
         let mut nesting = Nesting::default();
         loop {
-            let mut rest = self.tokens.rest().ok_or(Malformed)?;
-            while let Some(at) = rest.next_bracket(is_object)? {
-                match (bytes.get(at), is_object) {
-                    (Some(b'{'), _) => {
-                        nesting.push(is_object);
-                        is_object = true;
-                    }
-                    (Some(b'['), _) => {
-                        nesting.push(is_object);
-                        is_object = false;
-                    }
-                    (Some(b'}'), true) | (Some(b']'), false) => {
-                        let Some(outer) = nesting.pop() else {
-                            self.tokens.put_back(&rest);
+            let mut batch = self.tokens.batch().ok_or(Malformed)?;
+            while let Some(at) = batch.next() {
+                let class = CLASSES[usize::from(*bytes.get(at).ok_or(Malformed)?)];
+                let before = state;
+                state = NEXT[before as usize][class as usize];
+                // Most tokens are of the first three classes: this one branch is all they cost.
+                if class as u8 <= Class::String as u8 {
+                    continue;
+                }
+                match (class, state) {
+                    (Class::Object | Class::Array, _) => nesting.push(before.is_in_object()),
+                    (Class::ObjectEnd | Class::ArrayEnd, State::Ended) => match nesting.pop() {
+                        Some(true) => state = State::AfterMember,
+                        Some(false) => state = State::AfterElement,
+                        None => {
+                            self.tokens.put_back(&batch);
                             return Ok(at + 1);
-                        };
-                        is_object = outer;
+                        }
+                    },
+                    (Class::ObjectEnd | Class::ArrayEnd, _) => return Err(Malformed),
+                    (Class::Colon | Class::Comma | Class::String | Class::Other, _) => {
+                        scalar(bytes, at)?;
                     }
-                    _ => return Err(Malformed),
                 }
             }
-            self.tokens.skip_block();
+            if matches!(state, State::Malformed) {
+                return Err(Malformed);
+            }
+            self.tokens.put_back(&batch);
         }
     }
+}
+
+/// What the first byte of a token makes of it.
+#[derive(Clone, Copy)]
+enum Class {
+    Colon,
+    Comma,
+    String,
+    /// A number or a name, or not JSON.
+    Other,
+    Object,
+    Array,
+    ObjectEnd,
+    ArrayEnd,
+}
+
+const CLASSES: [Class; 256] = {
+    let mut classes = [Class::Other; 256];
+    classes[b'{' as usize] = Class::Object;
+    classes[b'[' as usize] = Class::Array;
+    classes[b'}' as usize] = Class::ObjectEnd;
+    classes[b']' as usize] = Class::ArrayEnd;
+    classes[b':' as usize] = Class::Colon;
+    classes[b',' as usize] = Class::Comma;
+    classes[b'"' as usize] = Class::String;
+    classes
+};
+
+/// What a container has come to.
+#[derive(Clone, Copy)]
+enum State {
+    ObjectStart,
+    Key,
+    Colon,
+    MemberValue,
+    AfterMember,
+    ArrayStart,
+    Element,
+    AfterElement,
+    Ended,
+    Malformed,
+}
+
+impl State {
+    fn is_in_object(self) -> bool {
+        matches!(self, State::MemberValue)
+    }
+}
+
+/// The grammar: the state after a token, by the state before it and its class.
+const NEXT: [[State; 8]; 10] = {
+    use State::{
+        AfterElement, AfterMember, ArrayStart, Colon, Element, Ended, Key, Malformed as No,
+        MemberValue, ObjectStart,
+    };
+    [
+        // :          ,        string        other         {            [           }      ]
+        [No, No, Colon, No, No, No, Ended, No], // ObjectStart
+        [No, No, Colon, No, No, No, No, No],    // Key
+        [MemberValue, No, No, No, No, No, No, No], // Colon
+        [
+            No,
+            No,
+            AfterMember,
+            AfterMember,
+            ObjectStart,
+            ArrayStart,
+            No,
+            No,
+        ], // MemberValue
+        [No, Key, No, No, No, No, Ended, No],   // AfterMember
+        [
+            No,
+            No,
+            AfterElement,
+            AfterElement,
+            ObjectStart,
+            ArrayStart,
+            No,
+            Ended,
+        ], // ArrayStart
+        [
+            No,
+            No,
+            AfterElement,
+            AfterElement,
+            ObjectStart,
+            ArrayStart,
+            No,
+            No,
+        ], // Element
+        [No, Element, No, No, No, No, No, Ended], // AfterElement
+        [No; 8],                                // Ended
+        [No; 8],                                // Malformed
+    ]
+};
+
+/// Where a number or a name ends.
+#[inline]
+fn scalar(bytes: &[u8], start: usize) -> Result<usize> {
+    let rest = bytes.get(start..).unwrap_or_default();
+    let length = match rest {
+        [b'-' | b'0'..=b'9', ..] if !rest.starts_with(b"-I") => number(rest)?,
+        _ => name(rest)?,
+    };
+    match rest.get(length) {
+        None | Some(b' ' | b'\n' | b'\r' | b'\t' | b',' | b']' | b'}') => Ok(start + length),
+        Some(_) => Err(Malformed),
+    }
+}
+
+fn name(rest: &[u8]) -> Result<usize> {
+    ["true", "false", "null", "NaN", "Infinity", "-Infinity"]
+        .iter()
+        .find(|name| rest.starts_with(name.as_bytes()))
+        .map(|name| name.len())
+        .ok_or(Malformed)
+}
+
+#[inline]
+fn number(rest: &[u8]) -> Result<usize> {
+    let at = |i: usize| rest.get(i).copied().unwrap_or_default();
+    let digits = |start: usize| {
+        let mut end = start;
+        while at(end).is_ascii_digit() {
+            end += 1;
+        }
+        if end > start { Ok(end) } else { Err(Malformed) }
+    };
+    let start = usize::from(at(0) == b'-');
+    let mut end = digits(start)?;
+    if at(start) == b'0' && end > start + 1 {
+        return Err(Malformed);
+    }
+    if at(end) == b'.' {
+        end = digits(end + 1)?;
+    }
+    if let b'e' | b'E' = at(end) {
+        let has_sign = matches!(at(end + 1), b'+' | b'-');
+        end = digits(end + 1 + usize::from(has_sign))?;
+    }
+    Ok(end)
 }
 
 /// The containers around a position: for each, whether it is an object.

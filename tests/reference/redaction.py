@@ -1,7 +1,7 @@
 """The redaction rules, slow and obvious: what the Rust core is tested against.
 
 Standard library only. Each function does what its namesake in ``rust/redact`` does, by other means where there are any:
-regular expressions for a scanner, ``bytes.split`` for a search, lists of values for lists of edits.
+regular expressions instead of a scanner, ``bytes.split`` instead of a search, lists of values, not of edits.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Rules:
         return self.is_active and listed != self.is_allowlist
 
     def judge(self, path: Sequence[str]) -> str:
-        """What becomes of the JSON member at ``path``: ``keep``, ``redact``, or ``enter`` to look inside."""
+        """What becomes of the JSON member at ``path``: ``keep``, ``redact``, or ``enter`` to judge what is inside."""
         if any(is_surrogate(character) for character in path[-1]):
             return "redact"
         listed, started = path[-1] in self.entries, False
@@ -444,7 +444,7 @@ def multipart_params(rules: Rules, boundary: str, body: bytes) -> list[Param]:
     found: list[Param] = []
     line_end = None
     for i, piece in enumerate(pieces):
-        if re.match(rb"--(\r?\n|\Z)", piece):
+        if re.match(rb"--\r?\n", piece) or (piece == b"--" and i + 1 == len(pieces)):
             return found
         this_end = re.match(rb"\r?\n", piece)
         if this_end is None or i + 1 == len(pieces):
@@ -667,7 +667,7 @@ def decompress(body: Body) -> tuple[bytes, bool] | None:
             continue
         if len(content) > body.max_bytes:
             return content[: body.max_bytes], True
-        return (content, is_cut) if is_whole or is_cut else None
+        return (content, is_cut) if is_whole or (is_cut and content) else None
     return None
 
 
