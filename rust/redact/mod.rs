@@ -8,9 +8,8 @@
 //! body                        decides what a body is
 //!   decompress  content_type  what it takes to decide
 //!   json  form  multipart     one filter per kind
-//!   scan  unescape            the JSON reader, on top of
-//!     tokens                  64 bytes at a time:
-//!     block  grammar  scalar  what they are, in which order, and the unquoted ones
+//!   block  tokens  scan       the JSON reader, and what a string
+//!   unescape                  in it says
 //!   parameters  disposition   the `; name=value` syntax of header fields
 //! edit   marker   mask        what is written instead
 //! ```
@@ -22,14 +21,12 @@ mod decompress;
 mod disposition;
 mod edit;
 mod form;
-mod grammar;
 mod header;
 mod json;
 mod marker;
 mod mask;
 mod multipart;
 mod parameters;
-mod scalar;
 mod scan;
 mod tokens;
 mod unescape;
