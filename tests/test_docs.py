@@ -44,6 +44,11 @@ def rust(path: str) -> str:
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_nothing_is_left_to_fill_in(path: Path) -> None:
+    assert not re.findall(r"@[A-Z]+@|TODO|FIXME", path.read_text())
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_links_lead_somewhere(path: Path) -> None:
     for target in re.findall(r"\]\((?!https?:|mailto:)([^)\s]+)\)", path.read_text()):
         name, _, anchor = target.partition("#")
