@@ -3,7 +3,7 @@
     python benches/footprint.py dist/manylinux/*.whl readme-metrics==3.4.0
 
 Each argument is something that pip installs. It gets a fresh virtual environment; "all" is what site-packages gained,
-"own" the package alone, after one import, compiled files included. Import is processor time, which the machine's
+"own" the package alone, compiled files included. Import is processor time, which the machine's
 other processes disturb least: the median and the least of RUNS new processes, in turn, less what an empty process of the
 same environment takes.
 """
@@ -64,6 +64,7 @@ def main(requirements: list[str]) -> int:
             for package in packages:
                 package.measure()
         print("| package | own, MB | all, MB | import, ms of CPU (median; least) | modules |")
+        print("|---|---|---|---|---|")
         for package in packages:
             times = f"{statistics.median(package.milliseconds):.0f}; {min(package.milliseconds):.0f}"
             own, whole = package.own_bytes / 1e6, package.all_bytes / 1e6
