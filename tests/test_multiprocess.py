@@ -109,4 +109,4 @@ def test_the_master_stays_single_threaded_and_without_files(
 
 
 def segments(queue_dir: Path) -> list[Path]:
-    return [path for path in queue_dir.rglob("*") if path.is_file()]
+    return [path for path in queue_dir.rglob("*") if path.suffix == ".seg"]

@@ -61,9 +61,12 @@ class MetricsMiddleware:
         return self._recorder.flush(timeout)
 
     def stats(self) -> dict[str, object]:
-        """What became of this process's requests: `made = sent + queued + sum(dropped)`, and some state.
+        """What became of this process's requests: `made = sent + queued + sum(dropped)`, and the same for the host.
 
         Returns:
-            `made`, `adopted`, `sent`, `queued`, `bodies_dropped`, `dropped` by reason, `directory` of the queue.
+            `made`, `sent`, `queued`, `dropped` by reason, `bodies_dropped`, `retries`, `pid`, `directory` of the queue;
+            `adopted`: what this process did with the logs of dead ones, which those have made; `host`: the sums of all
+            processes that ever met in the directory, with `last_success`, `last_error`, `last_error_at` and
+            `pause_until` (seconds since 1970), None before this process has logged anything.
         """
         return self._recorder.stats()

@@ -6,12 +6,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::directory::Directory;
-use super::lease::Lease;
-use super::peek::{Limits, Peek};
+use super::host::Host;
+use super::ledger::Ledger;
+use super::peek::{Limits, Peek, Span};
 use super::process::{self, Scan};
 use super::reader::{self, Reader};
-use super::writer::Writer;
-use super::{Adopted, Options, Refusal, adopt};
+use super::writer::{Own, Writer};
+use super::{Adopted, Options, Refusal, adopt, state_file};
+use crate::counters::{Counter, Counts, DropReason};
 
 /// How long `close` waits for another thread of this process to end its scan, which takes milliseconds.
 const CLOSE_WAIT: Duration = Duration::from_millis(200);
@@ -27,6 +29,7 @@ pub struct Queue {
     directory: Option<Arc<Directory>>,
     refusals: Vec<String>,
     max_entry_bytes: usize,
+    host: Host,
     inner: ManuallyDrop<Inner>,
 }
 
@@ -56,6 +59,7 @@ impl Queue {
             None => (None, Writer::without_home(None, options.max_bytes)),
         };
         Queue {
+            host: Host::new(directory.clone()),
             token: process::token(),
             owner_pid: std::process::id(),
             options: options.clone(),
@@ -95,6 +99,13 @@ impl Queue {
         self.writer().ok_or(Refusal::Forked)?.push(entry)
     }
 
+    /// Counts what never came to be an entry.
+    pub fn count(&self, counter: Counter) {
+        if let Some(mut writer) = self.writer() {
+            writer.count(counter, 1);
+        }
+    }
+
     /// Entries in own and leased segments.
     pub fn waiting(&self) -> u64 {
         self.writer().map_or(0, |writer| writer.waiting().entries)
@@ -124,9 +135,16 @@ impl Queue {
         (!peek.is_empty()).then_some(peek)
     }
 
-    /// These entries are done with: their room is free, and what is drained is removed, except home.
-    #[allow(clippy::needless_pass_by_value)] // a peek is released once
+    /// These entries were sent: their room is free, and what is drained is removed, except home.
     pub fn release(&self, peek: Peek) {
+        self.settle(peek, None, &[]);
+    }
+
+    /// As `release`, of entries that were sent, or `dropped`. Those whose numbers are in `corrupt` (ascending, from 0) were
+    /// neither: they made no sense.
+    #[allow(clippy::needless_pass_by_value)] // a peek is released once
+    pub fn settle(&self, peek: Peek, dropped: Option<DropReason>, corrupt: &[usize]) {
+        let outcome = dropped.map_or(Counter::Sent, Counter::Dropped);
         let Some(mut reader) = self.reader() else {
             return;
         };
@@ -135,16 +153,34 @@ impl Queue {
                 return;
             };
             reader.own.append(&mut writer.take_arrivals());
+            let mut first = 0;
             for span in peek.spans() {
+                let corrupt = corrupt_in(span, &mut first, corrupt);
+                // Counted, then released: killed in between, the process has counted entries that are still there, which
+                // the adopter sees.
                 if let Some((id, consumer)) =
                     reader.own.iter_mut().find(|(id, _)| *id == span.segment)
                 {
-                    let (entries, bytes) = reader::release(consumer, span);
+                    let (entries, bytes) = reader::waiting(consumer, span);
+                    let corrupt = corrupt.min(entries);
+                    let ledger = consumer.memory();
+                    ledger.count(Counter::Dropped(DropReason::Corrupt), corrupt);
+                    ledger.count(outcome, entries - corrupt);
+                    consumer.release(span.end);
                     writer.released(*id, entries, bytes);
                 } else if let Some((_, leased)) =
                     reader.leased.iter_mut().find(|(id, _)| *id == span.segment)
                 {
-                    let (entries, bytes) = reader::release(&mut leased.consumer, span);
+                    let (entries, bytes) = reader::waiting(&leased.consumer, span);
+                    let corrupt = corrupt.min(entries);
+                    for (counter, count) in [
+                        (Counter::Dropped(DropReason::Corrupt), corrupt),
+                        (outcome, entries - corrupt),
+                    ] {
+                        leased.ledger().count(counter, count);
+                        writer.adopted.add(counter, count);
+                    }
+                    leased.consumer.release(span.end);
                     leased.entries = leased.entries.saturating_sub(entries);
                     writer.leased.remove(entries, bytes);
                 }
@@ -161,8 +197,14 @@ impl Queue {
         reader
             .own
             .retain(|(id, _)| retired.iter().all(|own| own.id != *id));
-        unlink(retired.iter().filter_map(|own| own.lease.as_ref()));
-        unlink(drained.iter().map(|(_, leased)| leased.lease()));
+        let mut found = Adopted::default();
+        for own in &retired {
+            bury(own, &mut found);
+        }
+        for (_, leased) in &drained {
+            adopt::bury(leased, &mut found);
+        }
+        self.keep(&found.unburied);
     }
 
     /// Takes over segments of dead processes, on whatever rung they are, and looks after this process's own files. Cheap;
@@ -199,10 +241,71 @@ impl Queue {
             writer.leased.segments = reader.leased.len();
             writer.inspect();
         }
+        for (counter, count) in [
+            (Counter::Made, found.entries),
+            (Counter::Dropped(DropReason::Orphan), found.dropped_entries),
+            (Counter::Dropped(DropReason::Corrupt), found.corrupt_entries),
+            (Counter::Dropped(DropReason::Killed), found.killed_entries),
+        ] {
+            writer.adopted.add(counter, count);
+        }
         found.corrupt_entries += std::mem::take(&mut writer.lost_entries);
         found.corrupt_segments += std::mem::take(&mut writer.lost_segments);
-        drop(scan);
+        drop((reader, writer, scan));
+        self.keep(&found.unburied);
+        self.bury_unburied();
         found
+    }
+
+    /// The sums of all requests that this process has seen, and how many entries of them wait.
+    pub fn counts(&self) -> (Counts, u64) {
+        self.writer().map_or_else(Default::default, |writer| {
+            (writer.counts(), writer.own_entries())
+        })
+    }
+
+    /// What this process did with the entries of dead ones, who count them; `Made` is what it took over.
+    pub fn adopted(&self) -> Counts {
+        self.writer()
+            .map_or_else(Counts::default, |writer| writer.adopted)
+    }
+
+    /// What only this process can tell of the host's sums: its own segments', those of its leased ones, and how many entries
+    /// wait in both.
+    pub fn untold(&self) -> (Counts, u64) {
+        let (Some(reader), Some(writer)) = (self.reader(), self.writer()) else {
+            return Default::default();
+        };
+        let mut counts = writer.untold();
+        for (_, leased) in &reader.leased {
+            counts.add_all(&leased.counts());
+        }
+        (counts, writer.waiting().entries)
+    }
+
+    /// The directory's state, as this process sees it.
+    pub fn host(&self) -> &Host {
+        &self.host
+    }
+
+    fn keep(&self, unburied: &Counts) {
+        if let Some(mut writer) = self.writer().filter(|_| !unburied.is_zero()) {
+            writer.unburied.add_all(unburied);
+        }
+    }
+
+    /// Tells the host's state what no segment can.
+    fn bury_unburied(&self) {
+        let (Some(directory), Some(mut writer)) = (&self.directory, self.writer()) else {
+            return;
+        };
+        let counts = std::mem::take(&mut writer.unburied);
+        drop(writer);
+        if !counts.is_zero()
+            && state_file::update(directory, |state| state.bury(0, &counts)).is_none()
+        {
+            self.keep(&counts);
+        }
     }
 
     /// Ends the queue: removes what is drained, and leaves the rest to a sibling or the next start. Nothing is accepted
@@ -216,24 +319,27 @@ impl Queue {
         };
         let leased = std::mem::take(&mut reader.leased);
         reader.own.clear();
+        let mut found = Adopted::default();
         // Without the scan, another thread could adopt a disowned file before it is closed here, and lose its lock.
         let scan = Scan::begin_within(CLOSE_WAIT);
-        let owned = own
-            .iter()
-            .filter_map(|own| Some((own.lease.as_ref()?, own.waiting.entries)));
-        for (lease, entries) in owned.chain(
-            leased
-                .iter()
-                .map(|(_, leased)| (leased.lease(), leased.entries)),
-        ) {
-            match (entries, &scan) {
-                (0, _) => lease.unlink(),
-                (_, Some(_)) => lease.disown(),
-                (_, None) => {} // the name stays ours: only other processes will adopt it
+        let left = leased.iter().map(|(_, leased)| leased.lease());
+        let owned = own.iter().filter_map(|own| {
+            if own.waiting.entries == 0 {
+                bury(own, &mut found);
+                return None;
             }
+            own.lease.as_ref()
+        });
+        for lease in owned.chain(left) {
+            if scan.is_some() {
+                lease.disown();
+            } // else the name stays ours: only other processes will adopt it
         }
         drop((own, leased));
         drop(scan);
+        drop(reader);
+        self.keep(&found.unburied);
+        self.bury_unburied();
     }
 
     fn set_aside(&self, reader: &mut Reader, id: u64) {
@@ -246,6 +352,9 @@ impl Queue {
             .extract_if(.., |(leased, _)| *leased == id)
             .collect();
         for (_, leased) in &leased {
+            let corrupt = Counter::Dropped(DropReason::Corrupt);
+            leased.ledger().count(corrupt, leased.entries);
+            writer.adopted.add(corrupt, leased.entries);
             writer.leased.remove(leased.entries, leased.bytes());
             writer.lost_entries += leased.entries;
             writer.lost_segments += 1;
@@ -253,8 +362,14 @@ impl Queue {
         writer.leased.segments = reader.leased.len();
         drop(writer);
         reader.own.retain(|(own, _)| *own != id);
-        unlink(own.iter().filter_map(|own| own.lease.as_ref()));
-        unlink(leased.iter().map(|(_, leased)| leased.lease()));
+        let mut found = Adopted::default();
+        if let Some(own) = &own {
+            bury(own, &mut found);
+        }
+        for (_, leased) in &leased {
+            adopt::bury(leased, &mut found);
+        }
+        self.keep(&found.unburied);
     }
 
     /// `None` in a forked child.
@@ -272,10 +387,27 @@ impl Queue {
     }
 }
 
-fn unlink<'a>(leases: impl Iterator<Item = &'a Lease>) {
-    for lease in leases {
-        lease.unlink();
+/// Removes an own segment, whose sums live on in the host's state. Private memory has no file, and nobody to tell.
+fn bury(own: &Own, found: &mut Adopted) {
+    let Some(lease) = &own.lease else { return };
+    let (identity, counts) = (own.identity(), own.ledger().counts());
+    let directory = lease.directory();
+    if !counts.is_zero()
+        && state_file::update(directory, |state| state.bury(identity, &counts)).is_none()
+    {
+        found.unburied.add_all(&counts);
     }
+    lease.unlink();
+}
+
+/// How many of the entries that `span` stands for are in `corrupt`. `first` is the number of its first entry.
+fn corrupt_in(span: &Span, first: &mut u64, corrupt: &[usize]) -> u64 {
+    let numbers = *first..*first + span.entries;
+    *first = numbers.end;
+    corrupt
+        .iter()
+        .filter(|&&number| numbers.contains(&(number as u64)))
+        .count() as u64
 }
 
 /// A panic under the lock leaves counts that may be one off, not memory that is unsound: the queue goes on.

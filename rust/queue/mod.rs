@@ -85,13 +85,17 @@
 //!   of different ages: what does not check is set aside, and the payloads of the last seconds may be wrong or missing.
 
 pub mod layout;
+pub mod ledger;
 pub mod memory;
 pub mod ring;
+pub mod state;
 pub mod sync;
 
 // loom models the ring; what is below needs an operating system.
 #[cfg(not(loom))]
 mod handle;
+#[cfg(not(loom))]
+mod host;
 #[cfg(not(loom))]
 mod mapping;
 #[cfg(not(loom))]
@@ -117,15 +121,25 @@ mod leased;
 mod nowhere;
 #[cfg(all(unix, not(loom)))]
 mod segment;
+#[cfg(all(unix, not(loom)))]
+mod state_file;
+#[cfg(all(unix, not(loom)))]
+mod survey;
 #[cfg(not(any(unix, loom)))]
-use nowhere::{adopt, directory, lease, leased, segment};
+use nowhere::{adopt, directory, lease, leased, segment, state_file, survey};
 
 use std::path::PathBuf;
+
+use crate::counters::Counts;
 
 #[cfg(not(loom))]
 pub use handle::Queue;
 #[cfg(not(loom))]
+pub use host::Host;
+#[cfg(not(loom))]
 pub use peek::Peek;
+#[cfg(not(loom))]
+pub use survey::{Found, Survey, entries, survey};
 
 /// Default of [`Options::max_bytes`].
 pub const DEFAULT_MAX_BYTES: u64 = 16 << 20;
@@ -165,6 +179,10 @@ pub struct Adopted {
     pub dropped_entries: u64,
     /// Files and own segments that made no sense, in whole or in part, since the last call.
     pub corrupt_segments: usize,
-    /// Entries known to be lost with them. What a broken segment of a dead process held cannot be known.
+    /// Entries known to be lost with them.
     pub corrupt_entries: u64,
+    /// Entries that dead processes had counted as made and not yet queued.
+    pub killed_entries: u64,
+    /// Sums of removed segments that the host's state did not take.
+    pub unburied: Counts,
 }

@@ -108,27 +108,46 @@ fn is_cleared_on_fork(_: *mut u8, _: usize) -> bool {
 /// closing any descriptor of a file drops the lock that another thread has just taken on it.
 pub struct Scan {
     token: u64,
+    word: &'static AtomicU64,
 }
 
 /// The token of the process that scans. A value that is not ours was inherited from a parent that forked while it
 /// scanned: it counts as free.
 static SCANNER: AtomicU64 = AtomicU64::new(0);
 
+#[cfg(unix)]
+/// The same for the one file `state`, which is used while a scan goes on, too.
+static STATE_USER: AtomicU64 = AtomicU64::new(0);
+
 impl Scan {
     /// `None` while another thread of this process scans.
     pub fn begin() -> Option<Scan> {
+        Scan::begin_on(&SCANNER)
+    }
+
+    fn begin_on(word: &'static AtomicU64) -> Option<Scan> {
         let token = token();
-        let holder = SCANNER.load(Ordering::Relaxed);
+        let holder = word.load(Ordering::Relaxed);
         // SYNC POINT (one scan at a time): Acquire pairs with the Release in `drop`.
-        let free = holder != token && SCANNER.replace(holder, token, Ordering::Acquire);
-        free.then_some(Scan { token })
+        let free = holder != token && word.replace(holder, token, Ordering::Acquire);
+        free.then_some(Scan { token, word })
     }
 
     /// `None` if another thread of this process still scans after `patience`.
     pub fn begin_within(patience: Duration) -> Option<Scan> {
+        Scan::begin_on_within(&SCANNER, patience)
+    }
+
+    #[cfg(unix)]
+    /// `None` if another thread of this process still uses the file `state` after `patience`.
+    pub fn begin_state_within(patience: Duration) -> Option<Scan> {
+        Scan::begin_on_within(&STATE_USER, patience)
+    }
+
+    fn begin_on_within(word: &'static AtomicU64, patience: Duration) -> Option<Scan> {
         let deadline = Instant::now() + patience;
         loop {
-            let scan = Scan::begin();
+            let scan = Scan::begin_on(word);
             if scan.is_some() || Instant::now() >= deadline {
                 return scan;
             }
@@ -141,6 +160,6 @@ impl Drop for Scan {
     fn drop(&mut self) {
         // SYNC POINT (one scan at a time): Release pairs with the Acquire in `begin`. A child forked meanwhile has another
         // token by now, and leaves the word alone.
-        SCANNER.replace(self.token, 0, Ordering::Release);
+        self.word.replace(self.token, 0, Ordering::Release);
     }
 }

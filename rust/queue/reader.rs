@@ -79,9 +79,9 @@ impl Filling {
     }
 }
 
-/// Releases what `span` covers; returns the entries and bytes that were still waiting in it.
-pub fn release<M: Memory>(consumer: &mut Consumer<M>, span: &Span) -> (u64, u64) {
-    let (entries, bytes) = match consumer.records() {
+/// The entries and bytes that `span` covers and that are still waiting.
+pub fn waiting<M: Memory>(consumer: &Consumer<M>, span: &Span) -> (u64, u64) {
+    match consumer.records() {
         Ok(records) if records.position() == span.start => (span.entries, span.end - span.start),
         // Another peek at the same records was released first: count what is left of this one.
         Ok(mut records) => {
@@ -92,7 +92,5 @@ pub fn release<M: Memory>(consumer: &mut Consumer<M>, span: &Span) -> (u64, u64)
             (entries, span.end.saturating_sub(start))
         }
         Err(Corrupt) => (0, 0),
-    };
-    consumer.release(span.end);
-    (entries, bytes)
+    }
 }
