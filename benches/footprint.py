@@ -3,9 +3,8 @@
     python benches/footprint.py dist/manylinux/*.whl readme-metrics==3.4.0
 
 Each argument is something that pip installs. It gets a fresh virtual environment; "all" is what site-packages gained,
-"own" the package alone, compiled files included. Import is processor time, which the machine's
-other processes disturb least: the median and the least of RUNS new processes, in turn, less what an empty process of the
-same environment takes.
+"own" the package alone, compiled files included. Import is processor time, which other processes disturb least: the
+median and the least of RUNS new processes, in turn, less what an empty process of the same environment takes.
 """
 
 from __future__ import annotations
