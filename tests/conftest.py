@@ -129,3 +129,21 @@ def gunicorn(collector: Collector, tmp_path: Path) -> Iterator[Callable[..., Gun
     yield start
     for server in started:
         server.kill()
+
+
+TABLE = pytest.StashKey[list[tuple[object, ...]]]()
+
+
+@pytest.fixture
+def report_row(request: pytest.FixtureRequest) -> Callable[[tuple[object, ...]], None]:
+    """Adds a row to the table of servers that ends the run."""
+    return request.config.stash.setdefault(TABLE, []).append
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    rows = config.stash.get(TABLE, [])
+    if rows:
+        terminalreporter.section("servers")
+        heading = ("server", "scenarios", "requests", "logs", "duplicates", "lost", "bytes equal")
+        for name, *cells in [heading, *rows]:
+            terminalreporter.write_line(f"{name!s:48}" + "".join(f"{cell!s:>12}" for cell in cells))

@@ -27,7 +27,10 @@ def entry(log: dict[str, Any]) -> Any:
     return log["request"]["log"]["entries"][0]
 
 
-@pytest.mark.parametrize("path", ["/", "/echo", "/empty", "/stream", "/write", "/repeated", "/unread"])
+PATHS = ["/", "/echo", "/empty", "/stream", "/write", "/repeated", "/unread"]
+
+
+@pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE"])
 def test_one_log_and_the_same_response(logged: Logged, path: str, method: str) -> None:
     body = b"" if method == "GET" else b'{"a": 1}'
@@ -35,7 +38,7 @@ def test_one_log_and_the_same_response(logged: Logged, path: str, method: str) -
     bare = call(wsgi.app, path, **request)
     middleware, logs = logged()
 
-    response = call(validator(middleware) if path != "/write" else middleware, path, **request)
+    response = call(middleware, path, **request)
 
     assert (response.status, response.body) == (bare.status, bare.body)
     [log] = logs(1)
@@ -58,10 +61,10 @@ def test_validated_on_both_sides(logged: Logged) -> None:
     middleware, logs = logged(app=validator(wsgi.app))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert call(validator(middleware), "/stream").body == "één three".encode()
-        assert call(validator(middleware), "/echo", method="POST", body=b"abc").body == b"abc"
-        assert call(validator(middleware), "/").status == "200 OK"
-    assert len(logs(3)) == 3
+        for path in PATHS:
+            bare = call(wsgi.app, path, method="POST", body=b"abc")
+            assert call(validator(middleware), path, method="POST", body=b"abc").body == bare.body
+    assert len(logs(len(PATHS))) == len(PATHS)
 
 
 def test_an_exception_before_the_response_is_logged_as_500_and_is_the_same_object(logged: Logged) -> None:

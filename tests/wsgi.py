@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
+import logging
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
 from wsgiref.util import setup_testing_defaults
 
 from readme_metrics import MetricsApiConfig, MetricsMiddleware
 
 API_KEY = "rdme_test_key"
+#: What the app serves as a file: several of a server's blocks long.
+FILE = Path(__file__).with_name("har-1.2.schema.json")
 TEXT = [("Content-Type", "text/plain; charset=utf-8")]
 
 
@@ -22,7 +28,8 @@ class AppError(Exception):
 def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
     path = environ["PATH_INFO"]
     if path == "/echo":
-        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        terminated = environ.get("wsgi.input_terminated")
+        body = environ["wsgi.input"].read(*([] if terminated else [int(environ.get("CONTENT_LENGTH") or 0)]))
         start_response(
             "200 OK", [("Content-Type", environ.get("CONTENT_TYPE") or "text/plain"), ("X-Api-Key", "shown")]
         )
@@ -45,11 +52,65 @@ def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable
         raise AppError("before start_response")
     if path == "/raise-late":
         return _raise_late(start_response)
+    if path == "/file":
+        file = FILE.open("rb")
+        start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(FILE.stat().st_size))])
+        wrapper = environ.get("wsgi.file_wrapper")
+        return wrapper(file, 4096) if wrapper else _pieces(file)
+    if path == "/sink":
+        return _sink(environ, start_response)
+    if path == "/wait":
+        return _wait(environ, start_response)
+    if path == "/endless":
+        start_response("200 OK", [("Content-Type", "application/octet-stream")])
+        return itertools.repeat(bytes(64 * 1024))
+    if path == "/not-modified":
+        start_response("304 Not Modified", [("ETag", '"1"')])
+        return iter(())
+    if path == "/lines":
+        lines = tuple(_lines(environ))
+        start_response("200 OK", [*TEXT])
+        return lines
     if path == "/pid":
         start_response("200 OK", [*TEXT])
         return [str(os.getpid()).encode()]
     start_response("200 OK", [("Content-Type", "application/json")])
     return [json.dumps({"path": path, "token": "t0ken"}).encode()]
+
+
+def _pieces(file: BinaryIO) -> Iterator[bytes]:
+    with file:
+        yield from iter(lambda: file.read(4096), b"")
+
+
+def _lines(environ: dict[str, Any]) -> Iterator[bytes]:
+    """The lines of a body, as far as its length or the server tells where it ends."""
+    body = environ["wsgi.input"]
+    if environ.get("wsgi.input_terminated"):
+        yield body.readline()
+        yield from body
+        return
+    left = int(environ.get("CONTENT_LENGTH") or 0)
+    while left and (line := body.readline(left)):
+        left -= len(line)
+        yield line
+
+
+def _sink(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+    size = 0
+    while piece := environ["wsgi.input"].read(64 * 1024):
+        size += len(piece)
+    start_response("200 OK", [*TEXT])
+    return [str(size).encode()]
+
+
+def _wait(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterator[bytes]:
+    """Ends once there is the file that the query names: the test has had the first chunk by then."""
+    start_response("200 OK", [("Content-Type", "text/event-stream")])
+    yield b"data: first\n\n"
+    while not Path(environ["QUERY_STRING"]).exists():
+        time.sleep(0.005)
+    yield b"data: last\n\n"
 
 
 def _stream(start_response: Callable[..., Any]) -> Iterator[bytes]:
@@ -72,8 +133,11 @@ def group(request: Any) -> dict[str, str] | None:
 
 
 def make() -> Any:
-    """The app as gunicorn loads it, configured through the environment."""
+    """The app as a server loads it, configured through the environment."""
+    logging.basicConfig()  # so that what the SDK has to say is in the server's output
     options = json.loads(os.environ.get("TEST_CONFIG", "{}"))
+    if options is None:
+        return app
     return MetricsMiddleware(app, MetricsApiConfig(API_KEY, group, base_log_url="https://docs.example.com", **options))
 
 

@@ -3,6 +3,7 @@
 Every function here may raise `InternalError`, which is a bug of ours; the callers count it and go on.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, final
 
@@ -80,7 +81,7 @@ class Queue:
         request_body: list[bytes] | None,
         request_size: int | None,
         status: str,
-        headers: list[tuple[str, str]],
+        headers: Iterable[tuple[str, str]],
         response_body: list[bytes] | None,
         response_size: int | None,
         started_unix_s: float,

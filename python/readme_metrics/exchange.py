@@ -6,7 +6,9 @@ import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from readme_metrics.body import Body, RequestBody, ResponseBody, SizedResponseBody
+from readme_metrics.body import Body
+from readme_metrics.request_body import RequestBody
+from readme_metrics.response_body import ListResponseBody, ResponseBody, SizedResponseBody
 
 if TYPE_CHECKING:
     from readme_metrics.grouping import Group
@@ -27,7 +29,7 @@ class Exchange:
         "environ",
         "group",
         "headers",
-        "is_body_left_out",
+        "is_file",
         "is_identified",
         "log_id",
         "request",
@@ -51,15 +53,17 @@ class Exchange:
         self.is_identified = False
         self.status: str | None = None
         self.headers: Headers = []
-        #: For files and event streams: their size is logged, their content is not.
-        self.is_body_left_out = False
+        #: The server sends the response from a file by itself: its content is not seen, its size is what the app declares.
+        self.is_file = False
         self.response = Body(max_bytes)
-        self.request = RequestBody(environ["wsgi.input"], max_bytes)
         # The app may change its environ (mounts move SCRIPT_NAME): a log shows the request as it came. Only the
         # grouping function sees the live one, with what the app has put there.
         self.environ = environ
         self.snapshot = environ.copy()
-        environ["wsgi.input"] = self.request
+        stream = environ.get("wsgi.input")
+        self.request = RequestBody(stream, max_bytes)
+        if stream is not None:
+            environ["wsgi.input"] = self.request
         self._file_response: object = None
         file_wrapper = environ.get("wsgi.file_wrapper")
         if file_wrapper is not None and not isinstance(file_wrapper, type):
@@ -73,49 +77,54 @@ class Exchange:
 
         return wrap
 
-    def start_response(self, status: str, headers: Headers, *exc_info: ExcInfo) -> Callable[[bytes], object]:
-        headers = self._recorder.response_started(self, status, headers)
-        self._server_write = self._server_start_response(status, headers, *exc_info)
+    def start_response(self, status: str, headers: Headers, exc_info: ExcInfo | None = None) -> Callable[..., object]:
+        headers = self._recorder.response_started(self, headers)
+        if exc_info is None:
+            self._server_write = self._server_start_response(status, headers)
+        else:
+            self._server_write = self._server_start_response(status, headers, exc_info)
+        # Only now: where the server refuses, since its headers are out (PEP 3333), what it has sent stands.
+        self.status = status
+        self.headers = headers
         return self._write
 
     def _write(self, data: bytes) -> object:
         result = self._server_write(data)
-        self.sent(data)
+        self.response.add(data)
         return result
 
     def wrap(self, iterable: Iterable[bytes]) -> Iterable[bytes]:
         """What the server gets in place of the app's iterable."""
-        if self._is_file(iterable):
-            # Servers know their own wrapper by its type or identity and send the file without Python: hands off.
-            self.leave_body_out()
-            self.finish()
+        try:
+            if type(iterable) is list:
+                return ListResponseBody(iterable, self)
+            # Servers know their own file wrapper by its type or identity and send the file without Python; uWSGI also
+            # takes bytes for the whole response. Hands off.
+            if self._is_server_file(iterable):
+                self.is_file = True
+                self.finish()
+                return iterable
+            if type(iterable) is bytes:
+                self.finish((iterable,))
+                return iterable
+            return SizedResponseBody(iterable, self) if hasattr(iterable, "__len__") else ResponseBody(iterable, self)
+        except Exception as error:
+            self._lose(error)
             return iterable
-        return SizedResponseBody(iterable, self) if hasattr(iterable, "__len__") else ResponseBody(iterable, self)
 
-    def _is_file(self, iterable: object) -> bool:
+    def _is_server_file(self, iterable: object) -> bool:
         if iterable is self._file_response:
             return iterable is not None
         file_wrapper = self.snapshot.get("wsgi.file_wrapper")
         return isinstance(file_wrapper, type) and isinstance(iterable, file_wrapper)
 
-    def leave_body_out(self) -> None:
-        self.is_body_left_out = True
-        self.response.forget()
-
     def stream_started(self) -> None:
-        """Looks, once headers are known, whether this is a stream of server-sent events."""
+        """Looks, once headers are known, whether this is a stream of server-sent events, which is logged without body."""
         try:
             for name, value in self.headers:
                 if name.lower() == "content-type" and value.lower().startswith("text/event-stream"):
-                    self.leave_body_out()
+                    self.response.forget()
         except Exception:  # noqa: S110 - malformed headers: the server will refuse them, which is the app's to see
-            pass
-
-    def sent(self, data: bytes) -> None:
-        """Notes a piece of the response that is on its way."""
-        try:
-            self.response.add(data)
-        except Exception:  # noqa: S110 - not bytes: the server will refuse it, which is the app's to see
             pass
 
     def failed(self) -> None:
@@ -123,9 +132,19 @@ class Exchange:
         if self.status is None or not self.response.size_bytes:
             self.status = "500 Internal Server Error"
 
-    def finish(self) -> None:
-        """Logs the exchange; only the first call counts."""
+    def finish(self, chunks: Iterable[bytes] = ()) -> None:
+        """Logs the exchange, with `chunks` at the end of its response; only the first call counts."""
+        if self._is_finished:
+            return
+        self._is_finished = True
+        self.duration_s = time.monotonic() - self.started_monotonic_s
+        for chunk in chunks:
+            self.response.add(chunk)
+        self._recorder.record(self)
+        # uWSGI's environ would keep this, and this the environ, until the garbage collector comes.
+        self.environ = self.snapshot
+
+    def _lose(self, error: Exception) -> None:
         if not self._is_finished:
             self._is_finished = True
-            self.duration_s = time.monotonic() - self.started_monotonic_s
-            self._recorder.record(self)
+            self._recorder.lose(self, error)

@@ -7,7 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from readme_metrics import _core, place
+from readme_metrics import _core, host, place
 from readme_metrics.delivery import MAX_BATCH_BYTES, Delivery
 from readme_metrics.docs_url import DocsUrl
 from readme_metrics.dry_run import DryRun
@@ -62,6 +62,11 @@ class Flusher:
         self._thread = self._start() if config.IS_BACKGROUND_MODE else None
 
     def _start(self) -> threading.Thread | None:
+        if not host.runs_threads():
+            self._reporter.warning(
+                "threads", "uWSGI runs no threads: requests send logs themselves. Start it with --enable-threads"
+            )
+            return None
         thread = threading.Thread(target=self._run, name="readme-metrics.Flusher", daemon=True)
         try:
             thread.start()

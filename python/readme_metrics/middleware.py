@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from readme_metrics.config import MetricsApiConfig
-from readme_metrics.recorder import Recorder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,6 +30,9 @@ class MetricsMiddleware:
             raise TypeError(f"wsgi_app_reference takes a WSGI app, got {type(wsgi_app_reference).__name__}")
         if not isinstance(config, MetricsApiConfig):
             raise TypeError(f"config takes a MetricsApiConfig, got {type(config).__name__}")
+        # Not at import, which stays cheap for those who only import; nor at the first request, which would pay for it.
+        from readme_metrics.recorder import Recorder
+
         self.app = wsgi_app_reference
         self.config = config
         self._recorder = Recorder(config)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from readme_metrics import _core, flushers
 from readme_metrics._guard import Reporter
+from readme_metrics.arrived import arrived_bytes
 from readme_metrics.exchange import Exchange
 from readme_metrics.grouping import UnusableGroup, identify
 from readme_metrics.losses import CAUSES
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from readme_metrics.config import MetricsApiConfig
     from readme_metrics.flusher import Flusher
     from readme_metrics.wsgi_types import Environ, Headers, StartResponse
+
+#: More than an exabyte is nonsense, and would not fit the core's 64 bits.
+MAX_LENGTH_DIGITS = 18
 
 
 class Recorder:
@@ -63,19 +67,16 @@ class Recorder:
                 return False
         return True
 
-    def response_started(self, exchange: Exchange, status: str, headers: Headers) -> Headers:
-        """Notes status and headers; returns the headers to send, with the documentation URL where it is known."""
+    def response_started(self, exchange: Exchange, headers: Headers) -> Headers:
+        """Asks who called; returns the headers to send, with the documentation URL where it is known."""
         try:
-            exchange.status = status
-            exchange.headers = headers
             if not exchange.is_identified:
                 self._identify(exchange)
             if exchange.group is not None:
                 base_url = self._local().docs_url.base_url
                 if base_url:
                     exchange.log_id = exchange.log_id or _core.new_log_id()
-                    headers = [*headers, ("x-documentation-url", f"{base_url}/logs/{exchange.log_id}")]
-                    exchange.headers = headers
+                    return [*headers, ("x-documentation-url", f"{base_url}/logs/{exchange.log_id}")]
         except Exception as error:
             exchange.group = None
             self._lost("internal", error)
@@ -102,6 +103,9 @@ class Recorder:
             flusher = self._local()
             self._read_rest(exchange)
             request, response = exchange.request.body, exchange.response
+            if failure := request.failure or response.failure:
+                self._lost("internal", failure)
+                return
             waiting = flusher.queue.record(
                 self._encoder,
                 exchange.log_id or _core.new_log_id(),
@@ -111,16 +115,28 @@ class Recorder:
                 max(request.size_bytes, _content_length(exchange.snapshot)),
                 exchange.status or "500 Internal Server Error",
                 exchange.headers,
-                None if exchange.is_body_left_out else response.chunks,
-                None if exchange.is_body_left_out and not response.size_bytes else response.size_bytes,
+                None if exchange.is_file else response.chunks,
+                None if exchange.is_file else response.size_bytes,
                 exchange.started_unix_s,
                 exchange.duration_s,
             )
-            flusher.recorded(waiting)
         except Exception as error:
+            self._lost("internal", error)
+            return
+        try:
+            # A file is still to be sent by the server: where requests send logs themselves, a later one does.
+            if not exchange.is_file:
+                flusher.recorded(waiting)
+        except Exception as error:
+            self._reporter.error("wake", "A log is queued and will be sent later (%s)", _describe(error))
+
+    def lose(self, exchange: Exchange, error: Exception) -> None:
+        """Counts an exchange that cannot be watched any further."""
+        if exchange.group is not None or not exchange.is_identified:
             self._lost("internal", error)
 
     def _read_rest(self, exchange: Exchange) -> None:
+        """Reads what the app left of the request's body, if all of it is there."""
         environ = exchange.snapshot
         length = _content_length(environ)
         unread = length - exchange.request.body.size_bytes
@@ -131,7 +147,8 @@ class Recorder:
             and "HTTP_EXPECT" not in environ  # the client waits for a "100 Continue" that the app did not give
         ):
             try:
-                exchange.request.read_rest(length)
+                if arrived_bytes(environ, environ["wsgi.input"]) >= unread:
+                    exchange.request.read(unread)
             except Exception as error:
                 self._reporter.warning("unread body", "Could not read the rest of a request's body: %s", error)
 
@@ -148,9 +165,9 @@ class Recorder:
 
     def _lost(self, reason: str, error: Exception) -> None:
         try:
-            self._local().queue.drop_one(reason)
             # The type alone: an exception's text may quote what a list forbids.
             self._reporter.error(reason, "A request was not logged (%s): %s", reason, _describe(error))
+            self._local().queue.drop_one(reason)
         except Exception:  # noqa: S110 - nothing is left to count or report with
             pass
 
@@ -180,5 +197,7 @@ def _describe(error: Exception) -> str:
 
 def _content_length(environ: Environ) -> int:
     """What the client declared; 0 where it declared nothing or nonsense."""
-    declared = environ.get("CONTENT_LENGTH") or "0"
-    return int(declared) if declared.isascii() and declared.isdigit() else 0
+    declared = environ.get("CONTENT_LENGTH")
+    if isinstance(declared, str) and declared.isascii() and declared.isdigit() and len(declared) <= MAX_LENGTH_DIGITS:
+        return int(declared)
+    return 0

@@ -50,11 +50,13 @@ impl Encoder {
         w.str("bodySize");
         w.int(size_bytes);
         w.str("content");
-        let body = self.body(
-            &response.body,
-            content_type,
-            header(&response.headers, "content-encoding"),
-        );
+        let body = self
+            .body(
+                &response.body,
+                content_type,
+                header(&response.headers, "content-encoding"),
+            )
+            .filter(|_| !is_event_stream(content_type));
         w.map(if body.is_some() { 3 } else { 2 });
         if let Some(body) = body {
             w.str("text");
@@ -75,6 +77,14 @@ fn split_status(status: &str) -> (i64, &str) {
     let (code, text) = status.split_once(' ').unwrap_or((status, ""));
     code.parse::<u16>()
         .map_or((0, status), |code| (i64::from(code), text))
+}
+
+/// Server-sent events have no end that a log could wait for; what was captured of them by chance is left out.
+fn is_event_stream(content_type: Option<&str>) -> bool {
+    const EVENT_STREAM: &str = "text/event-stream";
+    content_type
+        .and_then(|value| value.trim_start().get(..EVENT_STREAM.len()))
+        .is_some_and(|value| value.eq_ignore_ascii_case(EVENT_STREAM))
 }
 
 fn header<'a>(headers: &'a [(Cow<'a, str>, Cow<'a, str>)], name: &str) -> Option<&'a str> {

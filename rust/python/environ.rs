@@ -28,10 +28,12 @@ impl<'py> Held<'py> {
         Held(pairs)
     }
 
-    /// A WSGI header list: (name, value) tuples of strings. What is neither is shown as `str()` shows it.
-    pub fn headers(headers: &Bound<'py, PyList>) -> PyResult<Held<'py>> {
-        let mut pairs = Vec::with_capacity(headers.len());
-        for item in headers.iter() {
+    /// A WSGI header list: (name, value) tuples of strings. Servers also take a tuple or strings' likes, and so is it
+    /// here: what is not a string is shown as `str()` shows it.
+    pub fn headers(headers: &Bound<'py, PyAny>) -> PyResult<Held<'py>> {
+        let mut pairs = Vec::with_capacity(headers.len().unwrap_or(0));
+        for item in headers.try_iter()? {
+            let item = item?;
             pairs.push((item.get_item(0)?.str()?, item.get_item(1)?.str()?));
         }
         Ok(Held(pairs))
@@ -84,6 +86,9 @@ impl<'py> Held<'py> {
                 }
                 _ => {}
             }
+        }
+        if request.scheme.is_empty() {
+            request.scheme = Cow::Borrowed("http");
         }
         request.path = join_path(script_name, path_info);
         request.host = if host.is_empty() {

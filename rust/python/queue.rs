@@ -76,7 +76,7 @@ impl Queue {
         request_body: Option<&Bound<'_, PyList>>,
         request_size: Option<u64>,
         status: &str,
-        headers: &Bound<'_, PyList>,
+        headers: &Bound<'_, PyAny>,
         response_body: Option<&Bound<'_, PyList>>,
         response_size: Option<u64>,
         started_unix_s: f64,

@@ -1,0 +1,74 @@
+"""How much of a request's body is there to be read at once: a client that declares a body and stalls must hold nobody."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import sys
+from typing import Any
+
+try:
+    import fcntl
+    import termios
+except ImportError:  # Windows: only what is in memory or in a file counts as there
+    _FIONREAD = None
+else:
+    _FIONREAD = termios.FIONREAD
+
+
+def arrived_bytes(environ: dict[str, Any], stream: Any) -> int:
+    """How many bytes `stream.read()` surely gives without waiting for the client; 0 where nobody can tell.
+
+    Args:
+        environ: The request's, as the server made it.
+        stream: Its `wsgi.input`.
+
+    Raises:
+        Exception: Whatever a stream that is closed or broken raises.
+    """
+    if isinstance(stream, (io.BytesIO, io.BufferedRandom)):  # waitress: all of it, in memory or a temporary file
+        return sys.maxsize
+    gunicorn_socket = environ.get("gunicorn.socket")
+    if gunicorn_socket is not None:
+        # What came along with the headers is in the reader's buffer.
+        return len(stream.reader.unreader.buf.getbuffer()) + _waiting_in(gunicorn_socket)
+    if type(stream).__module__ == "uwsgi":
+        return _waiting_for_uwsgi(stream)
+    if type(stream) is io.BufferedReader and environ.get("wsgi.url_scheme") != "https":  # wsgiref, Werkzeug
+        return _waiting_for_buffer(stream)
+    return 0
+
+
+def _waiting_in(connection: Any) -> int:
+    """What the kernel holds; of a TLS connection, what is decrypted."""
+    pending = getattr(connection, "pending", None)
+    return int(pending()) if pending is not None else _readable_bytes(connection.fileno())
+
+
+def _readable_bytes(descriptor: int) -> int:
+    if _FIONREAD is None:
+        return 0
+    return int.from_bytes(fcntl.ioctl(descriptor, _FIONREAD, bytes(4)), sys.byteorder)
+
+
+def _waiting_for_uwsgi(stream: Any) -> int:
+    # With `--http-socket` the beginning of a body may have come along with the headers, which nobody tells: then it
+    # counts as not there.
+    options = sys.modules["uwsgi"].opt
+    if "post-buffering" in options:
+        return sys.maxsize
+    return 0 if "https-socket" in options else _readable_bytes(stream.fileno())
+
+
+def _waiting_for_buffer(stream: io.BufferedReader) -> int:
+    descriptor = stream.fileno()
+    if not stat.S_ISSOCK(os.fstat(descriptor).st_mode) or not os.get_blocking(descriptor):
+        return 0
+    # peek() asks the kernel only if the buffer is empty, and then must not wait.
+    os.set_blocking(descriptor, False)
+    try:
+        buffered = len(stream.peek(1))
+    finally:
+        os.set_blocking(descriptor, True)
+    return buffered + _readable_bytes(descriptor)

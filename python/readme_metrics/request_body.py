@@ -1,0 +1,83 @@
+"""`RequestBody`: `wsgi.input` as the app reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from readme_metrics.body import Body
+
+
+class RequestBody:
+    """`wsgi.input` as the app reads it. Nothing is read before the app asks, nor more than it asks for.
+
+    It has whatever the server's own object has, beyond PEP 3333 too; all that reads is noted.
+    """
+
+    def __init__(self, stream: Any, max_bytes: int) -> None:
+        self._stream = stream
+        self.body = Body(max_bytes)
+        #: Where the body begins in a stream that can seek; None until the app does.
+        self._start: int | None = None
+        #: What the app went back over and is going to read again.
+        self._repeated_bytes = 0
+
+    def read(self, *args: Any, **kwargs: Any) -> bytes:
+        return self._note(self._stream.read(*args, **kwargs))
+
+    def readline(self, *args: Any, **kwargs: Any) -> bytes:
+        return self._note(self._stream.readline(*args, **kwargs))
+
+    def readlines(self, *args: Any, **kwargs: Any) -> list[bytes]:
+        lines: list[bytes] = self._stream.readlines(*args, **kwargs)
+        for line in lines:
+            self._note(line)
+        return lines
+
+    def __iter__(self) -> Iterator[bytes]:
+        return map(self._note, self._stream)
+
+    def __next__(self) -> bytes:
+        return self._note(next(self._stream))
+
+    def __getattr__(self, name: str) -> Any:
+        attribute = getattr(self._stream, name)
+        if name in ("read1", "readall"):
+            return lambda *args: self._note(attribute(*args))
+        if name in ("readinto", "readinto1"):
+            return lambda buffer: self._note_filled(buffer, attribute(buffer))
+        if name == "seek":
+            return lambda *args: self._seek(attribute, args)
+        return attribute
+
+    def _note_filled(self, buffer: Any, size: int | None) -> int | None:
+        try:
+            if size:
+                self._note(bytes(memoryview(buffer).cast("B")[:size]))
+        except Exception as error:
+            self.body.failure = error
+        return size
+
+    def _seek(self, seek: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+        try:
+            if self._start is None:
+                self._start = self._stream.tell() - self.body.size_bytes
+        except Exception as error:
+            self.body.failure = error
+        result = seek(*args)
+        try:
+            if self._start is not None:
+                self._repeated_bytes = max(self._start + self.body.size_bytes - self._stream.tell(), 0)
+        except Exception as error:
+            self.body.failure = error
+        return result
+
+    def _note(self, data: bytes) -> bytes:
+        if data:
+            repeated = self._repeated_bytes
+            if repeated:
+                self._repeated_bytes = max(repeated - len(data), 0)
+                self.body.add(data[repeated:])
+            else:
+                self.body.add(data)
+        return data

@@ -1,0 +1,79 @@
+"""What the server gets in place of the app's iterable: chunks pass at once and unchanged, `close()` ends the exchange."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from readme_metrics.exchange import Exchange
+
+
+class ListResponseBody(list[bytes]):
+    """A plain list, as what it is: some servers (granian) send a list in one piece and anything else chunk by chunk."""
+
+    __slots__ = ("_exchange",)
+
+    def __init__(self, chunks: list[bytes], exchange: Exchange) -> None:
+        super().__init__(chunks)
+        self._exchange = exchange
+
+    def close(self) -> None:
+        self._exchange.finish(self)
+
+    def __del__(self) -> None:
+        # A server that drops a response without closing it breaks PEP 3333, and still answered a request.
+        self._exchange.finish(self)
+
+
+class ResponseBody:
+    """Any other iterable, its chunks noted as they pass."""
+
+    def __init__(self, iterable: Iterable[bytes], exchange: Exchange) -> None:
+        self._iterable = iterable
+        self._exchange = exchange
+        self._iterator: Iterator[bytes] | None = None
+        self._passed_chunks = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        try:
+            if self._iterator is None:
+                self._iterator = iter(self._iterable)
+            chunk = next(self._iterator)
+        except StopIteration:
+            raise
+        except BaseException:
+            self._exchange.failed()
+            raise
+        self._passed_chunks += 1
+        if self._passed_chunks == 2:
+            # This may be a stream without end, which must not fill its capture first.
+            self._exchange.stream_started()
+        self._exchange.response.add(chunk)
+        return chunk
+
+    def close(self) -> None:
+        try:
+            close = getattr(self._iterable, "close", None)
+            if close is not None:
+                close()
+        except BaseException:
+            if self._iterator is None:  # else the client has had its status
+                self._exchange.failed()
+            raise
+        finally:
+            self._exchange.finish()
+
+    def __del__(self) -> None:
+        # As above.
+        self._exchange.finish()
+
+
+class SizedResponseBody(ResponseBody):
+    """Keeps `len()` where the app's iterable has one: wsgiref derives `Content-Length` from it."""
+
+    def __len__(self) -> int:
+        return len(self._iterable)  # type: ignore[arg-type]

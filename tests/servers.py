@@ -1,0 +1,222 @@
+"""Real WSGI servers as processes of their own, and a client that shows what they send byte by byte."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import psutil
+
+HERE = Path(__file__).parent
+#: How long a test waits for what should come at once.
+PATIENCE_S = 30.0
+
+
+class Server(NamedTuple):
+    """How to start a server with `wsgi:make()`, on a port that the operating system chooses."""
+
+    name: str
+    command: list[str]
+    #: What it writes once it listens.
+    ready: str
+    #: Paths whose start_response is not heeded: granian neither waits for a generator's nor has a write().
+    deaf_to: tuple[str, ...] = ()
+
+
+def _gunicorn(name: str, *options: str) -> Server:
+    command = ["-m", "gunicorn", "--no-control-socket", "--bind", "127.0.0.1:0", "--workers", "2", *options]
+    return Server(f"gunicorn {name}", [sys.executable, *command, "wsgi:make()"], "Listening at")
+
+
+def _uwsgi(*options: str) -> Server:
+    command = ["--http-socket", "127.0.0.1:0", "--master", "--processes", "2", "--die-on-term", "--need-app"]
+    return Server(
+        " ".join(["uWSGI", *options]),
+        [str(Path(sys.executable).with_name("uwsgi")), *command, *options, "--module", "wsgi:make()"],
+        "spawned uWSGI worker 1",
+    )
+
+
+def _one_process(name: str) -> Server:
+    return Server(name, [sys.executable, str(HERE / "apps" / "serve.py"), name], "listening at")
+
+
+SERVERS = [
+    _gunicorn("sync"),
+    _gunicorn("sync --preload", "--preload"),
+    _gunicorn("sync --max-requests", "--max-requests", "7"),
+    _gunicorn("gthread", "--threads", "4"),
+    _gunicorn("gevent", "--worker-class", "gevent"),
+    _gunicorn("gevent --preload", "--worker-class", "gevent", "--preload"),
+    _uwsgi(),
+    _uwsgi("--lazy-apps"),
+    _uwsgi("--enable-threads"),
+    _uwsgi("--enable-threads", "--lazy-apps"),
+    _uwsgi("--enable-threads", "--py-call-uwsgi-fork-hooks"),
+    _uwsgi("--py-call-uwsgi-fork-hooks"),
+    _uwsgi("--threads", "4"),
+    _one_process("waitress"),
+    _one_process("cheroot"),
+    _one_process("wsgiref"),
+    Server(
+        "granian",
+        [sys.executable, "-m", "granian", "--interface", "wsgi", "--port", "0", "--workers", "2"]
+        + ["--blocking-threads", "4", "--backpressure", "4", "--factory", "wsgi:make"],
+        "Started worker-2",
+        deaf_to=("/stream", "/raise-late", "/write"),
+    ),
+]
+BY_NAME = {server.name: server for server in SERVERS}
+
+
+class Running:
+    """A server that was started, and all processes that it has started. A context manager: leaving kills the lot."""
+
+    def __init__(
+        self, server: Server, config: dict[str, Any] | None, environ: dict[str, str], *options: str
+    ) -> None:
+        self._process = subprocess.Popen(
+            [*server.command, *options],
+            cwd=HERE,
+            env={**os.environ, "PYTHONPATH": str(HERE), "TEST_CONFIG": json.dumps(config), **environ},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,  # one process group, so that all of it can be ended
+        )
+        self._server = server
+        self.output = ""
+        try:
+            self.port = self._listening_port()
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def _listening_port(self) -> int:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self.output += line
+            if self._server.ready in line:
+                break
+        for process in self.processes():
+            for connection in process.net_connections("tcp"):
+                if connection.status == psutil.CONN_LISTEN:
+                    return int(connection.laddr.port)
+        raise AssertionError(f"{self._server.name} does not listen:\n{self.output}")
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def processes(self) -> list[psutil.Process]:
+        parent = psutil.Process(self.pid)
+        return [parent, *parent.children(recursive=True)]
+
+    def stop(self, signal_number: int = signal.SIGTERM) -> str:
+        """Sends a signal, waits until all of it is gone and returns what it wrote."""
+        children = self.processes()[1:]
+        self._process.send_signal(signal_number)
+        self.output += self._process.communicate(timeout=PATIENCE_S)[0]
+        _, alive = psutil.wait_procs(children, timeout=PATIENCE_S)
+        assert not alive, f"{self._server.name} left processes behind: {alive}"
+        return self.output
+
+    def __enter__(self) -> Running:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            os.killpg(self.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self._process.communicate()
+
+
+class Client:
+    """One connection, and the bytes that came back on it."""
+
+    def __init__(self, port: int) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S)
+
+    def send(self, data: bytes) -> None:
+        self._socket.sendall(data)
+
+    def receive_until(self, needle: bytes) -> bytes:
+        received = b""
+        while needle not in received:
+            data = self._socket.recv(65536)
+            assert data, f"the server hung up before {needle!r}: {received!r}"
+            received += data
+        return received
+
+    def receive_at_least(self, size: int) -> None:
+        """Receives so much and keeps none of it."""
+        while size > 0:
+            data = self._socket.recv(1 << 20)
+            assert data, "the server hung up"
+            size -= len(data)
+
+    def receive_all(self) -> bytes:
+        received = bytearray()
+        while data := self._socket.recv(65536):
+            received += data
+        return bytes(received)
+
+    def hang_up(self) -> None:
+        self._socket.close()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+
+def request(method: str, path: str, *, body: bytes = b"", headers: Iterable[str] = (), chunked: bool = False) -> bytes:
+    """A request that ends its connection, as the bytes of HTTP/1.1."""
+    lines = [f"{method} {path} HTTP/1.1", "Host: api.example.com", "Connection: close", *headers]
+    if chunked:
+        lines.append("Transfer-Encoding: chunked")
+        middle = len(body) // 2
+        body = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (body[:middle], body[middle:], b""))
+    elif body:
+        lines.append(f"Content-Length: {len(body)}")
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+def exchange(port: int, data: bytes) -> bytes:
+    """All that the server sends in answer to `data`."""
+    with Client(port) as client:
+        client.send(data)
+        return client.receive_all()
+
+
+class Comparable(NamedTuple):
+    """A response without what differs from one to the next."""
+
+    response: bytes
+    documentation_headers: int
+
+
+def without_ours(response: bytes) -> Comparable:
+    head, separator, body = response.partition(b"\r\n\r\n")
+    head = re.sub(rb"(?mi)^date:[^\n]*\n?", b"", head + b"\r\n")
+    head, count = re.subn(rb"(?mi)^x-documentation-url:[^\n]*\n", b"", head)
+    return Comparable(head + separator + body, count)
+
+
+def wait_until(condition: Callable[[], object], what: str) -> None:
+    """Waits for what other processes do and nothing announces; fails once it has taken too long."""
+    deadline_s = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline_s, what
+        time.sleep(0.01)
