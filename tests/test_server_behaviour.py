@@ -6,7 +6,6 @@ import os
 import re
 import signal
 from collections.abc import Callable
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,8 @@ import pytest
 
 import wsgi
 from readme_metrics import MetricsApiConfig, MetricsMiddleware
-from readme_metrics.commands.collector import HANG, Answer, Collector
-from servers import BY_NAME, PATIENCE_S, Client, Running, Server, exchange, request, wait_until
+from readme_metrics.commands.collector import HANG, Collector
+from servers import BY_NAME, PATIENCE_S, Client, Running, exchange, request, wait_until
 
 ONE_OF_EACH = ["gunicorn sync", "gunicorn gthread", "gunicorn gevent", "uWSGI", "uWSGI --enable-threads"]
 ONE_OF_EACH += ["waitress", "cheroot", "wsgiref", "granian"]
@@ -106,7 +105,9 @@ def test_a_large_upload_costs_the_worker_no_more_than_the_cap(start: Start) -> N
     assert peak_bytes(worker) - before < 4 * 1024 * 1024
 
 
-@pytest.mark.parametrize("name", ["gunicorn sync", "gunicorn gthread", "gunicorn gevent", "uWSGI", "wsgiref", "waitress"])
+@pytest.mark.parametrize(
+    "name", ["gunicorn sync", "gunicorn gthread", "gunicorn gevent", "uWSGI", "wsgiref", "waitress"]
+)
 def test_a_client_that_stalls_holds_nobody(
     start: Start, collector: Collector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
@@ -142,7 +143,13 @@ def test_a_client_that_stalls_holds_nobody(
 )
 @pytest.mark.parametrize("size", [20, 20_000])
 def test_a_rejected_request_is_logged_with_its_body(
-    start: Start, collector: Collector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, options: list[str], size: int
+    start: Start,
+    collector: Collector,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    options: list[str],
+    size: int,
 ) -> None:
     server = start(name, *options)
     headers = ["Content-Type: text/plain"]
