@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find rust -name '*.rs')
 
-.PHONY: demo test dev check lint types rust-test loom python-test format wheel clean
+.PHONY: demo test dev check lint types rust-test loom python-test format wheel manylinux smoke mod-wsgi sdist deny footprint clean
 
 demo: $(VENV)/.installed ## sample API under gunicorn -> redacted logs in a local stand-in server
 	$(BIN)/readme-metrics demo
@@ -42,8 +42,32 @@ format: $(VENV)/.installed
 	$(BIN)/ruff format .
 	cargo fmt
 
-wheel: $(VENV)/.tools ## dist/*.whl
+wheel: $(VENV)/.tools ## dist/*.whl, for this machine's own libc
 	$(BIN)/maturin build --release --locked --out dist
+
+# Zig brings the symbol versions of an old glibc, so that a wheel built here runs on any Linux since 2014 (manylinux2014).
+manylinux: $(VENV)/.tools ## dist/manylinux/*.whl for glibc 2.17, its tag and size checked
+	$(BIN)/pip install --quiet 'ziglang>=0.13'
+	rm -rf dist/manylinux
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/maturin build --release --locked --zig --compatibility manylinux2014 --out dist/manylinux
+	$(BIN)/python .ci/check_wheel.py dist/manylinux/*.whl
+
+smoke: manylinux ## that wheel, installed and run on every CPython >= 3.10 of this machine
+	$(BIN)/python .ci/smoke.py dist/manylinux/*.whl
+
+mod-wsgi: manylinux ## that wheel under Apache (Debian's apache2 and libapache2-mod-wsgi-py3)
+	$(BIN)/python .ci/mod_wsgi.py dist/manylinux/*.whl
+
+sdist: $(VENV)/.tools ## dist/sdist/*.tar.gz, and a wheel built from it as pip would
+	rm -rf dist/sdist
+	$(BIN)/maturin sdist --out dist/sdist
+	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist/sdist dist/sdist/*.tar.gz
+
+deny: ## licences, duplicates and sources of the crates, and known vulnerabilities (needs cargo-deny and a network)
+	cargo deny --locked check
+
+footprint: manylinux ## installed size and import time, beside the published SDK 3.4.0
+	$(BIN)/python benches/footprint.py dist/manylinux/*.whl readme-metrics==3.4.0
 
 clean:
 	rm -rf $(VENV) target dist

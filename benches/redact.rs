@@ -64,12 +64,15 @@ fn text(size: usize) -> String {
     )
 }
 
+/// A name, the rules, and what makes a body of some size.
+type Run<'r> = (&'static str, &'r Rules, fn(usize) -> String);
+
 fn redact(criterion: &mut Criterion) {
     let denylist = DENYLIST.map(str::to_owned);
     let top_level = Rules::new(&denylist, &[], false);
     let nested = Rules::new(&denylist, &[], true);
     let none = Rules::new(&[], &[], false);
-    let runs: [(&str, &Rules, fn(usize) -> String); 5] = [
+    let runs: [Run; 5] = [
         ("records", &top_level, records),
         ("flat", &top_level, flat),
         ("text", &top_level, text),

@@ -9,8 +9,8 @@ pub struct Batch {
     pub json: Vec<u8>,
     /// Entries in the array.
     pub count: usize,
-    /// Entries left out because they are not one whole msgpack value each.
-    pub malformed: usize,
+    /// Numbers of the entries left out because they are not one whole msgpack value each.
+    pub malformed: Vec<usize>,
 }
 
 /// Builds the body. One bad entry costs itself, never its neighbours.
@@ -21,7 +21,7 @@ pub fn build<'a>(entries: impl Iterator<Item = &'a [u8]>, expected_bytes: usize)
         ..Batch::default()
     };
     batch.json.push(b'[');
-    for entry in entries {
+    for (number, entry) in entries.enumerate() {
         let start = batch.json.len();
         if batch.count > 0 {
             batch.json.push(b',');
@@ -30,7 +30,7 @@ pub fn build<'a>(entries: impl Iterator<Item = &'a [u8]>, expected_bytes: usize)
             batch.count += 1;
         } else {
             batch.json.truncate(start);
-            batch.malformed += 1;
+            batch.malformed.push(number);
         }
     }
     batch.json.push(b']');

@@ -1,7 +1,5 @@
 //! What became of every request that should have been logged: `made = sent + queued + dropped`.
 
-use crate::queue::sync::{AtomicU64, Ordering};
-
 /// Why a log was not sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DropReason {
@@ -15,14 +13,16 @@ pub enum DropReason {
     Internal,
     /// The Metrics server refused this entry for good.
     Refused,
-    /// An adopted segment was removed because orphans had reached their bound.
+    /// The segment of a dead process was removed because orphans had reached their bound.
     Orphan,
     /// An entry in shared memory was not whole.
     Corrupt,
+    /// Its process was killed after it had begun to queue the entry and before it had.
+    Killed,
 }
 
 impl DropReason {
-    pub const ALL: [DropReason; 7] = [
+    pub const ALL: [DropReason; 8] = [
         DropReason::Full,
         DropReason::Oversize,
         DropReason::Grouping,
@@ -30,6 +30,7 @@ impl DropReason {
         DropReason::Refused,
         DropReason::Orphan,
         DropReason::Corrupt,
+        DropReason::Killed,
     ];
 
     /// The name that `stats()` shows.
@@ -42,6 +43,7 @@ impl DropReason {
             DropReason::Refused => "refused",
             DropReason::Orphan => "orphan",
             DropReason::Corrupt => "corrupt",
+            DropReason::Killed => "killed",
         }
     }
 
@@ -50,73 +52,96 @@ impl DropReason {
     }
 }
 
-/// Monotonic sums of one process. Relaxed throughout: each is a sum of its own, none publishes other data.
-pub struct Counters {
-    made: AtomicU64,
-    sent: AtomicU64,
-    adopted: AtomicU64,
-    bodies_dropped: AtomicU64,
-    dropped: [AtomicU64; DropReason::ALL.len()],
+/// One of the sums.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counter {
+    /// Requests that should have been logged.
+    Made,
+    /// Entries that the Metrics server has confirmed.
+    Sent,
+    /// Entries queued without their bodies, since they did not fit with them. Part of no balance.
+    BodiesDropped,
+    Dropped(DropReason),
 }
 
-impl Default for Counters {
-    fn default() -> Counters {
-        let zero = || AtomicU64::new(0);
-        Counters {
-            made: zero(),
-            sent: zero(),
-            adopted: zero(),
-            bodies_dropped: zero(),
-            dropped: std::array::from_fn(|_| zero()),
+/// How many sums there are.
+pub const COUNTERS: usize = 3 + DropReason::ALL.len();
+
+impl Counter {
+    pub fn all() -> impl Iterator<Item = Counter> {
+        [Counter::Made, Counter::Sent, Counter::BodiesDropped]
+            .into_iter()
+            .chain(DropReason::ALL.map(Counter::Dropped))
+    }
+
+    /// From 0 up to [`COUNTERS`].
+    pub fn index(self) -> usize {
+        match self {
+            Counter::Made => 0,
+            Counter::Sent => 1,
+            Counter::BodiesDropped => 2,
+            Counter::Dropped(reason) => 3 + reason as usize,
         }
     }
 }
 
-impl Counters {
-    pub fn add_made(&self) {
-        self.made.fetch_add(1, Ordering::Relaxed);
+/// A set of the sums: of a segment, a process, or a host.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts([u64; COUNTERS]);
+
+impl Counts {
+    pub fn get(&self, counter: Counter) -> u64 {
+        self.0[counter.index()]
     }
 
-    pub fn add_sent(&self, count: u64) {
-        self.sent.fetch_add(count, Ordering::Relaxed);
+    /// Saturating, as all sums here are: what a file says must not turn a sum over.
+    pub fn add(&mut self, counter: Counter, count: u64) {
+        let sum = &mut self.0[counter.index()];
+        *sum = sum.saturating_add(count);
     }
 
-    /// Entries taken over from dead processes; those processes made them.
-    pub fn add_adopted(&self, count: u64) {
-        self.adopted.fetch_add(count, Ordering::Relaxed);
-    }
-
-    pub fn add_bodies_dropped(&self) {
-        self.bodies_dropped.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub fn add_dropped(&self, reason: DropReason, count: u64) {
-        if let Some(counter) = self.dropped.get(reason as usize) {
-            counter.fetch_add(count, Ordering::Relaxed);
+    pub fn add_all(&mut self, other: &Counts) {
+        for counter in Counter::all() {
+            self.add(counter, other.get(counter));
         }
     }
 
-    pub fn made(&self) -> u64 {
-        self.made.load(Ordering::Relaxed)
+    pub fn set(&mut self, counter: Counter, count: u64) {
+        self.0[counter.index()] = count;
     }
 
-    pub fn sent(&self) -> u64 {
-        self.sent.load(Ordering::Relaxed)
+    pub fn is_zero(&self) -> bool {
+        self.0 == [0; COUNTERS]
     }
 
-    pub fn adopted(&self) -> u64 {
-        self.adopted.load(Ordering::Relaxed)
+    pub fn dropped(&self) -> u64 {
+        DropReason::ALL.iter().fold(0, |sum, &reason| {
+            sum.saturating_add(self.get(Counter::Dropped(reason)))
+        })
     }
 
-    pub fn bodies_dropped(&self) -> u64 {
-        self.bodies_dropped.load(Ordering::Relaxed)
-    }
-
-    pub fn dropped(&self) -> impl Iterator<Item = (DropReason, u64)> + '_ {
-        DropReason::ALL.into_iter().zip(
-            self.dropped
-                .iter()
-                .map(|counter| counter.load(Ordering::Relaxed)),
-        )
+    /// Makes the sums of a dead process's segment agree with the `queued` entries that were found in it.
+    ///
+    /// A process counts in this order: made, then the entry is queued; sent or dropped, then the entry is released. So one
+    /// that was killed in between has either made one that was never queued: it is dropped for `reason`. Or it has counted
+    /// as sent what is queued still: that will be counted when it is sent again.
+    /// Returns how many were dropped now.
+    pub fn balance(&mut self, queued: u64, reason: DropReason) -> u64 {
+        let accounted = |counts: &Counts| {
+            counts
+                .get(Counter::Sent)
+                .saturating_add(counts.dropped())
+                .saturating_add(queued)
+        };
+        let made = self.get(Counter::Made);
+        let excess = accounted(self).saturating_sub(made);
+        let sent = self.get(Counter::Sent);
+        self.set(Counter::Sent, sent - excess.min(sent));
+        // Still too many: they were counted as refused. Which ones cannot be told, so they count as made again.
+        let made = made.max(accounted(self));
+        self.set(Counter::Made, made);
+        let lost = made - accounted(self);
+        self.add(Counter::Dropped(reason), lost);
+        lost
     }
 }

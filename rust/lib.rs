@@ -11,7 +11,7 @@
 //! msgpack   the handful of wire types an entry is made of
 //! queue     shared-memory segments: push, peek, release, adopt
 //! batch     entries -> one JSON array
-//! counters  what became of every request
+//! counters  what became of every request; kept beside the entries, in the queue
 //! ```
 
 pub mod batch;

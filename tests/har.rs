@@ -1,5 +1,7 @@
 //! One exchange becomes one log object, read back by a decoder that is not ours.
 
+#![allow(clippy::unwrap_used)] // a helper of the tests may fail like the tests themselves
+
 use readme_metrics_core::batch;
 use readme_metrics_core::exchange::{Captured, Exchange, Group, Request, Response, native_bytes};
 use readme_metrics_core::har::{Bodies, Encoder};

@@ -38,7 +38,9 @@ impl Model {
 
 fn entry(number: usize) -> Vec<u8> {
     let bytes = (number * 7) % 45;
-    (0..bytes).map(|at| (number * 13 + at + 1) as u8).collect()
+    (0..bytes)
+        .map(|at| u8::try_from((number * 13 + at + 1) % 256).unwrap())
+        .collect()
 }
 
 fn found(consumer: &Consumer<Words>) -> Vec<(Vec<u8>, u64)> {
@@ -56,7 +58,7 @@ fn found(consumer: &Consumer<Words>) -> Vec<(Vec<u8>, u64)> {
 fn work(memory: &Words, model: &RefCell<Model>) {
     let (mut producer, mut consumer) = ring(memory.clone());
     let mut number = 0;
-    for group in [1, 3, 2, 5, 4, 1, 2, 7, 3] {
+    for group in [1, 3, 2, 5, 4, 1, 2, 7, 3, 1, 1, 9, 2] {
         loop {
             let entry = entry(number);
             model.borrow_mut().pushing = Some(entry.clone());
@@ -86,15 +88,24 @@ fn deliver(consumer: &mut Consumer<Words>, model: &RefCell<Model>, group: usize)
 
 #[test]
 fn a_death_before_any_store_loses_nothing_accepted_and_tears_nothing() {
-    let memory = Words::new(168);
+    let (mut stores, mut points) = (0, 0);
+    for capacity in (56..600).step_by(8) {
+        let (more_stores, more_points) = die_everywhere(capacity);
+        stores += more_stores;
+        points += more_points;
+    }
+    println!("{stores} stores, {points} crash points");
+}
+
+fn die_everywhere(capacity: usize) -> (u64, u64) {
+    let memory = Words::new(capacity);
     let model = RefCell::new(Model::default());
     memory.run(u64::MAX, || work(&memory, &model)).unwrap();
     let stores = memory.stores_made();
-    assert!(stores > 100);
 
     let mut points = 0;
     for death in 0..stores {
-        let memory = Words::new(168);
+        let memory = Words::new(capacity);
         let model = RefCell::new(Model::default());
         assert!(memory.run(death, || work(&memory, &model)).is_none());
         points += 1;
@@ -135,5 +146,5 @@ fn a_death_before_any_store_loses_nothing_accepted_and_tears_nothing() {
             points += 1;
         }
     }
-    println!("{stores} stores, {points} crash points");
+    (stores, points)
 }

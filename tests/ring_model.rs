@@ -32,7 +32,7 @@ fn steps(largest: usize) -> impl Strategy<Value = Vec<Step>> {
 
 fn entry(number: usize, bytes: usize) -> Vec<u8> {
     (0..bytes)
-        .map(|at| ((number * 31 + at) % 251) as u8)
+        .map(|at| u8::try_from((number * 31 + at) % 251).unwrap())
         .collect()
 }
 
@@ -79,7 +79,7 @@ proptest! {
                 }
                 Step::Reopen => consumer = Consumer::attach(memory.clone()),
             }
-            prop_assert_eq!(&waiting(&consumer).0, &model);
+            prop_assert_eq!(&model, &waiting(&consumer).0);
         }
     }
 

@@ -81,6 +81,7 @@ def test_old_import_paths() -> None:
         ("queue_dir", 3), ("queue_bytes", 10), ("queue_bytes", "1M"),
         ("max_body_bytes", -1), ("max_body_bytes", 2**40),
         ("capture_unread_body", None), ("trust_forwarded", "1"), ("ignore_paths", "/health"), ("redact_nested", 1),
+        ("compress", "gzip"), ("dry_run", 1),
     ],
 )  # fmt: skip
 def test_a_wrong_value_is_refused_by_name(name: str, value: Any) -> None:

@@ -4,9 +4,21 @@ Every function here may raise `InternalError`, which is a bug of ours; the calle
 """
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, final
 
-__all__ = ["Batch", "Encoder", "InternalError", "Queue", "__version__", "mask", "new_log_id"]
+__all__ = [
+    "Batch",
+    "Encoder",
+    "InternalError",
+    "Queue",
+    "__version__",
+    "entries",
+    "mask",
+    "new_log_id",
+    "seal",
+    "survey",
+]
 
 __version__: str
 
@@ -18,6 +30,26 @@ def new_log_id() -> str:
 
 def mask(value: str) -> str:
     """`sha512-<base64 digest>?<last four characters>`; no tail for a value of four characters or fewer."""
+
+def seal() -> None:
+    """Lets no thread work without the GIL any more; for the end of the exit handlers.
+
+    A daemon thread that comes back for the GIL of an interpreter that is going would take the process down.
+    """
+
+def survey(directory: str | Path) -> dict[str, Any]:
+    """What an app's directory holds of other processes: the sums, `segments`, and what is known of the server.
+
+    Raises:
+        OSError: The directory must not be used; the message says why.
+    """
+
+def entries(directory: str | Path, name: str, position: int) -> tuple[int, list[bytes]] | None:
+    """Copies the entries of another process's segment from `position` on (0: the oldest that waits), without consuming.
+
+    Returns:
+        The position to go on from and the entries, as msgpack; None where the segment is gone.
+    """
 
 @final
 class Encoder:
@@ -76,9 +108,33 @@ class Queue:
     def close(self) -> None:
         """Removes what is drained and drops the leases; the rest is left to a sibling or the next start."""
 
-    def stats(self) -> dict[str, Any]:
-        """This process's counters, by name."""
+    def claim(self, turn_s: float) -> float:
+        """Seconds until a POST may be made. At 0 the caller may make one now.
 
+        While the server fails, no other process of the host may make one for `turn_s` seconds.
+        """
+
+    def pause_s(self) -> float:
+        """Seconds until `claim` is worth a try."""
+
+    def succeeded(self) -> None:
+        """Notes that the server has taken a batch."""
+
+    def failed(self, delay_s: float, error: str) -> None:
+        """Notes that it has not, and that no process of the host is to try again for `delay_s` seconds."""
+
+    def stats(self) -> dict[str, Any]:
+        """This process's counters: `made = sent + queued + sum(dropped)`; `adopted`: what it did for dead processes."""
+
+    def host(self, siblings: list[Queue]) -> dict[str, Any]:
+        """The same sums of all processes, dead or alive, that met in this queue's directory, and the server's state.
+
+        Args:
+            siblings: Other queues of this process in the same directory.
+        """
+
+    @property
+    def failures(self) -> int: ...
     @property
     def waiting(self) -> int: ...
     @property

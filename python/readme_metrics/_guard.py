@@ -25,12 +25,19 @@ class Reporter:
     def error(self, cause: str, message: str, *args: object) -> None:
         self._report("error", cause, message, args)
 
+    def loss(self, message: str, *args: object) -> None:
+        """What `Losses` has found, which keeps the window itself."""
+        self._log("warning", message, args)
+
     def _report(self, level: str, cause: str, message: str, args: tuple[object, ...]) -> None:
         now = time.monotonic()
         if now < self._muted_until.get(cause, 0.0):
             return
         # Muted before the call: a log handler that sends a request through the app must not end up here again.
         self._muted_until[cause] = now + WINDOW_S
+        self._log(level, message, args)
+
+    def _log(self, level: str, message: str, args: tuple[object, ...]) -> None:
         try:
             getattr(self._config.LOGGER, level)(message, *args)
         except Exception:  # noqa: S110 - a broken LOGGER is the one thing that cannot be logged

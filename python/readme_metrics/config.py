@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
 from collections.abc import Callable, Iterable
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 GroupingFunction = Callable[[Any], "dict[str, Any] | None"]
 
@@ -15,6 +18,10 @@ LOGGER = logging.getLogger("readme_metrics")
 LOGGER.addHandler(logging.NullHandler())
 
 MIB = 1024 * 1024
+
+#: How an environment variable says no, or yes.
+_NO = ("", "0", "false", "no", "off")
+_YES = ("1", "true", "yes", "on")
 
 
 class MetricsApiConfig:
@@ -37,7 +44,7 @@ class MetricsApiConfig:
         whitelist: The old name of `allowlist`.
         allowed_http_hosts: Log only requests whose `Host` is one of these, without regard to case; an entry without a
             port matches any port. Default None: all.
-        timeout: Seconds that one call to ReadMe may take. Default 3.
+        timeout: Seconds that one call to ReadMe may take, from the first byte to the last. Default 3.
         flush_interval: Seconds after which logs are sent although fewer than `buffer_length` wait. Default 5.0.
         shutdown_timeout: Seconds that the exit of a process may take for a last delivery. Default 2.0.
         queue_dir: Where the queue's files live. None picks the first that works of `README_METRICS_QUEUE_DIR`,
@@ -48,6 +55,9 @@ class MetricsApiConfig:
         trust_forwarded: Believe `X-Forwarded-Proto`, `-Host` and `-For`. Default False.
         ignore_paths: Paths that are not logged: exact, or a prefix with a trailing `*`. Default None.
         redact_nested: Apply the lists at every depth of JSON, with dotted paths and `*` in entries. Default False.
+        compress: Send the logs gzipped. Default False.
+        dry_run: Send nothing; write what would be sent to `LOGGER` (True) or, as lines of JSON, to a file (its path).
+            The environment variable `README_METRICS_DRY_RUN` (`1` or a path) says so too. Default False.
 
     Raises:
         TypeError: An argument has the wrong type; the message names it.
@@ -83,6 +93,8 @@ class MetricsApiConfig:
         trust_forwarded: bool = False,
         ignore_paths: Iterable[str] | None = None,
         redact_nested: bool = False,
+        compress: bool = False,
+        dry_run: bool | str | Path = False,
     ) -> None:
         self.README_API_KEY = _text("api_key", api_key)
         self.GROUPING_FUNCTION = _function("grouping_function", grouping_function)
@@ -104,6 +116,10 @@ class MetricsApiConfig:
         self.trust_forwarded = _flag("trust_forwarded", trust_forwarded)
         self.ignore_paths = _names("ignore_paths", ignore_paths)
         self.redact_nested = _flag("redact_nested", redact_nested)
+        self.compress = _flag("compress", compress)
+        self.dry_run = _dry_run("dry_run", dry_run) or _dry_run("README_METRICS_DRY_RUN", _environment_dry_run())
+        #: `README_METRICS_DISABLED=1` at construction: requests go straight to the app.
+        self.is_disabled = os.environ.get("README_METRICS_DISABLED", "").lower() not in _NO
         self.LOGGER: logging.Logger = LOGGER
 
 
@@ -166,9 +182,20 @@ def _names(name: str, value: object) -> list[str]:
 def _directory(name: str, value: object) -> Path | None:
     if value is None:
         return None
+    from pathlib import Path  # here alone: it takes a fifth of the whole import
+
     if not isinstance(value, (str, Path)):
-        raise _refuse(name, value, "a directory's path")
+        raise _refuse(name, value, "a path")
     return Path(value)
+
+
+def _dry_run(name: str, value: object) -> bool | Path:
+    return value if isinstance(value, bool) else _directory(name, value) or False
+
+
+def _environment_dry_run() -> bool | str:
+    value = os.environ.get("README_METRICS_DRY_RUN", "")
+    return value if value.lower() not in (*_NO, *_YES) else value.lower() in _YES
 
 
 def _function(name: str, value: object) -> GroupingFunction:

@@ -12,76 +12,101 @@ from readme_metrics.transport import Verdict
 if TYPE_CHECKING:
     from readme_metrics import _core
     from readme_metrics._guard import Reporter
-    from readme_metrics.transport import Result, Transport
+    from readme_metrics.transport import Result, Sender
 
 #: Bounds of one POST. A single entry may exceed the second.
 MAX_BATCH_ENTRIES = 1000
 MAX_BATCH_BYTES = 1024 * 1024
+#: Refused POSTs: enough at once to find the bad entries of a few batches, in the long run a trickle.
+REFUSALS_BURST = 50
+REFUSALS_PER_S = 5.0
+#: Added to a POST's timeout: how long the other processes leave the server to the one that probes it.
+TURN_MARGIN_S = 1.0
 
 
 class Delivery:
     """One sender at a time: its caller holds the lock."""
 
-    def __init__(self, queue: _core.Queue, transport: Transport, reporter: Reporter) -> None:
+    def __init__(self, queue: _core.Queue, sender: Sender, reporter: Reporter, timeout_s: float) -> None:
         self._queue = queue
-        self._transport = transport
+        self._sender = sender
         self._reporter = reporter
-        # Halved while the server refuses a batch, so that one bad or large entry is found and alone is lost.
+        self._turn_s = timeout_s + TURN_MARGIN_S
+        # Halved while the server refuses a batch, so that one bad entry is found and alone is lost; grows again.
         self._max_entries = MAX_BATCH_ENTRIES
-        self._failures = 0
-        self._resume_at_s = 0.0
+        # Halved when the server finds a batch too large. It will not change its mind: never grows.
+        self._max_bytes = MAX_BATCH_BYTES
+        self._refusals = backoff.Budget(REFUSALS_BURST, REFUSALS_PER_S)
+        self._is_failing = False
+        #: POSTs of this process that have to be repeated.
+        self.retries = 0
 
     def pause_s(self) -> float:
-        """Seconds until the next try may be made; 0 where it may be made now."""
-        return max(self._resume_at_s - time.monotonic(), 0.0)
+        """Seconds until the next try may be made; 0 where it may be made now. All processes of the host share it."""
+        return self._queue.pause_s()
 
-    def post_next(self, timeout_s: float | None = None) -> bool:
+    def post_next(self, timeout_s: float | None = None, *, is_last: bool = False) -> bool:
         """Posts the next batch.
 
         Args:
             timeout_s: Seconds it may take, if less than the config's `timeout`.
+            is_last: Before an exit: a pause does not hold it up.
 
         Returns:
             Whether to go on: False where nothing waits, or where the server has to be left alone for a while.
         """
-        batch = self._queue.peek(self._max_entries, MAX_BATCH_BYTES)
+        batch = self._queue.peek(self._max_entries, self._max_bytes)
         if batch is None:
             return False
-        if batch.malformed:
-            self._reporter.error("corrupt", "%d damaged log(s) in shared memory dropped", batch.malformed)
         if batch.count == 0:
             self._queue.release(batch, False)
             return True
-        result = self._transport.post(batch.json, timeout_s)
+        if self._queue.claim(self._turn_s) > 0 and not is_last:
+            return False
+        result = self._sender.post(batch.json, timeout_s)
         if result.verdict is Verdict.SENT:
             self._queue.release(batch, True)
-            self._failures = 0
+            self._queue.succeeded()
             self._max_entries = min(self._max_entries * 2, MAX_BATCH_ENTRIES)
+            if self._is_failing:
+                self._is_failing = False
+                self._reporter.warning("recovered", "%s takes logs again", self._sender.server)
             return True
-        if result.verdict is Verdict.REFUSED:
-            if batch.count > 1:
-                self._max_entries = batch.count // 2
-            else:
-                self._queue.release(batch, False)
-                self._reporter.error("refused", "The Metrics server refused a log (%s); it is dropped", result.reason)
+        if result.verdict in (Verdict.REFUSED, Verdict.TOO_LARGE):
+            return self._refused(batch, result)
+        self._pause(result)
+        return False
+
+    def _refused(self, batch: _core.Batch, result: Result) -> bool:
+        if batch.count == 1:
+            self._queue.release(batch, False)
+        elif result.verdict is Verdict.TOO_LARGE:
+            self._max_bytes = min(self._max_bytes, len(batch.json)) // 2
+        else:
+            self._max_entries = batch.count // 2
+        if self._refusals.spend(time.monotonic()):
+            self._queue.failed(0.0, result.reason)
             return True
         self._pause(result)
         return False
 
     def _pause(self, result: Result) -> None:
-        self._failures += 1
+        self.retries += 1
+        self._is_failing = True
         if result.verdict is Verdict.DENIED:
             delay_s = backoff.DENIED_S
             self._reporter.error(
                 "denied",
-                "%s answered %s: check the API key and README_METRICS_SERVER. Logs are kept while there is room",
-                self._transport.server,
+                "%s answered %s: %s. Logs are kept while there is room",
+                self._sender.server,
                 result.reason,
+                result.hint,
             )
         else:
             # Not for secrets: this only spreads the retries of many processes.
-            delay_s = backoff.delay_s(self._failures, result.retry_after_s, random.random())  # noqa: S311
+            jitter = random.random()  # noqa: S311
+            delay_s = backoff.delay_s(self._queue.failures + 1, result.retry_after_s, jitter)
             self._reporter.warning(
-                "retry", "Could not send logs to %s (%s); will retry", self._transport.server, result.reason
+                "retry", "Could not send logs to %s (%s); will retry", self._sender.server, result.reason
             )
-        self._resume_at_s = time.monotonic() + delay_s
+        self._queue.failed(delay_s, result.reason)

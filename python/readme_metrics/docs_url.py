@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from readme_metrics.config import MetricsApiConfig
-    from readme_metrics.transport import Transport
+    from readme_metrics.transport import Sender
 
 #: A failed question is asked again after this long.
 RETRY_S = 60.0
@@ -20,7 +20,7 @@ class DocsUrl:
         self.base_url: str | None = config.BASE_LOG_URL.rstrip("/") if config.BASE_LOG_URL else None
         self._ask_again_at_s = 0.0
 
-    def refresh(self, transport: Transport) -> None:
+    def refresh(self, transport: Sender) -> None:
         now = time.monotonic()
         if self.base_url is None and now >= self._ask_again_at_s:
             self._ask_again_at_s = now + RETRY_S

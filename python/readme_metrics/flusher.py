@@ -8,11 +8,15 @@ import time
 from typing import TYPE_CHECKING
 
 from readme_metrics import _core, host, place
-from readme_metrics.delivery import Delivery
+from readme_metrics.delivery import MAX_BATCH_BYTES, Delivery
 from readme_metrics.docs_url import DocsUrl
-from readme_metrics.transport import Transport
+from readme_metrics.dry_run import DryRun
+from readme_metrics.losses import Losses
+from readme_metrics.transport import Sender, Transport
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from readme_metrics._guard import Reporter
     from readme_metrics.config import MetricsApiConfig
 
@@ -27,19 +31,24 @@ class Flusher:
 
     def __init__(self, config: MetricsApiConfig, reporter: Reporter) -> None:
         self.pid = os.getpid()
+        #: The recorders that use it; the last one to leave stops it.
+        self.users = 0
         self._config = config
         self._reporter = reporter
-        self._transport = Transport(config)
-        name = place.name(config.README_API_KEY, self._transport.server)
+        self._sender: Sender = DryRun(config) if config.dry_run else Transport(config)
+        name = place.name(config.README_API_KEY, self._sender.server)
         self.queue = _core.Queue(place.directories(config), name, config.queue_bytes)
         if self.queue.directory is None:
             reasons = "; ".join(self.queue.refusals)
             reporter.warning("private", "Logs of killed workers cannot be rescued: no shared directory (%s)", reasons)
         self.docs_url = DocsUrl(config)
-        self._delivery = Delivery(self.queue, self._transport, reporter)
+        self._delivery = Delivery(self.queue, self._sender, reporter, config.METRICS_API_TIMEOUT)
+        self._losses = Losses(reporter)
         self._buffer_length = config.BUFFER_LENGTH
         self._waiting_since_s = 0.0
-        self._adopt_at_s = 0.0
+        self._look_at_s = 0.0
+        # A batch is on the way and could not be delivered: it waits for the end of the pause, and for nothing else.
+        self._is_behind = False
         # One sender at a time: the thread, a request in synchronous mode, or whoever calls flush().
         self._sending = threading.Lock()
         # A bare lock as a wake-up call, free when somebody has called: releasing it takes no other lock, so neither a
@@ -47,7 +56,8 @@ class Flusher:
         self._wake = threading.Lock()
         self._wake.acquire()
         self._wants_wake = False
-        self._is_stopping = False
+        self.is_stopping = False
+        self.shutdown_timeout_s = config.shutdown_timeout
         self._deadline_s = 0.0
         self._thread = self._start() if config.IS_BACKGROUND_MODE else None
 
@@ -64,27 +74,31 @@ class Flusher:
             return None
         return thread
 
+    @property
+    def has_thread(self) -> bool:
+        return self._thread is not None
+
     def recorded(self, waiting: int) -> None:
         """After each push, on the request's thread.
 
         Args:
             waiting: Entries in this process's queue; 0 where the new one was dropped.
         """
-        if waiting == 0:
-            self._reporter.warning(
-                "full", "The queue is full or a log too large for it: logs are dropped (see stats())"
-            )
-        elif waiting == 1:
+        if waiting == 1:
             self._waiting_since_s = time.monotonic()
         if self._thread is None:
-            if waiting >= self._buffer_length or self._is_overdue(waiting):
+            if waiting == 0 or self._is_due(waiting):
                 self._send_inline()
         elif waiting >= self._buffer_length and self._wants_wake:
             self._wants_wake = False
             self._call()
 
-    def _is_overdue(self, waiting: int) -> bool:
-        return waiting > 0 and time.monotonic() >= self._waiting_since_s + self._config.flush_interval
+    def _is_due(self, waiting: int) -> bool:
+        return (
+            waiting >= self._buffer_length
+            or self._is_behind
+            or (waiting > 0 and time.monotonic() >= self._waiting_since_s + self._config.flush_interval)
+        )
 
     def _call(self) -> None:
         try:
@@ -93,12 +107,11 @@ class Flusher:
             pass
 
     def _run(self) -> None:
-        while not self._is_stopping:
-            self._wait()
-            if self._is_stopping:
-                break
+        while not self.is_stopping:
             try:
-                self._tick()
+                self._wait()
+                if not self.is_stopping:
+                    self._tick()
             except Exception as error:
                 self._reporter.error("flusher", "The flusher failed and goes on: %s", type(error).__name__)
         self._finish()
@@ -114,31 +127,45 @@ class Flusher:
         self._wants_wake = False
 
     def _tick(self) -> None:
-        self.docs_url.refresh(self._transport)
-        now_s = time.monotonic()
-        adopted = 0
-        if now_s >= self._adopt_at_s:
-            self._adopt_at_s = now_s + TICK_S
-            adopted = self.queue.adopt()
-        waiting = self.queue.waiting
-        if self._delivery.pause_s() or not (adopted or waiting >= self._buffer_length or self._is_overdue(waiting)):
+        self.docs_url.refresh(self._sender)
+        adopted = self._look_round()
+        if self._delivery.pause_s() or not (adopted or self._is_due(self.queue.waiting)):
             return
         with self._sending:
-            while self._delivery.post_next() and not self._is_stopping:
-                if self.queue.waiting < self._buffer_length:
+            while self._delivery.post_next() and not self.is_stopping:
+                if not adopted and self.queue.waiting < self._buffer_length:
                     break
-                self._wake.acquire(timeout=LINGER_S)
-        self._waiting_since_s = time.monotonic()
+                if self.queue.waiting_bytes < MAX_BATCH_BYTES:
+                    self._wake.acquire(timeout=LINGER_S)
+            self._waiting_since_s = time.monotonic()
+            self._is_behind = self.queue.waiting > 0 and self._delivery.pause_s() > 0
+
+    def _look_round(self) -> int:
+        """Once a tick: the logs of dead processes, and whether any were lost. Returns how many were found."""
+        now_s = time.monotonic()
+        if now_s < self._look_at_s:
+            return 0
+        self._look_at_s = now_s + TICK_S
+        adopted = self.queue.adopt()
+        self._update_losses()
+        return adopted
+
+    def _update_losses(self) -> None:
+        stats = self.queue.stats()
+        dropped, others = stats["dropped"], stats["adopted"]["dropped"]
+        self._losses.update({reason: count + others[reason] for reason, count in dropped.items()})
 
     def _send_inline(self) -> None:
         """On the request's thread: one batch. A thread that is sending already takes ours as well."""
         if self._sending.acquire(blocking=False):
             try:
-                self.docs_url.refresh(self._transport)
-                self.queue.adopt()
+                self.docs_url.refresh(self._sender)
+                self._look_round()
                 if not self._delivery.pause_s():
                     self._delivery.post_next()
                 self._waiting_since_s = time.monotonic()
+            except Exception as error:  # the request is logged: its sending is another matter
+                self._reporter.error("flusher", "Sending failed and will be repeated: %s", type(error).__name__)
             finally:
                 self._sending.release()
 
@@ -147,29 +174,53 @@ class Flusher:
         if not self._sending.acquire(timeout=max(deadline_s - time.monotonic(), 0.0)):
             return
         try:
-            while (left_s := deadline_s - time.monotonic()) > 0 and self._delivery.post_next(left_s):
+            while (left_s := deadline_s - time.monotonic()) > 0 and self._delivery.post_next(left_s, is_last=True):
                 pass
         finally:
             self._sending.release()
 
     def flush(self, timeout_s: float) -> int:
         """Sends what waits. Returns how many entries are left after at most `timeout_s` seconds."""
-        self._drain(time.monotonic() + timeout_s)
+        try:
+            self._drain(time.monotonic() + timeout_s)
+        except Exception as error:
+            self._reporter.error("flusher", "Sending failed and will be repeated: %s", type(error).__name__)
         return self.queue.waiting
 
-    def stop(self, wait_s: float) -> None:
-        """Ends the thread with a last delivery, and waits for it up to `wait_s` seconds."""
-        if self.pid != os.getpid() or self._is_stopping:
-            return
-        self._deadline_s = time.monotonic() + (wait_s or self._config.shutdown_timeout)
-        self._is_stopping = True
-        self._call()
-        if self._thread is None:
-            self._finish()
-        else:
-            self._thread.join(wait_s)
+    def stats(self, others: Sequence[Flusher]) -> dict[str, object]:
+        """The sums of this process and of the host; `others` are the other flushers of this process."""
+        from pathlib import Path  # not at import, which it would double
+
+        siblings = [other.queue for other in others if other is not self and other.pid == self.pid]
+        siblings = [queue for queue in siblings if queue.directory == self.queue.directory is not None]
+        return {
+            "pid": self.pid,
+            **self.queue.stats(),
+            "retries": self._delivery.retries,
+            "directory": None if self.queue.directory is None else Path(self.queue.directory),
+            "host": self.queue.host(siblings),
+        }
+
+    def stop(self, deadline_s: float) -> None:
+        """Asks the thread for a last delivery until `deadline_s` (monotonic), and does not wait for it: see `join`."""
+        if self.pid == os.getpid() and not self.is_stopping:
+            self._deadline_s = deadline_s
+            self.is_stopping = True
+            self._call()
+            if self._thread is None:
+                self._finish()
+
+    def join(self) -> None:
+        """Waits for the end of the thread until the deadline."""
+        if self.pid == os.getpid() and self._thread is not None:
+            self._thread.join(max(self._deadline_s - time.monotonic(), 0.0))
 
     def _finish(self) -> None:
-        self._drain(self._deadline_s)
-        self._transport.close()
-        self.queue.close()
+        try:
+            self._drain(self._deadline_s)
+            self._sender.close()
+            self.queue.close()
+            self._update_losses()
+            self._losses.close()
+        except Exception as error:
+            self._reporter.error("flusher", "The flusher failed at its end: %s", type(error).__name__)

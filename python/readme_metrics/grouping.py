@@ -6,7 +6,7 @@ import functools
 import io
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from readme_metrics.late import LOADING
+from readme_metrics.late import loading
 
 if TYPE_CHECKING:
     from werkzeug import Request
@@ -66,7 +66,7 @@ def identify(
 
 @functools.cache
 def _request_type() -> type[Request]:
-    with LOADING:  # not at import: Werkzeug is the heavier half of this package's import time
+    with loading():  # not at import: Werkzeug is the heavier half of this package's import time
         from werkzeug import Request
     return Request
 

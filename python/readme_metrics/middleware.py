@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from readme_metrics.config import MetricsApiConfig
-from readme_metrics.recorder import Recorder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,6 +30,9 @@ class MetricsMiddleware:
             raise TypeError(f"wsgi_app_reference takes a WSGI app, got {type(wsgi_app_reference).__name__}")
         if not isinstance(config, MetricsApiConfig):
             raise TypeError(f"config takes a MetricsApiConfig, got {type(config).__name__}")
+        # Not at import, which stays cheap for those who only import; nor at the first request, which would pay for it.
+        from readme_metrics.recorder import Recorder
+
         self.app = wsgi_app_reference
         self.config = config
         self._recorder = Recorder(config)
@@ -59,9 +61,12 @@ class MetricsMiddleware:
         return self._recorder.flush(timeout)
 
     def stats(self) -> dict[str, object]:
-        """What became of this process's requests: `made = sent + queued + sum(dropped)`, and some state.
+        """What became of this process's requests: `made = sent + queued + sum(dropped)`, and the same for the host.
 
         Returns:
-            `made`, `adopted`, `sent`, `queued`, `bodies_dropped`, `dropped` by reason, `directory` of the queue.
+            `made`, `sent`, `queued`, `dropped` by reason, `bodies_dropped`, `retries`, `pid`, `directory` of the queue;
+            `adopted`: what this process did with the logs of dead ones, which those have made; `host`: the sums of all
+            processes that ever met in the directory, with `last_success`, `last_error`, `last_error_at` and
+            `pause_until` (seconds since 1970), None before this process has logged anything.
         """
         return self._recorder.stats()

@@ -12,9 +12,14 @@ if TYPE_CHECKING:
 
 def directories(config: MetricsApiConfig) -> list[str]:
     """The rungs, best first. The core takes the first that is safe and has room, and private memory where none is."""
+    return rungs(config.queue_dir)
+
+
+def rungs(queue_dir: str | os.PathLike[str] | None) -> list[str]:
+    """The same, of any process of this user that has `queue_dir` in its configuration."""
     environ = os.environ
     rungs = [
-        str(config.queue_dir) if config.queue_dir else None,
+        os.fspath(queue_dir) if queue_dir else None,
         environ.get("README_METRICS_QUEUE_DIR"),
         environ.get("XDG_RUNTIME_DIR"),
         "/dev/shm",
@@ -28,6 +33,10 @@ def name(api_key: str, server: str) -> str:
 
     The hash keeps the key itself out of the file system, and tenants with different keys apart.
     """
-    digest = hashlib.sha256(f"{api_key}\0{server}".encode()).hexdigest()[:16]
+    return prefix() + hashlib.sha256(f"{api_key}\0{server}".encode()).hexdigest()[:16]
+
+
+def prefix() -> str:
+    """How the names of this user's app directories begin."""
     uid = os.geteuid() if hasattr(os, "geteuid") else 0
-    return f"readme-metrics-{uid}-{digest}"
+    return f"readme-metrics-{uid}-"

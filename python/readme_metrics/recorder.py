@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import atexit
 import os
 import platform
-import threading
-import weakref
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from readme_metrics import _core
+from readme_metrics import _core, flushers
 from readme_metrics._guard import Reporter
 from readme_metrics.arrived import arrived_bytes
 from readme_metrics.exchange import Exchange
-from readme_metrics.flusher import Flusher
 from readme_metrics.grouping import UnusableGroup, identify
+from readme_metrics.losses import CAUSES
 
 if TYPE_CHECKING:
     from readme_metrics.config import MetricsApiConfig
+    from readme_metrics.flusher import Flusher
     from readme_metrics.wsgi_types import Environ, Headers, StartResponse
 
 #: More than an exabyte is nonsense, and would not fit the core's 64 bits.
@@ -46,8 +43,6 @@ class Recorder:
             platform=f"{platform.machine()}-{platform.system().lower()}{platform.release()}/{platform.python_version()}",
         )
         self._flusher: Flusher | None = None
-        self._start_locks: dict[int, threading.Lock] = {}
-        _recorders.add(self)
 
     def begin(self, environ: Environ, start_response: StartResponse) -> Exchange | None:
         """Starts to watch a request; None where it is not to be logged."""
@@ -60,7 +55,7 @@ class Recorder:
             return None
 
     def _is_logged(self, environ: Environ) -> bool:
-        if environ.get("REQUEST_METHOD") == "OPTIONS":
+        if self._config.is_disabled or environ.get("REQUEST_METHOD") == "OPTIONS":
             return False
         if self._hosts:
             host = environ.get("HTTP_HOST", "").lower()
@@ -162,11 +157,10 @@ class Recorder:
         flusher = self._flusher
         if flusher is not None and flusher.pid == os.getpid():
             return flusher
-        # One lock per pid: a lock that some thread of the parent held at the fork is nobody's to release here.
-        with self._start_locks.setdefault(os.getpid(), threading.Lock()):
+        with flushers.lock():
             flusher = self._flusher
             if flusher is None or flusher.pid != os.getpid():
-                self._flusher = flusher = Flusher(self._config, self._reporter)
+                self._flusher = flusher = flushers.join(self._config, self._reporter)
         return flusher
 
     def _lost(self, reason: str, error: Exception) -> None:
@@ -177,19 +171,11 @@ class Recorder:
         except Exception:  # noqa: S110 - nothing is left to count or report with
             pass
 
-    def forget_process(self) -> None:
-        """In a forked child: everything of the parent's is left to the parent."""
-        self._flusher = None
-        self._start_locks = {}
-
-    def stop(self) -> None:
-        if self._flusher is not None:
-            self._flusher.stop(self._config.shutdown_timeout)
-
     def __del__(self) -> None:
-        # A middleware that is no longer used: its flusher sends what is left and ends, and nobody waits for it.
-        if self._flusher is not None:
-            self._flusher.stop(wait_s=0.0)
+        # A middleware that is no longer used; one whose construction failed has no flusher.
+        flusher = getattr(self, "_flusher", None)
+        if flusher is not None:
+            flushers.leave(flusher, self._config.shutdown_timeout)
 
     def flush(self, timeout: float | None) -> int:
         flusher = self._flusher
@@ -198,8 +184,11 @@ class Recorder:
         return flusher.flush(self._config.shutdown_timeout if timeout is None else timeout)
 
     def stats(self) -> dict[str, object]:
-        queue = self._local().queue
-        return {**queue.stats(), "directory": None if queue.directory is None else Path(queue.directory)}
+        flusher = self._flusher
+        if flusher is None or flusher.pid != os.getpid():
+            zeros: dict[str, object] = {"made": 0, "sent": 0, "queued": 0, "dropped": dict.fromkeys(CAUSES, 0)}
+            return {"pid": os.getpid(), **zeros, "retries": 0, "directory": None, "host": None}
+        return flushers.stats(flusher)
 
 
 def _describe(error: Exception) -> str:
@@ -212,23 +201,3 @@ def _content_length(environ: Environ) -> int:
     if isinstance(declared, str) and declared.isascii() and declared.isdigit() and len(declared) <= MAX_LENGTH_DIGITS:
         return int(declared)
     return 0
-
-
-_recorders: weakref.WeakSet[Recorder] = weakref.WeakSet()
-
-
-def _forget_processes() -> None:
-    for recorder in _recorders:
-        recorder.forget_process()
-
-
-def _stop_all() -> None:
-    for recorder in list(_recorders):
-        recorder.stop()
-
-
-# Once per interpreter, over weak references: hooks must not keep a middleware alive, and fork hooks cannot be
-# unregistered.
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_processes)
-atexit.register(_stop_all)

@@ -2,37 +2,66 @@
 
 from __future__ import annotations
 
+import gzip
 import os
+import time
 from datetime import datetime, timezone
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from readme_metrics import _core
 from readme_metrics.backoff import parse_retry_after
-from readme_metrics.late import LOADING
+from readme_metrics.late import loading
 
 if TYPE_CHECKING:
     import requests
 
     from readme_metrics.config import MetricsApiConfig
+    from readme_metrics.deadline import Deadline
+
+#: Fast: a batch compresses to a tenth at any level, and this runs beside the app.
+_GZIP_LEVEL = 1
+#: What is read of an answer, so that its connection can be used again. Nothing in it matters.
+_ANSWER_BYTES = 64 * 1024
 
 
 class Verdict(Enum):
     SENT = "sent"
     RETRY = "retry"  # the server or the way to it has a problem that time may solve
     DENIED = "denied"  # key, address or permission: nothing will be accepted until somebody acts
+    TOO_LARGE = "too large"  # the batch as a whole
     REFUSED = "refused"  # something in this batch
 
 
 #: Time may solve these (RFC 9110, RFC 8470, RFC 6585); so may it every 5xx.
 _RETRYABLE = frozenset({408, 425, 429})
-_DENIED = frozenset({401, 403, 404, 405, 407})
+#: What to look at, by status.
+HINTS = {
+    401: "the API key is wrong",
+    403: "the API key is not allowed to send logs",
+    404: "README_METRICS_SERVER points to something else",
+    405: "README_METRICS_SERVER points to something else",
+    407: "the proxy wants a user name and password in HTTPS_PROXY",
+}
 
 
 class Result(NamedTuple):
     verdict: Verdict
+    #: An HTTP status, or the name of an exception.
     reason: str
     retry_after_s: float | None = None
+    #: The likely cause, where the status tells.
+    hint: str = ""
+
+
+class Sender(Protocol):
+    """Where batches go."""
+
+    server: str
+
+    def post(self, body: bytes, timeout_s: float | None = None) -> Result: ...
+    def project_base_url(self) -> str | None: ...
+    def close(self) -> None: ...
 
 
 class Transport:
@@ -41,54 +70,76 @@ class Transport:
     def __init__(self, config: MetricsApiConfig) -> None:
         self._auth = (config.README_API_KEY, "")
         self._timeout_s = config.METRICS_API_TIMEOUT
+        self._compress = config.compress
         self._session: requests.Session | None = None
-        self.server = os.environ.get("README_METRICS_SERVER") or config.METRICS_API
+        self._deadline: Deadline | None = None
+        self.server = server(config)
         self._readme_api = config.README_API_URL
 
-    def session(self) -> requests.Session:
-        if self._session is None:
-            with LOADING:  # not at import, nor on a request's thread: it takes longer to load than all the rest
+    def _exchange(self, method: str, url: str, timeout_s: float, **arguments: object) -> requests.Response:
+        """Sends, and reads the head of the answer and some of its body, all within `timeout_s` seconds."""
+        if self._session is None or self._deadline is None:
+            with loading():  # not at import, nor on a request's thread: it takes longer to load than all the rest
                 import requests
+
+                from readme_metrics.deadline import Adapter, Deadline
 
                 "localhost".encode("idna")  # what the first look-up of a host's name would load
 
+            self._deadline = Deadline()
             self._session = requests.Session()
             self._session.auth = self._auth
             self._session.headers["User-Agent"] = f"readme-metrics-python@{_core.__version__}"
-        return self._session
+            for scheme in ("http://", "https://"):
+                self._session.mount(scheme, Adapter(self._deadline))
+        self._deadline.at_s = time.monotonic() + timeout_s
+        # A redirect would carry the key elsewhere.
+        return self._session.request(
+            method,
+            url,
+            timeout=timeout_s,
+            allow_redirects=False,
+            stream=True,
+            **arguments,  # type: ignore[arg-type]
+        )
 
     def post(self, body: bytes, timeout_s: float | None = None) -> Result:
         """Posts a JSON array of logs.
 
         Args:
             body: The array.
-            timeout_s: Seconds it may take, if less than the config's `timeout`.
+            timeout_s: Seconds it may take from the first byte to the last, if less than the config's `timeout`.
         """
+        headers = {"Content-Type": "application/json"}
+        if self._compress:
+            headers["Content-Encoding"] = "gzip"
+            body = gzip.compress(body, _GZIP_LEVEL)
         try:
-            response = self.session().post(
+            response = self._exchange(
+                "POST",
                 self.server.rstrip("/") + "/v1/request",
+                min(self._timeout_s, timeout_s or self._timeout_s),
                 data=body,
-                headers={"Content-Type": "application/json"},
-                timeout=min(self._timeout_s, timeout_s or self._timeout_s),
-                allow_redirects=False,
+                headers=headers,
             )
         except Exception as error:
             # Not only requests' own: a broken proxy setting raises ValueError. The text may show proxy credentials.
             return Result(Verdict.RETRY, type(error).__name__)
+        _read(response)
         status = response.status_code
         return Result(
-            _verdict(status),
+            verdict(status),
             f"HTTP {status}",
             parse_retry_after(response.headers.get("Retry-After"), datetime.now(timezone.utc)),
+            HINTS.get(status, "README_METRICS_SERVER answers with a redirect" if 300 <= status < 400 else ""),
         )
 
     def project_base_url(self) -> str | None:
         """Asks ReadMe where this project's documentation is; None where it does not say."""
         try:
-            response = self.session().get(
-                self._readme_api.rstrip("/") + "/v1", timeout=self._timeout_s, allow_redirects=False
-            )
+            response = self._exchange("GET", self._readme_api.rstrip("/") + "/v1", self._timeout_s)
             base_url = response.json().get("baseUrl") if response.ok else None
+            response.close()
         except Exception:
             return None
         return base_url if isinstance(base_url, str) and base_url else None
@@ -98,11 +149,30 @@ class Transport:
             self._session.close()
 
 
-def _verdict(status: int) -> Verdict:
+def server(config: MetricsApiConfig) -> str:
+    """Where the logs go: a URL without path."""
+    return os.environ.get("README_METRICS_SERVER") or config.METRICS_API
+
+
+def _read(response: requests.Response) -> None:
+    # The status has been received: whatever happens to the rest changes nothing.
+    try:
+        response.raw.read(_ANSWER_BYTES, decode_content=False)
+        if response.raw.read(1, decode_content=False):
+            response.raw.close()
+    except Exception:  # noqa: S110
+        pass
+    response.close()
+
+
+def verdict(status: int) -> Verdict:
+    """What an HTTP status says about a batch."""
     if 200 <= status < 300:
         return Verdict.SENT
     if status in _RETRYABLE or status >= 500:
         return Verdict.RETRY
-    if status in _DENIED or status < 400:  # a redirect would carry the key elsewhere: not followed
+    if status in HINTS or status < 400:
         return Verdict.DENIED
+    if status == 413:
+        return Verdict.TOO_LARGE
     return Verdict.REFUSED

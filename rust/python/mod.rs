@@ -6,7 +6,9 @@
 mod encoder;
 mod environ;
 mod error;
+mod gate;
 mod queue;
+mod view;
 
 use pyo3::prelude::*;
 
@@ -22,6 +24,15 @@ fn mask(value: &str) -> PyResult<String> {
     error::guarded(|| Ok(crate::redact::mask(value)))
 }
 
+/// Closes the way out of the GIL. To be called at the end of the exit handlers: see `gate.rs`.
+#[pyfunction]
+fn seal(py: Python<'_>) -> PyResult<()> {
+    error::guarded(|| {
+        gate::close(py);
+        Ok(())
+    })
+}
+
 #[pymodule(gil_used = false)]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
@@ -31,6 +42,9 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     )?;
     module.add_function(wrap_pyfunction!(new_log_id, module)?)?;
     module.add_function(wrap_pyfunction!(mask, module)?)?;
+    module.add_function(wrap_pyfunction!(seal, module)?)?;
+    module.add_function(wrap_pyfunction!(view::survey, module)?)?;
+    module.add_function(wrap_pyfunction!(view::entries, module)?)?;
     module.add_class::<encoder::Encoder>()?;
     module.add_class::<queue::Queue>()?;
     module.add_class::<queue::Batch>()

@@ -13,8 +13,10 @@ use pyo3::types::{PyBytes, PyDict, PyList};
 use super::encoder::Encoder;
 use super::environ::{Chunks, Held};
 use super::error::guarded;
+use super::gate;
+use super::view;
 use crate::batch;
-use crate::counters::{Counters, DropReason};
+use crate::counters::{Counter, DropReason};
 use crate::exchange::{Captured, Exchange, Group, Response};
 use crate::har::{self, Bodies};
 use crate::queue::{self, Peek, Refusal};
@@ -36,7 +38,6 @@ thread_local! {
 #[pyclass(frozen, module = "readme_metrics._core")]
 pub struct Queue {
     queue: queue::Queue,
-    counters: Counters,
 }
 
 #[pymethods]
@@ -54,11 +55,8 @@ impl Queue {
                 name,
                 max_bytes,
             };
-            let queue = py.detach(|| queue::Queue::open(&options));
-            Ok(Queue {
-                queue,
-                counters: Counters::default(),
-            })
+            let queue = gate::detach(py, || queue::Queue::open(&options));
+            Ok(Queue { queue })
         })
     }
 
@@ -117,7 +115,7 @@ impl Queue {
             Ok(if captured_bytes < DETACH_BYTES {
                 self.push(&encoder.har, &exchange)
             } else {
-                py.detach(|| self.push(&encoder.har, &exchange))
+                gate::detach(py, || self.push(&encoder.har, &exchange))
             })
         })
     }
@@ -126,9 +124,10 @@ impl Queue {
     fn drop_one(&self, reason: &str) -> PyResult<()> {
         let reason = DropReason::from_name(reason)
             .ok_or_else(|| PyValueError::new_err(format!("unknown reason {reason:?}")))?;
-        self.counters.add_made();
-        self.counters.add_dropped(reason, 1);
-        Ok(())
+        guarded(|| {
+            self.queue.count(Counter::Dropped(reason));
+            Ok(())
+        })
     }
 
     /// The oldest entries as one JSON array, or None where nothing waits. They stay queued until released.
@@ -139,7 +138,7 @@ impl Queue {
         max_bytes: usize,
     ) -> PyResult<Option<Batch>> {
         guarded(|| {
-            let Some((peek, batch)) = py.detach(|| {
+            let Some((peek, batch)) = gate::detach(py, || {
                 let peek = self.queue.peek(max_entries, max_bytes)?;
                 let batch = batch::build(peek.entries(), peek.bytes());
                 Some((peek, batch))
@@ -149,7 +148,8 @@ impl Queue {
             Ok(Some(Batch {
                 json: PyBytes::new(py, &batch.json).unbind(),
                 count: batch.count,
-                malformed: batch.malformed,
+                malformed: batch.malformed.len(),
+                numbers: batch.malformed,
                 peek: Mutex::new(Some(peek)),
             }))
         })
@@ -164,38 +164,21 @@ impl Queue {
                 .unwrap_or_else(PoisonError::into_inner)
                 .take();
             let Some(peek) = peek else { return Ok(()) };
-            py.detach(|| self.queue.release(peek));
-            self.counters
-                .add_dropped(DropReason::Corrupt, batch.malformed as u64);
-            if sent {
-                self.counters.add_sent(batch.count as u64);
-            } else {
-                self.counters
-                    .add_dropped(DropReason::Refused, batch.count as u64);
-            }
+            let dropped = (!sent).then_some(DropReason::Refused);
+            gate::detach(py, || self.queue.settle(peek, dropped, &batch.numbers));
             Ok(())
         })
     }
 
     /// Leases the segments of dead processes; returns how many entries they hold.
     fn adopt(&self, py: Python<'_>) -> PyResult<u64> {
-        guarded(|| {
-            let adopted = py.detach(|| self.queue.adopt());
-            // What was lost with a dead process's segment was made by that process, and is dropped by this one.
-            self.counters
-                .add_adopted(adopted.entries + adopted.dropped_entries);
-            self.counters
-                .add_dropped(DropReason::Orphan, adopted.dropped_entries);
-            self.counters
-                .add_dropped(DropReason::Corrupt, adopted.corrupt_entries);
-            Ok(adopted.entries)
-        })
+        guarded(|| Ok(gate::detach(py, || self.queue.adopt()).entries))
     }
 
     /// Removes what is drained and drops the leases; the rest is left to a sibling or the next start.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         guarded(|| {
-            py.detach(|| self.queue.close());
+            gate::detach(py, || self.queue.close());
             Ok(())
         })
     }
@@ -229,20 +212,87 @@ impl Queue {
         self.queue.owner_pid()
     }
 
+    /// Seconds until a POST may be made; at 0 the caller may make one, and no other process of the host for `turn_s`
+    /// seconds unless all is well.
+    fn claim(&self, py: Python<'_>, turn_s: f64) -> PyResult<f64> {
+        guarded(|| {
+            Ok(seconds(gate::detach(py, || {
+                self.queue.host().claim(milliseconds(turn_s))
+            })))
+        })
+    }
+
+    /// Seconds until `claim` is worth a try.
+    fn pause_s(&self, py: Python<'_>) -> PyResult<f64> {
+        guarded(|| Ok(seconds(gate::detach(py, || self.queue.host().pause_ms()))))
+    }
+
+    /// Notes that the server has taken a batch.
+    fn succeeded(&self, py: Python<'_>) -> PyResult<()> {
+        guarded(|| {
+            gate::detach(py, || self.queue.host().succeeded());
+            Ok(())
+        })
+    }
+
+    /// Notes that it has not, and that no process of the host is to try again for `delay_s` seconds.
+    fn failed(&self, py: Python<'_>, delay_s: f64, error: &str) -> PyResult<()> {
+        guarded(|| {
+            gate::detach(py, || {
+                self.queue.host().failed(milliseconds(delay_s), error);
+            });
+            Ok(())
+        })
+    }
+
+    /// How many POSTs in a row have failed, of all processes of the host.
+    #[getter]
+    fn failures(&self, py: Python<'_>) -> PyResult<u64> {
+        guarded(|| Ok(gate::detach(py, || self.queue.host().state()).failures))
+    }
+
     /// This process's counters, by name.
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let stats = PyDict::new(py);
-        stats.set_item("made", self.counters.made())?;
-        stats.set_item("adopted", self.counters.adopted())?;
-        stats.set_item("sent", self.counters.sent())?;
-        stats.set_item("queued", self.queue.waiting())?;
-        stats.set_item("bodies_dropped", self.counters.bodies_dropped())?;
-        let dropped = PyDict::new(py);
-        for (reason, count) in self.counters.dropped() {
-            dropped.set_item(reason.name(), count)?;
-        }
-        stats.set_item("dropped", dropped)?;
+        let (counts, queued) = self.queue.counts();
+        let stats = view::counts(py, &counts, queued)?;
+        let adopted = self.queue.adopted();
+        let entries = adopted.get(Counter::Made);
+        let left = entries.saturating_sub(
+            adopted.get(Counter::Sent) + adopted.get(Counter::Dropped(DropReason::Refused)),
+        );
+        stats.set_item("adopted", view::adopted(py, &adopted, left)?)?;
         Ok(stats)
+    }
+
+    /// The same sums of all processes of the host that this queue's directory has seen, and what they know of the server.
+    // As Python hands it over.
+    #[allow(clippy::needless_pass_by_value)]
+    fn host<'py>(
+        &self,
+        py: Python<'py>,
+        siblings: Vec<PyRef<'py, Queue>>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let (mut counts, mut queued) = self.queue.untold();
+        for sibling in &siblings {
+            let (its, waiting) = sibling.queue.untold();
+            counts.add_all(&its);
+            queued += waiting;
+        }
+        let directory = self.queue.directory().map(PathBuf::from);
+        let found = gate::detach(py, || {
+            directory.and_then(|directory| queue::survey(&directory).ok())
+        });
+        if let Some(found) = found {
+            for segment in found.segments {
+                counts.add_all(&segment.counts);
+                queued += segment.entries;
+            }
+        }
+        let state = gate::detach(py, || self.queue.host().state());
+        counts.add_all(&state.gone);
+        let host = view::counts(py, &counts, queued)?;
+        view::state(&host, &state)?;
+        Ok(host)
     }
 }
 
@@ -263,26 +313,25 @@ impl Queue {
         exchange: &Exchange<'_>,
         scratch: &mut Vec<u8>,
     ) -> u64 {
-        self.counters.add_made();
         for bodies in [Bodies::Kept, Bodies::Dropped] {
             scratch.clear();
             encoder.encode(exchange, bodies, scratch);
             match self.queue.push(scratch) {
                 Ok(waiting) => {
                     if bodies == Bodies::Dropped {
-                        self.counters.add_bodies_dropped();
+                        self.queue.count(Counter::BodiesDropped);
                     }
                     return waiting;
                 }
                 Err(Refusal::TooLarge) => {}
                 // A fork between the caller's pid check and here: the child's own queue counts from its first request on.
                 Err(Refusal::Full | Refusal::Forked) => {
-                    self.counters.add_dropped(DropReason::Full, 1);
+                    self.queue.count(Counter::Dropped(DropReason::Full));
                     return 0;
                 }
             }
         }
-        self.counters.add_dropped(DropReason::Oversize, 1);
+        self.queue.count(Counter::Dropped(DropReason::Oversize));
         0
     }
 }
@@ -301,6 +350,11 @@ fn milliseconds(seconds: f64) -> u64 {
     milliseconds
 }
 
+#[allow(clippy::cast_precision_loss)] // below 2^53 for any time of this era
+fn seconds(milliseconds: u64) -> f64 {
+    milliseconds as f64 / 1000.0
+}
+
 /// Entries on their way: what one POST carries.
 #[pyclass(frozen, module = "readme_metrics._core")]
 pub struct Batch {
@@ -313,5 +367,7 @@ pub struct Batch {
     /// Entries left out because shared memory held them damaged.
     #[pyo3(get)]
     malformed: usize,
+    /// Which ones, counted from the first of the batch.
+    numbers: Vec<usize>,
     peek: Mutex<Option<Peek>>,
 }

@@ -6,9 +6,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::Adopted;
 use super::directory::{Directory, Entry, Extension};
-use super::layout::Defect;
+use super::layout::{Defect, Preamble};
 use super::lease::Lease;
 use super::leased::{self, Leased};
+use super::ledger::Ledger;
+use super::state_file;
+use crate::counters::{Counter, DropReason};
 
 /// Segments leased at once: each costs a descriptor. The rest wait on disk for the next scan.
 pub const LEASED_AT_ONCE: usize = 8;
@@ -94,10 +97,10 @@ fn consider(
     let Ok(Some(lease)) = Lease::adopt(directory, entry.name, file) else {
         return Verdict::Done;
     };
-    let segment = Leased::open(lease, preamble);
+    let segment = open(lease, preamble, found);
     found.corrupt_segments += usize::from(segment.damaged);
     if segment.entries == 0 {
-        segment.lease().unlink();
+        bury(&segment, found);
         return Verdict::Done;
     }
     found.segments += 1;
@@ -114,10 +117,39 @@ fn evict(directory: &Arc<Directory>, entry: Entry, found: &mut Adopted) -> bool 
     let Ok(Some(lease)) = Lease::adopt(directory, entry.name, file) else {
         return false;
     };
-    lease.unlink();
     found.dropped_segments += 1;
-    found.dropped_entries += preamble.map_or(0, |preamble| Leased::open(lease, preamble).entries);
+    let Ok(preamble) = preamble else {
+        lease.unlink();
+        return true;
+    };
+    let segment = open(lease, preamble, found);
+    let orphan = Counter::Dropped(DropReason::Orphan);
+    segment.ledger().count(orphan, segment.entries);
+    found.dropped_entries += segment.entries;
+    bury(&segment, found);
     true
+}
+
+fn open(lease: Lease, preamble: Preamble, found: &mut Adopted) -> Leased {
+    let segment = Leased::open(lease, preamble);
+    if segment.damaged {
+        found.corrupt_entries += segment.lost;
+    } else {
+        found.killed_entries += segment.lost;
+    }
+    segment
+}
+
+/// Removes a drained segment. Its sums live on in the host's state.
+pub fn bury(segment: &Leased, found: &mut Adopted) {
+    let (identity, counts) = (segment.identity(), segment.counts());
+    let directory = segment.lease().directory();
+    if !counts.is_zero()
+        && state_file::update(directory, |state| state.bury(identity, &counts)).is_none()
+    {
+        found.unburied.add_all(&counts);
+    }
+    segment.lease().unlink();
 }
 
 fn age_seconds(entry: &Entry) -> i64 {

@@ -132,6 +132,11 @@ impl Directory {
         Directory::create(rung, name).ok()
     }
 
+    /// One that is there, by its full path.
+    pub fn at(path: &Path) -> Result<Directory, String> {
+        Directory::check(path.to_path_buf())
+    }
+
     fn check(path: PathBuf) -> Result<Directory, String> {
         let say = |what: &str| format!("{}: {what}", path.display());
         let opened = OpenOptions::new()
@@ -181,6 +186,24 @@ impl Directory {
             .write(true)
             .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
         options.open(self.file(name))
+    }
+
+    /// The file that the processes of the host share; a file of no length if it is to be made.
+    pub fn open_state(&self, create: bool) -> io::Result<File> {
+        let mut options = OpenOptions::new();
+        options
+            .read(true)
+            .write(create)
+            .create(create)
+            .mode(0o600)
+            .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
+        let file = options.open(self.path.join("state"))?;
+        let status = file.metadata()?;
+        if status.is_file() && status.nlink() == 1 {
+            Ok(file)
+        } else {
+            Err(io::ErrorKind::InvalidInput.into())
+        }
     }
 
     pub fn rename(&self, from: Name, to: Name) -> io::Result<()> {

@@ -5,13 +5,16 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::accounts::bury;
 use super::directory::Directory;
-use super::lease::Lease;
-use super::peek::{Limits, Peek};
+use super::host::Host;
+use super::ledger::Ledger;
+use super::peek::{Limits, Peek, Span};
 use super::process::{self, Scan};
 use super::reader::{self, Reader};
 use super::writer::Writer;
 use super::{Adopted, Options, Refusal, adopt};
+use crate::counters::{Counter, DropReason};
 
 /// How long `close` waits for another thread of this process to end its scan, which takes milliseconds.
 const CLOSE_WAIT: Duration = Duration::from_millis(200);
@@ -24,9 +27,10 @@ pub struct Queue {
     token: u64,
     owner_pid: u32,
     options: Options,
-    directory: Option<Arc<Directory>>,
+    pub(super) directory: Option<Arc<Directory>>,
     refusals: Vec<String>,
     max_entry_bytes: usize,
+    pub(super) host: Host,
     inner: ManuallyDrop<Inner>,
 }
 
@@ -56,6 +60,7 @@ impl Queue {
             None => (None, Writer::without_home(None, options.max_bytes)),
         };
         Queue {
+            host: Host::new(directory.clone()),
             token: process::token(),
             owner_pid: std::process::id(),
             options: options.clone(),
@@ -95,6 +100,13 @@ impl Queue {
         self.writer().ok_or(Refusal::Forked)?.push(entry)
     }
 
+    /// Counts what never came to be an entry.
+    pub fn count(&self, counter: Counter) {
+        if let Some(mut writer) = self.writer() {
+            writer.count(counter, 1);
+        }
+    }
+
     /// Entries in own and leased segments.
     pub fn waiting(&self) -> u64 {
         self.writer().map_or(0, |writer| writer.waiting().entries)
@@ -124,9 +136,16 @@ impl Queue {
         (!peek.is_empty()).then_some(peek)
     }
 
-    /// These entries are done with: their room is free, and what is drained is removed, except home.
-    #[allow(clippy::needless_pass_by_value)] // a peek is released once
+    /// These entries were sent: their room is free, and what is drained is removed, except home.
     pub fn release(&self, peek: Peek) {
+        self.settle(peek, None, &[]);
+    }
+
+    /// As `release`, of entries that were sent, or `dropped`. Those whose numbers are in `corrupt` (ascending, from 0) were
+    /// neither: they made no sense.
+    #[allow(clippy::needless_pass_by_value)] // a peek is released once
+    pub fn settle(&self, peek: Peek, dropped: Option<DropReason>, corrupt: &[usize]) {
+        let outcome = dropped.map_or(Counter::Sent, Counter::Dropped);
         let Some(mut reader) = self.reader() else {
             return;
         };
@@ -135,16 +154,34 @@ impl Queue {
                 return;
             };
             reader.own.append(&mut writer.take_arrivals());
+            let mut first = 0;
             for span in peek.spans() {
+                let corrupt = corrupt_in(span, &mut first, corrupt);
+                // Counted, then released: killed in between, the process has counted entries that are still there, which
+                // the adopter sees.
                 if let Some((id, consumer)) =
                     reader.own.iter_mut().find(|(id, _)| *id == span.segment)
                 {
-                    let (entries, bytes) = reader::release(consumer, span);
+                    let (entries, bytes) = reader::waiting(consumer, span);
+                    let corrupt = corrupt.min(entries);
+                    let ledger = consumer.memory();
+                    ledger.count(Counter::Dropped(DropReason::Corrupt), corrupt);
+                    ledger.count(outcome, entries - corrupt);
+                    consumer.release(span.end);
                     writer.released(*id, entries, bytes);
                 } else if let Some((_, leased)) =
                     reader.leased.iter_mut().find(|(id, _)| *id == span.segment)
                 {
-                    let (entries, bytes) = reader::release(&mut leased.consumer, span);
+                    let (entries, bytes) = reader::waiting(&leased.consumer, span);
+                    let corrupt = corrupt.min(entries);
+                    for (counter, count) in [
+                        (Counter::Dropped(DropReason::Corrupt), corrupt),
+                        (outcome, entries - corrupt),
+                    ] {
+                        leased.ledger().count(counter, count);
+                        writer.adopted.add(counter, count);
+                    }
+                    leased.consumer.release(span.end);
                     leased.entries = leased.entries.saturating_sub(entries);
                     writer.leased.remove(entries, bytes);
                 }
@@ -161,8 +198,14 @@ impl Queue {
         reader
             .own
             .retain(|(id, _)| retired.iter().all(|own| own.id != *id));
-        unlink(retired.iter().filter_map(|own| own.lease.as_ref()));
-        unlink(drained.iter().map(|(_, leased)| leased.lease()));
+        let mut found = Adopted::default();
+        for own in &retired {
+            bury(own, &mut found);
+        }
+        for (_, leased) in &drained {
+            adopt::bury(leased, &mut found);
+        }
+        self.keep(&found.unburied);
     }
 
     /// Takes over segments of dead processes, on whatever rung they are, and looks after this process's own files. Cheap;
@@ -199,9 +242,19 @@ impl Queue {
             writer.leased.segments = reader.leased.len();
             writer.inspect();
         }
+        for (counter, count) in [
+            (Counter::Made, found.entries),
+            (Counter::Dropped(DropReason::Orphan), found.dropped_entries),
+            (Counter::Dropped(DropReason::Corrupt), found.corrupt_entries),
+            (Counter::Dropped(DropReason::Killed), found.killed_entries),
+        ] {
+            writer.adopted.add(counter, count);
+        }
         found.corrupt_entries += std::mem::take(&mut writer.lost_entries);
         found.corrupt_segments += std::mem::take(&mut writer.lost_segments);
-        drop(scan);
+        drop((reader, writer, scan));
+        self.keep(&found.unburied);
+        self.bury_unburied();
         found
     }
 
@@ -216,24 +269,27 @@ impl Queue {
         };
         let leased = std::mem::take(&mut reader.leased);
         reader.own.clear();
+        let mut found = Adopted::default();
         // Without the scan, another thread could adopt a disowned file before it is closed here, and lose its lock.
         let scan = Scan::begin_within(CLOSE_WAIT);
-        let owned = own
-            .iter()
-            .filter_map(|own| Some((own.lease.as_ref()?, own.waiting.entries)));
-        for (lease, entries) in owned.chain(
-            leased
-                .iter()
-                .map(|(_, leased)| (leased.lease(), leased.entries)),
-        ) {
-            match (entries, &scan) {
-                (0, _) => lease.unlink(),
-                (_, Some(_)) => lease.disown(),
-                (_, None) => {} // the name stays ours: only other processes will adopt it
+        let left = leased.iter().map(|(_, leased)| leased.lease());
+        let owned = own.iter().filter_map(|own| {
+            if own.waiting.entries == 0 {
+                bury(own, &mut found);
+                return None;
             }
+            own.lease.as_ref()
+        });
+        for lease in owned.chain(left) {
+            if scan.is_some() {
+                lease.disown();
+            } // else the name stays ours: only other processes will adopt it
         }
         drop((own, leased));
         drop(scan);
+        drop(reader);
+        self.keep(&found.unburied);
+        self.bury_unburied();
     }
 
     fn set_aside(&self, reader: &mut Reader, id: u64) {
@@ -246,6 +302,9 @@ impl Queue {
             .extract_if(.., |(leased, _)| *leased == id)
             .collect();
         for (_, leased) in &leased {
+            let corrupt = Counter::Dropped(DropReason::Corrupt);
+            leased.ledger().count(corrupt, leased.entries);
+            writer.adopted.add(corrupt, leased.entries);
             writer.leased.remove(leased.entries, leased.bytes());
             writer.lost_entries += leased.entries;
             writer.lost_segments += 1;
@@ -253,17 +312,23 @@ impl Queue {
         writer.leased.segments = reader.leased.len();
         drop(writer);
         reader.own.retain(|(own, _)| *own != id);
-        unlink(own.iter().filter_map(|own| own.lease.as_ref()));
-        unlink(leased.iter().map(|(_, leased)| leased.lease()));
+        let mut found = Adopted::default();
+        if let Some(own) = &own {
+            bury(own, &mut found);
+        }
+        for (_, leased) in &leased {
+            adopt::bury(leased, &mut found);
+        }
+        self.keep(&found.unburied);
     }
 
     /// `None` in a forked child.
-    fn writer(&self) -> Option<MutexGuard<'_, Writer>> {
+    pub(super) fn writer(&self) -> Option<MutexGuard<'_, Writer>> {
         self.is_owner().then(|| lock(&self.inner.writer))
     }
 
     /// `None` in a forked child.
-    fn reader(&self) -> Option<MutexGuard<'_, Reader>> {
+    pub(super) fn reader(&self) -> Option<MutexGuard<'_, Reader>> {
         self.is_owner().then(|| lock(&self.inner.reader))
     }
 
@@ -272,10 +337,14 @@ impl Queue {
     }
 }
 
-fn unlink<'a>(leases: impl Iterator<Item = &'a Lease>) {
-    for lease in leases {
-        lease.unlink();
-    }
+/// How many of the entries that `span` stands for are in `corrupt`. `first` is the number of its first entry.
+fn corrupt_in(span: &Span, first: &mut u64, corrupt: &[usize]) -> u64 {
+    let numbers = *first..*first + span.entries;
+    *first = numbers.end;
+    corrupt
+        .iter()
+        .filter(|&&number| numbers.contains(&(number as u64)))
+        .count() as u64
 }
 
 /// A panic under the lock leaves counts that may be one off, not memory that is unsound: the queue goes on.

@@ -13,9 +13,12 @@ pub const PREAMBLE_BYTES: usize = 48;
 pub const TAIL_OFFSET: u64 = 128;
 /// Released position, on its own 128 bytes for the same reason.
 pub const HEAD_OFFSET: u64 = 256;
-/// Reserved for this process's loss counters: [`COUNTERS`] words of 8 bytes, zero in this version.
-pub const COUNTERS_OFFSET: u64 = 512;
-pub const COUNTERS: u64 = 64;
+/// The [`Ledger`](super::ledger): what the pushing side counts.
+pub const PUSHED_OFFSET: u64 = 512;
+/// What the delivering side counts: on 128 bytes of its own, so that it never takes a line from a request's thread.
+pub const RELEASED_OFFSET: u64 = 640;
+/// A random number that no other segment has; zero in a file that was never whole.
+pub const IDENTITY_OFFSET: u64 = 768;
 
 /// No segment is larger; a file that says so is not believed. Keeps every offset within 31 bits.
 pub const MAX_SEGMENT_BYTES: u64 = 1 << 30;
@@ -26,8 +29,11 @@ pub const ALIGNMENT: u64 = 8;
 
 const _: () = assert!(PREAMBLE_BYTES as u64 <= TAIL_OFFSET);
 const _: () = assert!(TAIL_OFFSET.is_multiple_of(128) && HEAD_OFFSET.is_multiple_of(128));
-const _: () = assert!(TAIL_OFFSET + 128 <= HEAD_OFFSET && HEAD_OFFSET + 128 <= COUNTERS_OFFSET);
-const _: () = assert!(COUNTERS_OFFSET + COUNTERS * 8 <= HEADER_BYTES);
+const _: () = assert!(TAIL_OFFSET + 128 <= HEAD_OFFSET && HEAD_OFFSET + 128 <= PUSHED_OFFSET);
+const _: () = assert!(PUSHED_OFFSET.is_multiple_of(128) && RELEASED_OFFSET.is_multiple_of(128));
+const _: () = assert!(PUSHED_OFFSET + 128 <= RELEASED_OFFSET);
+const _: () =
+    assert!(RELEASED_OFFSET + 128 <= IDENTITY_OFFSET && IDENTITY_OFFSET + 8 <= HEADER_BYTES);
 const _: () = assert!(HEADER_BYTES.is_multiple_of(ALIGNMENT));
 const _: () = assert!(RECORD_HEADER_BYTES.is_multiple_of(ALIGNMENT));
 const _: () = assert!(MAX_SEGMENT_BYTES <= i32::MAX as u64);
@@ -126,7 +132,7 @@ pub fn record_header(position: u64, payload: u64) -> u64 {
 pub fn payload_length(position: u64, header: u64) -> Option<usize> {
     let payload = header & 0xFFFF_FFFF;
     let sound = payload < MAX_SEGMENT_BYTES && record_header(position, payload) == header;
-    sound.then_some(index(payload))
+    sound.then(|| index(payload))
 }
 
 /// An offset or length within a segment as an index.

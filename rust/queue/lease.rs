@@ -10,6 +10,7 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::directory::{Directory, Extension, Name, effective_uid};
 
@@ -33,6 +34,34 @@ pub fn try_lock(file: &File) -> io::Result<bool> {
         Some(libc::EACCES | libc::EAGAIN) => Ok(false),
         _ => Err(error),
     }
+}
+
+/// Tries until `patience` is over: for a lock that is held for microseconds.
+pub fn lock_within(file: &File, patience: Duration) -> bool {
+    let deadline = Instant::now() + patience;
+    loop {
+        let locked = matches!(try_lock(file), Ok(true));
+        if locked || Instant::now() >= deadline {
+            return locked;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// The process that holds the lock: `None` if it is free, 0 if it is none that this process can see (another container).
+pub fn holder(file: &File) -> Option<u32> {
+    // SAFETY: `flock` is plain integers, for which zeros are valid.
+    let mut lock: libc::flock = unsafe { std::mem::zeroed() };
+    #[allow(clippy::cast_possible_truncation)] // as in `try_lock`
+    {
+        lock.l_type = libc::F_WRLCK as libc::c_short;
+        lock.l_whence = libc::SEEK_SET as libc::c_short;
+    }
+    // SAFETY: the descriptor is open as long as `file` is borrowed, and `lock` outlives the call.
+    let asked = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GETLK, &raw mut lock) } == 0;
+    #[allow(clippy::cast_possible_truncation)]
+    let is_free = lock.l_type == libc::F_UNLCK as libc::c_short;
+    (asked && !is_free).then(|| u32::try_from(lock.l_pid).unwrap_or(0))
 }
 
 /// A file that this process has locked, under the name it has given it. Dropping it closes the file: the lock is free.
@@ -84,6 +113,10 @@ impl Lease {
 
     pub fn file(&self) -> &File {
         &self.file
+    }
+
+    pub fn directory(&self) -> &Arc<Directory> {
+        &self.directory
     }
 
     /// Gives the file another extension of the same name.

@@ -8,9 +8,11 @@ use std::os::unix::fs::FileExt;
 
 use super::layout::{self, Defect, HEADER_BYTES, PREAMBLE_BYTES, Preamble};
 use super::lease::Lease;
+use super::ledger::Ledger;
 use super::memory::{Memory, Word};
 use super::ring::{Consumer, Corrupt, Records};
 use super::sync::{AtomicU64, Ordering};
+use crate::counters::{Counts, DropReason};
 
 /// The file as the memory of a ring. Its producer is dead, so the positions change through this process alone.
 pub struct LeasedFile {
@@ -72,6 +74,19 @@ impl Memory for LeasedFile {
     }
 }
 
+impl Ledger for LeasedFile {
+    fn load_word(&self, offset: u64) -> u64 {
+        let mut bytes = [0; 8];
+        let _ = self.lease.file().read_exact_at(&mut bytes, offset);
+        u64::from_ne_bytes(bytes)
+    }
+
+    /// A count that does not reach the file is made good by [`Counts::balance`] if another process adopts it once more.
+    fn store_word(&self, offset: u64, value: u64) {
+        let _ = self.lease.file().write_all_at(&value.to_ne_bytes(), offset);
+    }
+}
+
 /// Reads and checks the preamble of a locked file.
 pub fn inspect(file: &File) -> Result<Preamble, Defect> {
     let mut bytes = [0; PREAMBLE_BYTES];
@@ -87,11 +102,13 @@ pub struct Leased {
     pub entries: u64,
     /// Beyond these entries the segment made no sense.
     pub damaged: bool,
+    /// Entries that its process had counted and that are not in it.
+    pub lost: u64,
 }
 
 impl Leased {
     /// Counts the waiting entries by walking them, since a stored count could be one off after a crash. What the walk cannot
-    /// read is cut off.
+    /// read is cut off. Afterwards the ledger agrees with what is there.
     pub fn open(lease: Lease, preamble: Preamble) -> Leased {
         let mut consumer = Consumer::attach(LeasedFile::open(lease, preamble));
         let (entries, broken) = match consumer.records() {
@@ -101,15 +118,39 @@ impl Leased {
         if let Some(position) = broken {
             consumer.cut(position);
         }
+        let mut counts = consumer.memory().counts();
+        let damaged = broken.is_some();
+        let lost = counts.balance(
+            entries,
+            if damaged {
+                DropReason::Corrupt
+            } else {
+                DropReason::Killed
+            },
+        );
+        consumer.memory().store_counts(&counts);
         Leased {
             consumer,
             entries,
-            damaged: broken.is_some(),
+            damaged,
+            lost,
         }
     }
 
     pub fn lease(&self) -> &Lease {
         &self.consumer.memory().lease
+    }
+
+    pub fn ledger(&self) -> &impl Ledger {
+        self.consumer.memory()
+    }
+
+    pub fn counts(&self) -> Counts {
+        self.ledger().counts()
+    }
+
+    pub fn identity(&self) -> u64 {
+        self.ledger().load_word(layout::IDENTITY_OFFSET)
     }
 
     pub fn bytes(&self) -> u64 {

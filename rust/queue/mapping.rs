@@ -7,6 +7,7 @@ use std::io;
 use memmap2::{MmapOptions, MmapRaw};
 
 use super::layout::{self, HEADER_BYTES};
+use super::ledger::Ledger;
 use super::memory::{Memory, Word};
 use super::sync::{AtomicU64, Ordering};
 
@@ -47,8 +48,9 @@ impl Mapping {
     }
 
     #[cfg(unix)]
-    /// Writes the preamble of a fresh segment. The positions are zero already.
-    pub fn write_preamble(&mut self, preamble: &layout::Preamble) {
+    /// Writes the preamble of a fresh segment. The positions and the counters are zero already.
+    pub fn write_preamble(&mut self, preamble: &layout::Preamble, identity: u64) {
+        self.store_word(layout::IDENTITY_OFFSET, identity);
         let bytes = preamble.encode();
         // SAFETY: the mapping has a whole header page (`checked`), and `&mut self` with a file that nobody else can open
         // yet makes this the only access.
@@ -62,7 +64,14 @@ impl Mapping {
             Word::Tail => layout::TAIL_OFFSET,
             Word::Head => layout::HEAD_OFFSET,
         };
-        // SAFETY: the offset lies in the header page (const asserts in `layout`, size in `checked`) and is a multiple of 128
+        self.header_word(offset)
+    }
+
+    fn header_word(&self, offset: u64) -> &AtomicU64 {
+        debug_assert!(
+            offset.is_multiple_of(8) && (layout::TAIL_OFFSET..HEADER_BYTES).contains(&offset)
+        );
+        // SAFETY: the offset lies in the header page (const asserts in `layout`, size in `checked`) and is a multiple of 8
         // from a page-aligned base, so the pointer is aligned. It stays valid as long as `self` is borrowed. Nothing reads
         // or writes these 8 bytes but atomically: the preamble and the data area are elsewhere.
         unsafe { AtomicU64::from_ptr(self.raw.as_mut_ptr().add(layout::index(offset)).cast()) }
@@ -71,6 +80,16 @@ impl Mapping {
     fn data(&self) -> *mut u8 {
         // SAFETY: the mapping is at least two header pages long (`checked`).
         unsafe { self.raw.as_mut_ptr().add(layout::index(HEADER_BYTES)) }
+    }
+}
+
+impl Ledger for Mapping {
+    fn load_word(&self, offset: u64) -> u64 {
+        self.header_word(offset).load(Ordering::Relaxed)
+    }
+
+    fn store_word(&self, offset: u64, value: u64) {
+        self.header_word(offset).store(value, Ordering::Relaxed);
     }
 }
 

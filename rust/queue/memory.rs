@@ -13,7 +13,7 @@ pub enum Word {
 
 /// The memory under a ring: a mapped file, private memory, a leased file, or the stand-ins of the tests.
 pub trait Memory {
-    /// Bytes of the data area: a multiple of [`layout::ALIGNMENT`], more than zero.
+    /// Bytes of the data area: a multiple of [`ALIGNMENT`](super::layout::ALIGNMENT), more than zero.
     fn capacity(&self) -> u64;
     fn load(&self, word: Word, order: Ordering) -> u64;
     fn store(&self, word: Word, value: u64, order: Ordering);

@@ -8,11 +8,13 @@ use super::sync::{AtomicPtr, AtomicU64, Ordering};
 
 /// One process, for as long as it lives. Written once, before it is published.
 ///
-/// It has a memory page of its own, which the kernel clears in forked children where it can (Linux). Elsewhere the pid
-/// tells the child from its parent, which holds until a pid is used again by the parent's own grandchild.
+/// Where the kernel can (Linux), it lies in a page that forked children find cleared: a load tells them from their parent.
+/// Elsewhere the pid does, at the price of a system call, and until a pid is used again by its owner's own descendant.
 struct Identity {
-    pid: AtomicU64,
+    /// Never zero, except in a cleared page.
     token: AtomicU64,
+    /// Zero if the page is cleared on fork: no need to ask.
+    pid: AtomicU64,
 }
 
 /// Replaced, never freed: a child that draws a new identity leaves its parent's page alone.
@@ -27,7 +29,11 @@ fn current() -> Option<u64> {
     let identity = IDENTITY.load(Ordering::Acquire);
     // SAFETY: null or a leaked page that holds an `Identity`; zeros, which a child may find, are one too.
     let identity = unsafe { identity.as_ref() }?;
-    (identity.pid.load(Ordering::Relaxed) == pid()).then(|| identity.token.load(Ordering::Relaxed))
+    let (token, owner) = (
+        identity.token.load(Ordering::Relaxed),
+        identity.pid.load(Ordering::Relaxed),
+    );
+    (token != 0 && (owner == 0 || owner == pid())).then_some(token)
 }
 
 /// 64 bits of the operating system's randomness, drawn once per process: never run-once, so that a fork of a fork draws
@@ -38,15 +44,13 @@ pub fn token() -> u64 {
         if let Some(token) = current() {
             return token;
         }
-        let drawn = draw();
-        // Release: publishes the fields. A thread that was faster has published its own, which the next turn finds.
-        if !IDENTITY.replace(seen, drawn, Ordering::Release) {
-            forget(drawn);
-        }
+        // Release: publishes the fields. If another thread was faster, the next turn finds its identity, and this page is
+        // left: once in a process's life, it is not worth a second path.
+        IDENTITY.replace(seen, draw(), Ordering::Release);
     }
 }
 
-/// Whether this process drew `token`. Costs one `getpid`.
+/// Whether this process drew `token`.
 pub fn is(token: u64) -> bool {
     current() == Some(token)
 }
@@ -66,54 +70,84 @@ pub fn next_sequence() -> u64 {
 }
 
 fn draw() -> *mut Identity {
-    let identity = Identity {
-        pid: AtomicU64::new(pid()),
+    let identity = |pid| Identity {
         token: AtomicU64::new(random()),
+        pid: AtomicU64::new(pid),
     };
     let Ok(mut page) = MmapOptions::new().len(size_of::<Identity>()).map_anon() else {
-        return Box::into_raw(Box::new(identity));
+        return Box::into_raw(Box::new(identity(pid())));
     };
     #[allow(clippy::cast_ptr_alignment)] // a mapping starts on a page
     let place = page.as_mut_ptr().cast::<Identity>();
+    let cleared = is_cleared_on_fork(page.as_mut_ptr(), page.len());
     // SAFETY: a fresh page: aligned, writable, large enough, nobody else's.
-    unsafe { place.write(identity) };
-    #[cfg(target_os = "linux")]
-    // SAFETY: our own page, of which the kernel rounds the length up. A refusal (before Linux 4.14) leaves the pid check.
-    unsafe {
-        libc::madvise(place.cast(), page.len(), libc::MADV_WIPEONFORK);
-    }
+    unsafe { place.write(identity(if cleared { 0 } else { pid() })) };
     std::mem::forget(page);
     place
 }
 
-/// Two threads drew at once and this one lost: 16 bytes or a page, once in a process's life, are not worth a second path.
-fn forget(_: *mut Identity) {}
+/// Asks the kernel to clear our page in forked children; whether it will.
+#[cfg(target_os = "linux")]
+fn is_cleared_on_fork(page: *mut u8, length: usize) -> bool {
+    // An emulator that says yes to advice that does not exist (old user-mode QEMU) is not believed, as in BoringSSL's
+    // fork detection.
+    const NO_ADVICE: libc::c_int = -1;
+    let advise = |advice| {
+        // SAFETY: the page is ours alone, and this advice changes what children see of it, no more.
+        unsafe { libc::madvise(page.cast(), length, advice) == 0 }
+    };
+    !advise(NO_ADVICE) && advise(libc::MADV_WIPEONFORK)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_cleared_on_fork(_: *mut u8, _: usize) -> bool {
+    false
+}
 
 /// Held while this process scans a directory: POSIX record locks do not exclude the threads of one process, and
 /// closing any descriptor of a file drops the lock that another thread has just taken on it.
 pub struct Scan {
     token: u64,
+    word: &'static AtomicU64,
 }
 
 /// The token of the process that scans. A value that is not ours was inherited from a parent that forked while it
 /// scanned: it counts as free.
 static SCANNER: AtomicU64 = AtomicU64::new(0);
 
+#[cfg(unix)]
+/// The same for the one file `state`, which is used while a scan goes on, too.
+static STATE_USER: AtomicU64 = AtomicU64::new(0);
+
 impl Scan {
     /// `None` while another thread of this process scans.
     pub fn begin() -> Option<Scan> {
+        Scan::begin_on(&SCANNER)
+    }
+
+    fn begin_on(word: &'static AtomicU64) -> Option<Scan> {
         let token = token();
-        let holder = SCANNER.load(Ordering::Relaxed);
+        let holder = word.load(Ordering::Relaxed);
         // SYNC POINT (one scan at a time): Acquire pairs with the Release in `drop`.
-        let free = holder != token && SCANNER.replace(holder, token, Ordering::Acquire);
-        free.then_some(Scan { token })
+        let free = holder != token && word.replace(holder, token, Ordering::Acquire);
+        free.then_some(Scan { token, word })
     }
 
     /// `None` if another thread of this process still scans after `patience`.
     pub fn begin_within(patience: Duration) -> Option<Scan> {
+        Scan::begin_on_within(&SCANNER, patience)
+    }
+
+    #[cfg(unix)]
+    /// `None` if another thread of this process still uses the file `state` after `patience`.
+    pub fn begin_state_within(patience: Duration) -> Option<Scan> {
+        Scan::begin_on_within(&STATE_USER, patience)
+    }
+
+    fn begin_on_within(word: &'static AtomicU64, patience: Duration) -> Option<Scan> {
         let deadline = Instant::now() + patience;
         loop {
-            let scan = Scan::begin();
+            let scan = Scan::begin_on(word);
             if scan.is_some() || Instant::now() >= deadline {
                 return scan;
             }
@@ -126,6 +160,6 @@ impl Drop for Scan {
     fn drop(&mut self) {
         // SYNC POINT (one scan at a time): Release pairs with the Acquire in `begin`. A child forked meanwhile has another
         // token by now, and leaves the word alone.
-        SCANNER.replace(self.token, 0, Ordering::Release);
+        self.word.replace(self.token, 0, Ordering::Release);
     }
 }

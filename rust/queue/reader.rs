@@ -6,45 +6,82 @@ use super::memory::Memory;
 use super::peek::{Limits, Peek, Span};
 use super::ring::{Consumer, Corrupt};
 
+/// One peek in so many begins with the leased segments, so that a process which is never done with its own still
+/// delivers what the dead have left.
+const LEASED_FIRST: u32 = 4;
+
 /// The reading ends, behind a lock that is held while entries are copied and that a push never takes.
 #[derive(Default)]
 pub struct Reader {
     /// Of own segments, oldest first.
     pub own: Vec<(u64, Consumer<Mapping>)>,
     pub leased: Vec<(u64, Leased)>,
+    peeks: u32,
 }
 
 impl Reader {
     /// Copies from own segments, then from leased ones. Also names the segments that cannot be read.
-    pub fn peek(&self, limits: &Limits) -> (Peek, Vec<u64>) {
-        let mut peek = Peek::default();
-        let mut corrupt = Vec::new();
-        let mut go_on = true;
-        for (id, consumer) in &self.own {
-            if go_on {
-                go_on = peek.fill(*id, consumer, limits).unwrap_or_else(|Corrupt| {
-                    corrupt.push(*id);
-                    true
-                });
-            }
+    pub fn peek(&mut self, limits: &Limits) -> (Peek, Vec<u64>) {
+        self.peeks = self.peeks.wrapping_add(1);
+        let mut filling = Filling {
+            peek: Peek::default(),
+            corrupt: Vec::new(),
+            go_on: true,
+        };
+        if self.peeks.is_multiple_of(LEASED_FIRST) {
+            filling.add(
+                self.leased
+                    .iter()
+                    .map(|(id, leased)| (*id, &leased.consumer)),
+                limits,
+            );
+            filling.add(
+                self.own.iter().map(|(id, consumer)| (*id, consumer)),
+                limits,
+            );
+        } else {
+            filling.add(
+                self.own.iter().map(|(id, consumer)| (*id, consumer)),
+                limits,
+            );
+            filling.add(
+                self.leased
+                    .iter()
+                    .map(|(id, leased)| (*id, &leased.consumer)),
+                limits,
+            );
         }
-        for (id, leased) in &self.leased {
-            if go_on {
-                go_on = peek
-                    .fill(*id, &leased.consumer, limits)
-                    .unwrap_or_else(|Corrupt| {
-                        corrupt.push(*id);
-                        true
-                    });
-            }
-        }
-        (peek, corrupt)
+        (filling.peek, filling.corrupt)
     }
 }
 
-/// Releases what `span` covers; returns the entries and bytes that were still waiting in it.
-pub fn release<M: Memory>(consumer: &mut Consumer<M>, span: &Span) -> (u64, u64) {
-    let (entries, bytes) = match consumer.records() {
+struct Filling {
+    peek: Peek,
+    corrupt: Vec<u64>,
+    go_on: bool,
+}
+
+impl Filling {
+    fn add<'a, M: Memory + 'a>(
+        &mut self,
+        segments: impl Iterator<Item = (u64, &'a Consumer<M>)>,
+        limits: &Limits,
+    ) {
+        for (id, consumer) in segments {
+            if !self.go_on {
+                break;
+            }
+            match self.peek.fill(id, consumer, limits) {
+                Ok(go_on) => self.go_on = go_on,
+                Err(Corrupt) => self.corrupt.push(id),
+            }
+        }
+    }
+}
+
+/// The entries and bytes that `span` covers and that are still waiting.
+pub fn waiting<M: Memory>(consumer: &Consumer<M>, span: &Span) -> (u64, u64) {
+    match consumer.records() {
         Ok(records) if records.position() == span.start => (span.entries, span.end - span.start),
         // Another peek at the same records was released first: count what is left of this one.
         Ok(mut records) => {
@@ -55,7 +92,5 @@ pub fn release<M: Memory>(consumer: &mut Consumer<M>, span: &Span) -> (u64, u64)
             (entries, span.end.saturating_sub(start))
         }
         Err(Corrupt) => (0, 0),
-    };
-    consumer.release(span.end);
-    (entries, bytes)
+    }
 }

@@ -71,6 +71,11 @@ impl<M: Memory> Producer<M> {
         Ok(need)
     }
 
+    /// The memory, for what is not the ring's business.
+    pub fn memory(&self) -> &M {
+        &self.memory
+    }
+
     fn free(&self) -> u64 {
         debug_assert!(self.head <= self.tail && self.tail - self.head <= self.memory.capacity());
         self.memory.capacity() - (self.tail - self.head)

@@ -3,13 +3,14 @@
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::directory::Directory;
 use super::directory::{Extension, Name};
+use super::host;
 use super::layout::Preamble;
 use super::lease::Lease;
 use super::mapping::Mapping;
+use super::process;
 
 /// How often a file is made anew because an adopter took it for rubbish between `open` and the lock.
 const ATTEMPTS: usize = 3;
@@ -38,11 +39,12 @@ fn create_file(directory: &Arc<Directory>, file_bytes: u64) -> io::Result<(Mappi
     let made = allocate(lease.file(), file_bytes)
         .and_then(|()| Mapping::of_file(lease.file(), file_bytes))
         .and_then(|mut mapping| {
-            mapping.write_preamble(&Preamble {
+            let preamble = Preamble {
                 file_bytes,
-                created_ms: now_ms(),
+                created_ms: host::now_ms(),
                 creator_pid: std::process::id(),
-            });
+            };
+            mapping.write_preamble(&preamble, process::random());
             lease.rename(Extension::Segment)?;
             Ok(mapping)
         });
@@ -97,11 +99,4 @@ fn allocate(file: &File, file_bytes: u64) -> io::Result<()> {
         offset += step as u64;
     }
     Ok(())
-}
-
-fn now_ms() -> u64 {
-    let elapsed = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
 }

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use super::directory::Directory;
 use super::layout::{self, HEADER_BYTES, RECORD_HEADER_BYTES};
 use super::lease::Lease;
+use super::ledger::Ledger;
 use super::mapping::Mapping;
 use super::ring::{Consumer, Producer, ring};
 use super::{Refusal, segment};
+use crate::counters::{Counter, Counts, DropReason};
 
 /// What an idle process holds.
 pub const HOME_BYTES: u64 = 1 << 20;
@@ -24,6 +26,16 @@ pub struct Own {
     pub waiting: Waiting,
     /// Its file is gone or its lock lost: what is in it will be sent, nothing more goes in.
     sealed: bool,
+}
+
+impl Own {
+    pub fn ledger(&self) -> &impl Ledger {
+        self.producer.memory()
+    }
+
+    pub fn identity(&self) -> u64 {
+        self.ledger().load_word(layout::IDENTITY_OFFSET)
+    }
 }
 
 /// What waits somewhere.
@@ -65,6 +77,14 @@ pub struct Writer {
     /// The last segment could not be made: not tried again until something has changed.
     blocked: bool,
     closed: bool,
+    /// Sums of own segments that are gone, and of what was refused while there was none.
+    past: Counts,
+    /// The part of all sums that neither a file nor the host's state knows.
+    pub unburied: Counts,
+    /// Own entries that were left behind by `close`.
+    left_entries: u64,
+    /// What this process did with the entries of others, who count them; `Made` is what it took over.
+    pub adopted: Counts,
     /// Entries in own segments that were set aside, not yet reported.
     pub lost_entries: u64,
     pub lost_segments: usize,
@@ -91,6 +111,10 @@ impl Writer {
             leased: Waiting::default(),
             blocked: false,
             closed: false,
+            past: Counts::default(),
+            unburied: Counts::default(),
+            left_entries: 0,
+            adopted: Counts::default(),
             lost_entries: 0,
             lost_segments: 0,
         }
@@ -132,9 +156,54 @@ impl Writer {
 
     fn push_newest(&mut self, entry: &[u8]) -> Option<u64> {
         let newest = self.segments.last_mut().filter(|newest| !newest.sealed)?;
-        let bytes = newest.producer.push(entry).ok()?;
+        // Counted first: killed in between, the process has made an entry that is missing, not one too many.
+        newest.ledger().count(Counter::Made, 1);
+        let Ok(bytes) = newest.producer.push(entry) else {
+            newest.ledger().uncount(Counter::Made, 1);
+            return None;
+        };
         newest.waiting.add(1, bytes);
         Some(bytes)
+    }
+
+    /// Counts what is not queued: with a drop comes the request that should have been logged.
+    pub fn count(&mut self, counter: Counter, count: u64) {
+        let made = match counter {
+            Counter::Dropped(_) => count,
+            _ => 0,
+        };
+        if let Some(newest) = self.segments.last() {
+            newest.ledger().count(Counter::Made, made);
+            newest.ledger().count(counter, count);
+        } else {
+            for sums in [&mut self.past, &mut self.unburied] {
+                sums.add(Counter::Made, made);
+                sums.add(counter, count);
+            }
+        }
+    }
+
+    /// The sums of all requests that this process has seen.
+    pub fn counts(&self) -> Counts {
+        let mut counts = self.past;
+        self.segments
+            .iter()
+            .for_each(|own| counts.add_all(&own.ledger().counts()));
+        counts
+    }
+
+    /// The part of them that only this process can tell.
+    pub fn untold(&self) -> Counts {
+        let mut counts = self.unburied;
+        self.segments
+            .iter()
+            .for_each(|own| counts.add_all(&own.ledger().counts()));
+        counts
+    }
+
+    /// Of `counts()`, what is neither sent nor dropped.
+    pub fn own_entries(&self) -> u64 {
+        self.waiting.entries + self.left_entries
     }
 
     /// Adds a segment with room for `payload` bytes, within the bound.
@@ -214,7 +283,20 @@ impl Writer {
             let home = std::mem::take(&mut first) && own.file_bytes <= home_bytes && !own.sealed;
             own.waiting.entries == 0 && !home
         };
-        self.segments.extract_if(.., drained).collect()
+        let retired: Vec<_> = self.segments.extract_if(.., drained).collect();
+        for own in &retired {
+            self.settle(own);
+        }
+        retired
+    }
+
+    /// Keeps the sums of a segment that goes. Those of a file are for the caller to bury.
+    fn settle(&mut self, own: &Own) {
+        let counts = own.ledger().counts();
+        self.past.add_all(&counts);
+        if own.lease.is_none() {
+            self.unburied.add_all(&counts);
+        }
     }
 
     /// Takes out a segment whose memory makes no sense; its entries are lost and counted.
@@ -223,6 +305,16 @@ impl Writer {
         let own = self.segments.remove(index);
         self.lost_segments += 1;
         self.lost_entries += own.waiting.entries;
+        // Whoever scribbled on the ring may have scribbled on the ledger, which agrees with the count kept here or is false.
+        let mut counts = own.ledger().counts();
+        let accounted = counts.get(Counter::Sent).saturating_add(counts.dropped());
+        if counts.get(Counter::Made).checked_sub(accounted) != Some(own.waiting.entries) {
+            counts = Counts::default();
+            counts.set(Counter::Made, own.waiting.entries);
+        }
+        counts.balance(0, DropReason::Corrupt);
+        own.ledger().store_counts(&counts);
+        self.settle(&own);
         self.waiting.remove(own.waiting.entries, own.waiting.bytes);
         Some(own)
     }
@@ -240,7 +332,18 @@ impl Writer {
         self.closed = true;
         self.waiting = Waiting::default();
         self.leased = Waiting::default();
-        std::mem::take(&mut self.segments)
+        let segments = std::mem::take(&mut self.segments);
+        for own in &segments {
+            if own.lease.is_none() {
+                // Nobody is left to send what waits in private memory.
+                own.ledger()
+                    .count(Counter::Dropped(DropReason::Orphan), own.waiting.entries);
+            } else {
+                self.left_entries += own.waiting.entries;
+            }
+            self.settle(own);
+        }
+        segments
     }
 
     pub fn is_closed(&self) -> bool {

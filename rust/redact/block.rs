@@ -12,7 +12,7 @@ pub(super) struct Classes {
     pub(super) backslash: u64,
     /// Below 0x20.
     pub(super) control: u64,
-    /// Space, tab, line feed, carriage return.
+    /// Up to 0x20.
     pub(super) blank: u64,
     /// `{}[]:,`
     pub(super) punctuation: u64,
@@ -57,14 +57,13 @@ mod sse2 {
             // `[` and `{`, and `]` and `}`, differ in this bit only.
             let folded = _mm_or_si128(bytes, splat(0x20));
             let is_folded = |byte: u8| _mm_cmpeq_epi8(folded, splat(byte));
-            let control = _mm_cmpeq_epi8(_mm_min_epu8(bytes, splat(0x1F)), bytes);
-            let blank = or(or(is(b' '), is(b'\n')), or(is(b'\r'), is(b'\t')));
+            let is_up_to = |limit: u8| _mm_cmpeq_epi8(_mm_min_epu8(bytes, splat(limit)), bytes);
             let punctuation = or(or(is_folded(b'{'), is_folded(b'}')), or(is(b':'), is(b',')));
             let at = i * 16;
             classes.quote |= bits(is(b'"')) << at;
             classes.backslash |= bits(is(b'\\')) << at;
-            classes.control |= bits(control) << at;
-            classes.blank |= bits(blank) << at;
+            classes.control |= bits(is_up_to(0x1F)) << at;
+            classes.blank |= bits(is_up_to(b' ')) << at;
             classes.punctuation |= bits(punctuation) << at;
         }
         classes
@@ -107,7 +106,7 @@ mod portable {
             quote: bits(block, |byte| byte == b'"'),
             backslash: bits(block, |byte| byte == b'\\'),
             control: bits(block, |byte| byte < 0x20),
-            blank: bits(block, |byte| matches!(byte, b' ' | b'\n' | b'\r' | b'\t')),
+            blank: bits(block, |byte| byte <= b' '),
             punctuation: bits(block, |byte| {
                 matches!(byte, b'{' | b'}' | b'[' | b']' | b':' | b',')
             }),

@@ -46,7 +46,7 @@ pub(super) fn decompress<'a>(
     let is_whole = match end? {
         End::Reached => !is_cut,
         End::OverBound => false,
-        End::Missing if is_cut => false,
+        End::Missing if is_cut && !output.is_empty() => false,
         End::Missing => return None,
     };
     output.truncate(max_bytes);

@@ -1,7 +1,7 @@
 //! What may be sent of a request and its response.
 //!
 //! One kind of data per file: bytes and [`Rules`] in, [`Text`] or [`Param`]s out. Nothing here fails: what cannot be filtered
-//! with certainty is replaced by a marker, and a text is never changed in place, only copied with [edits](edit) applied.
+//! with certainty is replaced by a marker, and a text is never changed in place, only copied with its edits applied.
 //!
 //! ```text
 //! header   url                header values; queries, and parameters inside URLs

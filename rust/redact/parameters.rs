@@ -1,7 +1,7 @@
 //! The `; name=value` parameters of `Content-Type` and `Content-Disposition`.
 //!
 //! Refuses what parsers read in different ways: a backslash before a quote (an escape to RFC 9110, the end of the string to
-//! browsers), text after a closing quote, a line break inside quotes.
+//! browsers), text after a closing quote, a line break inside quotes, a comma outside, where the header may have been repeated.
 
 use std::borrow::Cow;
 
@@ -67,7 +67,7 @@ pub(super) fn parse(mut rest: &str) -> Result<Vec<Parameter<'_>>, Malformed> {
         let is_certain = if is_quoted {
             !raw.ends_with('\\') && !raw.contains(['\r', '\n'])
         } else {
-            !raw.contains(['"', '\r', '\n'])
+            !raw.contains(['"', ',', '\r', '\n'])
         };
         if !is_certain {
             return Err(Malformed);

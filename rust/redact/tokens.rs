@@ -112,12 +112,27 @@ impl<'t> Tokens<'t> {
         let in_string = prefix_xor(quote) ^ self.in_string;
         self.in_string = if in_string >> 63 == 1 { u64::MAX } else { 0 };
         self.malformed |= classes.control & in_string;
+        self.malformed |= self.not_white_space(classes.control & !in_string);
         let scalar = !(in_string | quote | classes.blank | classes.punctuation);
         let scalar_start = scalar & !(scalar << 1 | self.in_scalar);
         self.in_scalar = scalar >> 63;
         self.found = classes.punctuation & !in_string | quote & in_string | scalar_start;
         self.next_block += block::SIZE;
         Some(())
+    }
+
+    /// Those of the control characters in the next block that are no white space to JSON.
+    fn not_white_space(&self, mut control: u64) -> u64 {
+        let mut found = 0;
+        while control != 0 {
+            let at = control.trailing_zeros();
+            let byte = self.bytes.get(self.next_block + at as usize);
+            if !matches!(byte, Some(b'\t' | b'\n' | b'\r')) {
+                found |= 1 << at;
+            }
+            control &= control.wrapping_sub(1);
+        }
+        found
     }
 
     /// Checks the escapes that begin in this block: the bytes they take the meaning from.

@@ -1,7 +1,7 @@
 //! URL parameters, in a query of their own and inside URLs; urlencoded forms are written the same way.
 //!
-//! `&` separates. For redaction `;`, `?` and `#` inside a parameter separate too, because some frameworks split at `;` and
-//! because a value may be a URL itself: such a parameter is judged as a whole first, then piece by piece.
+//! `&` separates. For redaction `;`, `#` and `?` inside a parameter separate too, because some frameworks split at `;` and
+//! because a value may be a URL itself: what is not denied as a whole is cut at the next of them, and its pieces are judged.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -32,6 +32,9 @@ const NOT_IN_QUERY: &AsciiSet = &CONTROLS
 /// How often a name may have been encoded. A proxy in front of the application may decode what we see encoded twice.
 const MAX_ENCODINGS: usize = 4;
 
+/// From the outermost to the innermost.
+const SEPARATORS: &[u8] = b"&;#?";
+
 /// The parameters of a query as HAR's `queryString` wants them: decoded, in order, blank ones included.
 pub fn query_params<'a>(rules: &Rules, query: &'a [u8]) -> Vec<Param<'a>> {
     match text(query) {
@@ -61,7 +64,7 @@ pub fn query_text<'a>(rules: &Rules, query: &'a [u8]) -> Text<'a> {
 
 /// The decoded parameters of a query or of a form.
 pub(super) fn params<'a>(rules: &Rules, text: &'a str) -> Vec<Param<'a>> {
-    split(text, 0..text.len(), b"&")
+    split(text, 0..text.len(), b'&')
         .filter(|pair| pair.start < pair.end)
         .map(|pair| Param {
             name: decode(pair.name(text)),
@@ -77,7 +80,7 @@ fn param_value<'a>(rules: &Rules, text: &'a str, pair: &Pair) -> Text<'a> {
     if denies(rules, pair.name(text)) {
         return Text::plain(marker::redacted(value.chars().count()));
     }
-    let denied = denied_inside(rules, text, pair);
+    let denied = denied(rules, text, pair.start..pair.end);
     if denied.is_empty() {
         return Text::plain(value);
     }
@@ -106,30 +109,31 @@ struct Denied {
 /// The denied values among the parameters in one range of `text`.
 fn denied(rules: &Rules, text: &str, range: Range<usize>) -> Vec<Denied> {
     let mut denied = Vec::new();
-    if !rules.is_active() {
-        return denied;
-    }
-    for pair in split(text, range, b"&") {
-        if denies(rules, pair.name(text)) {
-            denied.extend(pair.denied(text));
-        } else {
-            denied.extend(denied_inside(rules, text, &pair));
-        }
+    if rules.is_active() {
+        find_denied(rules, text, range, SEPARATORS, &mut denied);
     }
     denied
 }
 
-/// The denied values inside a parameter that is not denied as a whole.
-fn denied_inside(rules: &Rules, text: &str, pair: &Pair) -> Vec<Denied> {
-    let whole = text.as_bytes().get(pair.start..pair.end);
-    let separator = memchr::memchr3(b';', b'?', b'#', whole.unwrap_or_default());
-    if !rules.is_active() || separator.is_none() {
-        return Vec::new();
+fn find_denied(
+    rules: &Rules,
+    text: &str,
+    range: Range<usize>,
+    separators: &[u8],
+    found: &mut Vec<Denied>,
+) {
+    let Some((&separator, inner)) = separators.split_first() else {
+        return;
+    };
+    for pair in split(text, range, separator) {
+        let whole = text.as_bytes().get(pair.start..pair.end);
+        let has_inner = whole.is_some_and(|whole| whole.iter().any(|byte| inner.contains(byte)));
+        if denies(rules, pair.name(text)) {
+            found.extend(pair.denied(text));
+        } else if has_inner {
+            find_denied(rules, text, pair.start..pair.end, inner, found);
+        }
     }
-    split(text, pair.start..pair.end, b";?#")
-        .filter(|inner| denies(rules, inner.name(text)))
-        .filter_map(|inner| inner.denied(text))
-        .collect()
 }
 
 /// A range of `text`: what is kept put through `keep`, and what is denied through `hide`.
@@ -206,26 +210,19 @@ impl Pair {
     }
 }
 
-/// Cuts a range of `text` at each of `separators`.
-fn split<'a>(
-    text: &'a str,
-    range: Range<usize>,
-    separators: &'a [u8],
-) -> impl Iterator<Item = Pair> {
+/// Cuts a range of `text` at each `separator`.
+fn split(text: &str, range: Range<usize>, separator: u8) -> impl Iterator<Item = Pair> {
     let mut next = Some(range.start);
     std::iter::from_fn(move || {
         let start = next?;
         let rest = text.as_bytes().get(start..range.end)?;
-        let length = rest
-            .iter()
-            .position(|byte| separators.contains(byte))
-            .unwrap_or(rest.len());
-        next = (length < rest.len()).then_some(start + length + 1);
-        let equals = memchr::memchr(b'=', rest.get(..length)?);
+        let separator = memchr::memchr(separator, rest);
+        next = separator.map(|at| start + at + 1);
+        let pair = rest.get(..separator.unwrap_or(rest.len()))?;
         Some(Pair {
             start,
-            equals: equals.map(|at| start + at),
-            end: start + length,
+            equals: memchr::memchr(b'=', pair).map(|at| start + at),
+            end: start + pair.len(),
         })
     })
 }

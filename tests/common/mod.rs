@@ -57,7 +57,43 @@ pub fn files(directory: &Path) -> Vec<(String, u64)> {
             let bytes = std::fs::symlink_metadata(entry.path()).unwrap().len();
             (entry.file_name().into_string().unwrap(), bytes)
         })
+        .filter(|(name, _)| name != "state") // one page that stays
         .collect();
     files.sort();
     files
+}
+
+/// A directory in shared memory if there is any.
+pub fn shared_memory_rung() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm")
+        .or_else(|_| tempfile::tempdir())
+        .unwrap()
+}
+
+pub fn number_from(variable: &str, default: u64) -> u64 {
+    std::env::var(variable).map_or(default, |text| text.parse().unwrap())
+}
+
+/// Reproducible numbers (xorshift64*).
+pub struct Random(u64);
+
+impl Random {
+    pub fn seeded(seed: u64) -> Random {
+        Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
+    }
+
+    pub fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
+    }
+
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.next() % bound
+    }
+
+    pub fn byte(&mut self) -> u8 {
+        self.next().to_le_bytes()[7]
+    }
 }

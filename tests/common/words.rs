@@ -1,4 +1,5 @@
 //! A ring's memory as a list of words that counts the stores made to it, and dies before one of them.
+#![allow(dead_code)] // each test binary uses a part
 
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};

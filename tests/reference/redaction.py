@@ -1,7 +1,7 @@
 """The redaction rules, slow and obvious: what the Rust core is tested against.
 
 Standard library only. Each function does what its namesake in ``rust/redact`` does, by other means where there are any:
-regular expressions instead of a scanner, ``bytes.split`` instead of a search, lists of values instead of lists of edits.
+regular expressions instead of a scanner, ``bytes.split`` instead of a search, lists of values, not of edits.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Malformed(Exception):
     """Not understood in full; the argument is the reason that a marker gives."""
 
 
-# --- Rules ---------------------------------------------------------------------------------------------------------------
+# --- Rules ----------------------------------------------------------------------------------------
 
 
 class Rules:
@@ -48,7 +48,7 @@ class Rules:
         return self.is_active and listed != self.is_allowlist
 
     def judge(self, path: Sequence[str]) -> str:
-        """What becomes of the JSON member at ``path``: ``keep``, ``redact``, or ``enter`` to look for allowed members."""
+        """What becomes of the JSON member at ``path``: ``keep``, ``redact``, or ``enter`` to judge what is inside."""
         if any(is_surrogate(character) for character in path[-1]):
             return "redact"
         listed, started = path[-1] in self.entries, False
@@ -58,9 +58,7 @@ class Rules:
                 listed = listed or ends_with(path, segments)
                 started = started or any(ends_with(path, segments[:n]) for n in range(1, len(segments)))
         if listed != self.is_allowlist:
-            return "redact"
-        if self.is_allowlist and not listed:
-            return "enter" if started else "redact"
+            return "enter" if self.is_allowlist and started else "redact"
         return "keep"
 
 
@@ -78,7 +76,7 @@ def is_surrogate(character: str) -> bool:
     return "\ud800" <= character <= "\udfff"
 
 
-# --- Markers -------------------------------------------------------------------------------------------------------------
+# --- Markers --------------------------------------------------------------------------------------
 
 
 def redacted(value: str) -> str:
@@ -97,7 +95,7 @@ def mask(value: str) -> str:
     return f"sha512-{digest}?{value[-4:] if len(value) > 4 else ''}"
 
 
-# --- URL parameters ------------------------------------------------------------------------------------------------------
+# --- URL parameters -------------------------------------------------------------------------------
 
 
 def decode(component: str) -> str:
@@ -130,20 +128,23 @@ def split_parameter(parameter: str) -> tuple[str, str, str]:
     return parameter.partition("=")
 
 
-def rewrite_parameter(rules: Rules, parameter: str, keep: Callable[[str], str], hide: Callable[[str], str]) -> str:
-    """Put a parameter through ``keep``, and its denied values through ``hide``."""
-    name, equals, value = split_parameter(parameter)
-    if equals and denies_encoded(rules, name):
-        return keep(name + equals) + hide(value)
-    rewritten, kept = "", ""
-    for inner in re.split("([;?#])", parameter):
-        name, equals, value = split_parameter(inner)
+def rewrite(
+    rules: Rules, text: str, keep: Callable[[str], str], hide: Callable[[str], str], separators: str = "&;#?"
+) -> str:
+    """Put parameters through ``keep``, and their denied values through ``hide``.
+
+    What is not denied between two separators is looked into again, for parameters between the next kind of separators.
+    """
+    if not separators:
+        return keep(text)
+    rewritten = []
+    for parameter in text.split(separators[0]):
+        name, equals, value = split_parameter(parameter)
         if equals and denies_encoded(rules, name):
-            rewritten += keep(kept + name + equals) + hide(value)
-            kept = ""
+            rewritten.append(keep(name + equals) + hide(value))
         else:
-            kept += inner
-    return rewritten + keep(kept)
+            rewritten.append(rewrite(rules, parameter, keep, hide, separators[1:]))
+    return keep(separators[0]).join(rewritten)
 
 
 def hide_encoded(value: str) -> str:
@@ -153,7 +154,7 @@ def hide_encoded(value: str) -> str:
 
 def redact_parameters(rules: Rules, text: str, keep: Callable[[str], str] = str) -> str:
     """Replace the denied values in a query or a form."""
-    return "&".join(rewrite_parameter(rules, p, keep, hide_encoded) for p in text.split("&"))
+    return rewrite(rules, text, keep, hide_encoded)
 
 
 def query_as_text(query: bytes) -> str:
@@ -161,7 +162,7 @@ def query_as_text(query: bytes) -> str:
     try:
         return query.decode()
     except UnicodeDecodeError:
-        return re.sub(b"[^\x00-\x7f]", lambda match: b"%%%02X" % match[0], query).decode()
+        return re.sub(b"[^\x00-\x7f]", lambda match: b"%%%02X" % match[0][0], query).decode()
 
 
 def to_ascii(text: str) -> str:
@@ -193,7 +194,7 @@ def params(rules: Rules, text: str) -> list[Param]:
         if denies_encoded(rules, name):
             found.append(Param(decode(name), redacted(decode(value))))
         else:
-            rewritten = rewrite_parameter(rules, parameter, str, hide_encoded)
+            rewritten = rewrite(rules, parameter, str, hide_encoded)
             found.append(Param(decode(name), decode(rewritten[len(name) + 1 :])))
     return found
 
@@ -203,7 +204,7 @@ def query_params(rules: Rules, query: bytes) -> list[Param]:
     return params(rules, query_as_text(query))
 
 
-# --- Headers -------------------------------------------------------------------------------------------------------------
+# --- Headers --------------------------------------------------------------------------------------
 
 CREDENTIALS = {"authorization", "proxy-authorization"}
 URLS = {
@@ -241,7 +242,7 @@ def response_header(rules: Rules, name: str, value: str) -> str:
     return ">".join(rewritten)
 
 
-# --- JSON ----------------------------------------------------------------------------------------------------------------
+# --- JSON -----------------------------------------------------------------------------------------
 
 BLANK = re.compile(r"[ \t\n\r]*")
 STRING = re.compile(r'"[^"\\\x00-\x1f]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*)*"')
@@ -360,13 +361,13 @@ def redact_json(rules: Rules, text: str) -> str:
     return "".join([*pieces, text[copied:]])
 
 
-# --- Header parameters ---------------------------------------------------------------------------------------------------
+# --- Header parameters ----------------------------------------------------------------------------
 
 TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 SPACE = "[ \t\n\f\r]*"
 PARAMETER = re.compile(
     f"{SPACE};{SPACE}(?:(?P<name>{TOKEN}){SPACE}={SPACE}"
-    f'(?:"(?P<quoted>[^"\r\n]*)"(?={SPACE}(?:;|\\Z))|(?P<bare>[^";\r\n]*?){SPACE}(?=;|\\Z))|(?=;|\\Z))'
+    f'(?:"(?P<quoted>[^"\r\n]*)"(?={SPACE}(?:;|\\Z))|(?P<bare>[^";,\r\n]*?){SPACE}(?=;|\\Z))|(?=;|\\Z))'
 )
 
 
@@ -392,7 +393,7 @@ def only(parameters: list[tuple[str, str, str]], name: str) -> tuple[str, str] |
     return found[0] if found else None
 
 
-# --- Content type --------------------------------------------------------------------------------------------------------
+# --- Content type ---------------------------------------------------------------------------------
 
 
 @dataclass
@@ -432,7 +433,7 @@ def parse_content_type(value: str) -> ContentType:
     )
 
 
-# --- Multipart -----------------------------------------------------------------------------------------------------------
+# --- Multipart ------------------------------------------------------------------------------------
 
 
 def multipart_params(rules: Rules, boundary: str, body: bytes) -> list[Param]:
@@ -443,7 +444,7 @@ def multipart_params(rules: Rules, boundary: str, body: bytes) -> list[Param]:
     found: list[Param] = []
     line_end = None
     for i, piece in enumerate(pieces):
-        if re.match(rb"--(\r?\n|\Z)", piece):
+        if re.match(rb"--\r?\n", piece) or (piece == b"--" and i + 1 == len(pieces)):
             return found
         this_end = re.match(rb"\r?\n", piece)
         if this_end is None or i + 1 == len(pieces):
@@ -534,7 +535,7 @@ def disposition(value: str) -> tuple[str, list[str], str | None]:
     file_names = [file_name[1]] if file_name else []
     file_names += [extended(extended_file_name[0])] if extended_file_name else []
     display = name[1] if name else (names or [""])[0]
-    return display, names, (file_names or [None])[0]
+    return display, names, file_names[0] if file_names else None
 
 
 def extended(raw: str) -> str:
@@ -548,7 +549,7 @@ def extended(raw: str) -> str:
         raise Malformed("not valid multipart") from None
 
 
-# --- Bodies --------------------------------------------------------------------------------------------------------------
+# --- Bodies ---------------------------------------------------------------------------------------
 
 
 @dataclass
@@ -666,7 +667,7 @@ def decompress(body: Body) -> tuple[bytes, bool] | None:
             continue
         if len(content) > body.max_bytes:
             return content[: body.max_bytes], True
-        return (content, is_cut) if is_whole or is_cut else None
+        return (content, is_cut) if is_whole or (is_cut and content) else None
     return None
 
 

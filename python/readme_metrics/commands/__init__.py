@@ -10,7 +10,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from readme_metrics.commands import collect, demo
+from readme_metrics.commands import collect, demo, doctor, flush, status, tail
 from readme_metrics.commands.interrupts import interruptible
 
 _INTERRUPTED = 128 + signal.SIGINT
@@ -27,14 +27,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         description="Look at what the ReadMe Metrics middleware sends.",
     )
     subcommands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (collect, demo):
+    for command in (doctor, status, tail, flush, collect, demo):
         command.add_parser(subcommands)
     options = parser.parse_args(argv)
 
     try:
         with interruptible():
-            status: int = options.run(options)
+            exit_status: int = options.run(options)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return _INTERRUPTED
-    return status
+    return exit_status

@@ -1,0 +1,112 @@
+"""Bare app, floor, the published SDK and ours, side by side. Prints what each adds to the bare app of its own process.
+
+The rounds are interleaved, so that a machine whose speed drifts slows all of them alike.
+
+    python benches/middleware/compare.py --published PATH/TO/PYTHON_WITH_3.4.0
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from statistics import median
+from typing import Any, NamedTuple
+
+from readme_metrics.commands.collector import Collector
+
+HERE = Path(__file__).parent
+ROUNDS = 15
+
+
+class Scenario(NamedTuple):
+    method: str
+    size_bytes: int
+    denylist: bool
+    buffer_length: int
+    requests: int
+
+    def __str__(self) -> str:
+        size = f"{self.size_bytes // 1024} KB" if self.size_bytes else "no body"
+        return f"{self.method} {size}, {'10 keys' if self.denylist else 'no list'}, buffer {self.buffer_length}"
+
+
+SCENARIOS = [
+    Scenario("GET", 0, True, 10, 1000),
+    Scenario("POST", 1 << 10, False, 10, 1000),
+    Scenario("POST", 1 << 10, True, 1, 200),
+    Scenario("POST", 1 << 10, True, 10, 1000),
+    Scenario("POST", 1 << 10, True, 100, 1000),
+    Scenario("POST", 100 << 10, True, 10, 60),
+    Scenario("POST", 1 << 20, True, 10, 10),
+]
+
+
+class Worker:
+    """One process in one environment."""
+
+    def __init__(self, python: str, scenario: Scenario, server: str) -> None:
+        self._process = subprocess.Popen(
+            [python, str(HERE / "worker.py"), json.dumps(scenario._asdict())],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "README_METRICS_SERVER": server},
+        )
+
+    def measure(self, variant: str, requests: int) -> dict[str, Any]:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps({"variant": variant, "requests": requests}) + "\n")
+        self._process.stdin.flush()
+        result: dict[str, Any] = json.loads(self._process.stdout.readline())
+        return result
+
+    def close(self) -> None:
+        self._process.communicate()
+
+
+def compare(scenario: Scenario, published: str | None, server: str) -> dict[str, dict[str, float]]:
+    ours = Worker(sys.executable, scenario, server)
+    columns = {"bare": (ours, "bare"), "floor": (ours, "floor"), "ours": (ours, "sdk")}
+    workers = [ours]
+    if published:
+        theirs = Worker(published, scenario, server)
+        columns |= {"bare (published)": (theirs, "bare"), "published": (theirs, "sdk")}
+        workers.append(theirs)
+    rounds: dict[str, list[dict[str, Any]]] = {name: [] for name in columns}
+    for number in range(ROUNDS + 1):
+        for name, (worker, variant) in columns.items():
+            result = worker.measure(variant, scenario.requests)
+            if number:  # the first round warms up
+                rounds[name].append(result)
+    for worker in workers:
+        worker.close()
+    return {name: {key: median(r[key] for r in results) for key in results[0]} for name, results in rounds.items()}
+
+
+def added(medians: dict[str, dict[str, float]], name: str, key: str) -> float:
+    base = "bare (published)" if name == "published" else "bare"
+    return medians[name][key] - medians[base][key]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
+    parser.add_argument("--published", metavar="PYTHON", help="an interpreter with readme-metrics 3.4.0")
+    options = parser.parse_args()
+    names = ["floor", *(["published"] if options.published else []), "ours"]
+    print("| added to the bare app, us | " + " | ".join(names) + " | bare itself |")
+    print("|---" * (len(names) + 2) + "|")
+    with Collector(keep=1) as collector:
+        for scenario in SCENARIOS:
+            medians = compare(scenario, options.published, collector.url)
+            for label, key in [("p50", "p50_us"), ("p99", "p99_us"), ("CPU, all threads", "cpu_us")]:
+                cells = [f"{added(medians, name, key):.1f}" for name in names]
+                print(f"| {scenario}: {label} | " + " | ".join(cells) + f" | {medians['bare'][key]:.1f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

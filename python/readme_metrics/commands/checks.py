@@ -1,0 +1,195 @@
+"""What `readme-metrics doctor` looks at, in the order of a log's way."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+import requests.utils
+
+from readme_metrics import MetricsApiConfig, _core, place
+from readme_metrics.transport import Transport, Verdict, server
+
+_CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+_TEST_STATUS = "200 OK"
+
+
+class Finding(NamedTuple):
+    link: str
+    is_ok: bool
+    detail: str
+    advice: str = ""
+
+
+def all_checks(config: MetricsApiConfig) -> Iterator[Finding]:
+    """One finding per link. After a broken link to the server, those behind it are not tried."""
+    configuration = _configuration(config)
+    yield configuration
+    yield _switches(config)
+    yield _queue(config)
+    yield _threads()
+    proxy = _proxy(config)
+    yield proxy
+    authorities = _authorities()
+    yield authorities
+    if configuration.is_ok and proxy.is_ok and authorities.is_ok:
+        name = _name(config)
+        yield name
+        if name.is_ok:
+            yield _test_log(config)
+    yield _history(config)
+
+
+def _configuration(config: MetricsApiConfig) -> Finding:
+    key = config.README_API_KEY
+    shown = f"{key[:5]}...{key[-4:]}" if len(key) >= 16 else f"{len(key)} characters"
+    lists = f"denylist of {len(config.DENYLIST)}" if config.DENYLIST else f"allowlist of {len(config.ALLOWLIST)}"
+    detail = (
+        f"API key {shown}, server {server(config)}, buffer_length {config.BUFFER_LENGTH}, "
+        f"flush_interval {config.flush_interval} s, timeout {config.METRICS_API_TIMEOUT} s, "
+        f"{lists if config.DENYLIST or config.ALLOWLIST else 'no lists'}"
+    )
+    if key != key.strip() or not key.isascii():
+        return Finding(
+            "configuration", False, detail, "the API key has spaces or other strange characters: copy it anew"
+        )
+    if urlsplit(server(config)).scheme not in ("http", "https"):
+        return Finding("configuration", False, detail, "README_METRICS_SERVER is not a URL that starts with https://")
+    return Finding("configuration", True, detail)
+
+
+def _switches(config: MetricsApiConfig) -> Finding:
+    if config.is_disabled:
+        return Finding("switches", False, "README_METRICS_DISABLED is set: nothing is logged", "unset it")
+    if config.dry_run:
+        return Finding("switches", False, "a dry run: nothing is sent", "unset README_METRICS_DRY_RUN and dry_run")
+    return Finding("switches", True, "neither disabled nor a dry run")
+
+
+def _queue(config: MetricsApiConfig) -> Finding:
+    name = place.name(config.README_API_KEY, server(config))
+    queue = _core.Queue(place.directories(config), name, config.queue_bytes)
+    directory, refusals = queue.directory, "; ".join(queue.refusals)
+    queue.close()
+    if directory is None:
+        advice = "make one of these usable, or set README_METRICS_QUEUE_DIR; until then a killed worker's logs are lost"
+        return Finding("queue", False, f"private memory, since no directory can be used: {refusals}", advice)
+    return Finding("queue", True, f"in {directory}" + (f" (not: {refusals})" if refusals else ""))
+
+
+def _threads() -> Finding:
+    thread = threading.Thread(target=lambda: None)
+    try:
+        thread.start()
+    except RuntimeError as error:
+        return Finding(
+            "threads", False, str(error), "raise the limit of processes (ulimit -u, the container's pids limit)"
+        )
+    thread.join()
+    return Finding("threads", True, "can be started (under uWSGI, set enable-threads)")
+
+
+def _proxy(config: MetricsApiConfig) -> Finding:
+    url = server(config)
+    proxy = requests.utils.get_environ_proxies(url, no_proxy=None).get(urlsplit(url).scheme)
+    if not proxy:
+        return Finding("proxy", True, "none")
+    host = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+    try:
+        shown = f"{host.hostname}:{host.port or 80}"
+        with socket.create_connection((host.hostname or "", host.port or 80), config.METRICS_API_TIMEOUT):
+            return Finding("proxy", True, shown)
+    except (OSError, ValueError) as error:
+        advice = "correct HTTPS_PROXY, or name the server in NO_PROXY"
+        return Finding("proxy", False, f"cannot be reached: {error}", advice)
+
+
+def _authorities() -> Finding:
+    for variable in _CA_VARIABLES:
+        if path := os.environ.get(variable):
+            is_there = Path(path).exists()
+            detail = f"{variable}={path}" + ("" if is_there else ", which does not exist")
+            return Finding("certificates", is_there, detail, "" if is_there else f"correct or unset {variable}")
+    return Finding("certificates", True, "those that come with requests")
+
+
+def _name(config: MetricsApiConfig) -> Finding:
+    url = server(config)
+    host = urlsplit(url).hostname or ""
+    if requests.utils.get_environ_proxies(url, no_proxy=None).get(urlsplit(url).scheme):
+        return Finding("name", True, "left to the proxy")
+    try:
+        addresses = {str(found[4][0]) for found in socket.getaddrinfo(host, None)}
+    except OSError as error:
+        return Finding("name", False, f"{host} is not known here: {error}", "check README_METRICS_SERVER and the DNS")
+    return Finding("name", True, f"{host} is {', '.join(sorted(addresses))}")
+
+
+def _test_log(config: MetricsApiConfig) -> Finding:
+    encoder = _core.Encoder(
+        denylist=[],
+        allowlist=[],
+        redact_nested=False,
+        development=True,
+        max_body_bytes=0,
+        trust_forwarded=False,
+        platform="doctor",
+    )
+    queue = _core.Queue([], "doctor", 1024 * 1024)
+    environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/readme-metrics-doctor", "HTTP_HOST": "localhost"}
+    log_id = _core.new_log_id()
+    group = ("readme-metrics-doctor", None, None)
+    queue.record(encoder, log_id, group, environ, None, None, _TEST_STATUS, [], None, None, time.time(), 0.0)
+    batch = queue.peek(1, 1024 * 1024)
+    if batch is None:
+        return Finding("test log", False, "could not be queued", "please report this")
+    started_s = time.monotonic()
+    transport = Transport(config)
+    result = transport.post(batch.json)
+    transport.close()
+    detail = f"{result.reason} after {time.monotonic() - started_s:.2f} s"
+    if result.verdict is Verdict.SENT:
+        return Finding("test log", True, f"{detail}, id {log_id}")
+    return Finding("test log", False, detail, result.hint or _advice(result.reason, config))
+
+
+def _advice(reason: str, config: MetricsApiConfig) -> str:
+    if reason.startswith("HTTP"):
+        return "the server has a problem, or README_METRICS_SERVER points to something else; logs are kept and retried"
+    if "SSL" in reason:
+        return "its certificate is not trusted: name your organisation's authority in REQUESTS_CA_BUNDLE"
+    if "Proxy" in reason:
+        return "the proxy refuses: check HTTPS_PROXY"
+    if "Timeout" in reason or "Read" in reason:
+        return f"no answer within {config.METRICS_API_TIMEOUT} s: a firewall may drop it, or `timeout` is too short"
+    return (
+        f"nothing answers at {server(config)}, or the connection is cut: check README_METRICS_SERVER and the firewall"
+    )
+
+
+def _history(config: MetricsApiConfig) -> Finding:
+    """What the app's processes have met so far."""
+    name = place.name(config.README_API_KEY, server(config))
+    for rung in place.directories(config):
+        directory = Path(rung) / name
+        try:
+            survey = _core.survey(directory)
+        except OSError:
+            continue
+        dropped = {reason: count for reason, count in survey["dropped"].items() if count}
+        detail = (
+            f"{survey['made']} made, {survey['sent']} sent, {survey['queued']} queued, dropped: {dropped or 'none'}"
+        )
+        if survey["failures"]:
+            detail += f"; the last {survey['failures']} POSTs failed: {survey['last_error']}"
+            return Finding("app", False, detail, "the app cannot deliver: see above, and its log")
+        if survey["made"] == 0:
+            detail = "no request has been logged yet on this host, with this key and server, by this user"
+        return Finding("app", True, detail)
+    return Finding("app", True, "no request has been logged yet on this host, with this key and server, by this user")

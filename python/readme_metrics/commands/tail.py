@@ -1,0 +1,68 @@
+"""`readme-metrics tail`: the logs that wait, and those that pass, without consuming them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgpack
+
+from readme_metrics import _core
+from readme_metrics.commands import app_directories
+from readme_metrics.commands.har_view import HarView
+from readme_metrics.commands.terminal import Terminal
+
+#: A segment keeps what has passed until it needs the room: a look now and then sees nearly all.
+_INTERVAL_S = 0.2
+
+
+def add_parser(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = subcommands.add_parser(
+        "tail",
+        help="show logs as they wait and pass, as they will be sent",
+        description="Show the logs in the queues of this user's apps, redacted as they will be sent. Consumes nothing.",
+        epilog="exit status: 0; 3 with --once if no log waits",
+    )
+    app_directories.add_arguments(parser)
+    parser.add_argument("--once", action="store_true", help="show what waits now, and end")
+    parser.add_argument("--json", action="store_true", help="print each log as a line of JSON")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Show logs until SIGINT or SIGTERM, or once."""
+    terminal = Terminal()
+    positions: dict[tuple[Path, str], int] = {}
+    shown = 0
+    try:
+        while True:
+            for log in _new(options.queue_dir, positions):
+                shown += 1
+                terminal.line(json.dumps(log) if options.json else HarView(log).line(terminal))
+            if options.once:
+                return 0 if shown else 3
+            time.sleep(_INTERVAL_S)
+    except (BrokenPipeError, KeyboardInterrupt):
+        return 0
+
+
+def _new(queue_dir: str | None, positions: dict[tuple[Path, str], int]) -> Iterator[dict[str, Any]]:
+    """What has been queued since the last look; `positions` remembers where that ended."""
+    for directory, survey in app_directories.surveys(queue_dir):
+        for segment in survey["segments"]:
+            key = directory, segment["name"]
+            found = _core.entries(directory, segment["name"], positions.get(key, 0))
+            if found is None:
+                continue
+            positions[key], entries = found
+            for entry in entries:
+                try:
+                    log = msgpack.unpackb(entry, raw=False, unicode_errors="replace")
+                except (ValueError, msgpack.UnpackException):
+                    continue  # damaged: it will be counted by whoever delivers it
+                if isinstance(log, dict):
+                    yield log

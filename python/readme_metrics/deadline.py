@@ -1,0 +1,118 @@
+"""`Deadline`: a whole exchange with a server ends in time, however slowly it sends.
+
+`requests` bounds each operation on the socket, so that a server which sends a byte now and then is waited for for ever.
+Here each operation gets the time that is left.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import socket
+import time
+from typing import TYPE_CHECKING, Any
+
+import requests.adapters
+import urllib3.connection
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: One TLS record: each piece of a body is sent with the time that is left.
+_PIECE_BYTES = 16 * 1024
+
+
+class Deadline:
+    """When the exchange under way has to be over. One per session, since a session does one exchange at a time."""
+
+    def __init__(self) -> None:
+        self.at_s = 0.0
+
+    def left_s(self) -> float:
+        """Seconds until then.
+
+        Raises:
+            TimeoutError: There are none.
+        """
+        left_s = self.at_s - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError("the deadline has passed")
+        return left_s
+
+
+class Adapter(requests.adapters.HTTPAdapter):
+    """Makes connections, direct or by a proxy, that keep the deadline. The lookup of a host name is not bounded."""
+
+    def __init__(self, deadline: Deadline) -> None:
+        self._deadline = deadline
+        super().__init__(pool_connections=2, pool_maxsize=1)
+
+    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
+        return self._bound(super().get_connection_with_tls_context(*args, **kwargs))
+
+    def get_connection(self, *args: Any, **kwargs: Any) -> Any:
+        return self._bound(super().get_connection(*args, **kwargs))  # requests < 2.32
+
+    def _bound(self, pool: Any) -> Any:
+        if "bound" not in vars(pool):
+            pool.ConnectionCls = _bounded(pool.ConnectionCls, self._deadline)
+            pool.bound = True
+        return pool
+
+
+def _bounded(kind: type[urllib3.connection.HTTPConnection], deadline: Deadline) -> type:
+    class Connection(kind):  # type: ignore[misc,valid-type]
+        @staticmethod
+        def response_class(sock: socket.socket, *args: Any, **kwargs: Any) -> http.client.HTTPResponse:
+            response = http.client.HTTPResponse(sock, *args, **kwargs)
+            response.fp = io.BufferedReader(_Reader(sock, response.fp.detach(), deadline.left_s))
+            return response
+
+        def _new_conn(self) -> socket.socket:
+            own: Any = self
+            host = own.host
+            addresses = [found[4][0] for found in socket.getaddrinfo(host, own.port, type=socket.SOCK_STREAM)]
+            for left, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
+                # Each address of a host that does not answer gets its share of the time.
+                own.host, own.timeout = address, deadline.left_s() / left
+                try:
+                    sock: socket.socket = super()._new_conn()
+                    break
+                except Exception:
+                    if left == 1:
+                        raise
+                finally:
+                    own.host = host
+            # The TLS handshake that may follow is one operation.
+            sock.settimeout(deadline.left_s())
+            return sock
+
+        def send(self, data: Any) -> None:
+            if self.sock is None:
+                self.connect()
+            view = memoryview(data)
+            while view:
+                self.sock.settimeout(deadline.left_s())
+                view = view[self.sock.send(view[:_PIECE_BYTES]) :]
+
+    return Connection
+
+
+class _Reader(io.RawIOBase):
+    """The receiving half of a socket; `raw` is its own, which keeps it open."""
+
+    def __init__(self, sock: socket.socket, raw: io.RawIOBase, left_s: Callable[[], float]) -> None:
+        self._sock = sock
+        self._raw = raw
+        self._left_s = left_s
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        self._sock.settimeout(self._left_s())
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()

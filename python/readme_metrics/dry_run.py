@@ -1,0 +1,45 @@
+"""`DryRun`: a sender that shows what would be sent, and sends nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from readme_metrics.transport import Result, Verdict
+
+if TYPE_CHECKING:
+    from readme_metrics.config import MetricsApiConfig
+
+
+class DryRun:
+    """Writes each log as a line of JSON, to the config's LOGGER (level INFO) or to a file of mode 0600."""
+
+    #: Part of the queue's name: real logs and rehearsed ones never meet.
+    server = "dry-run:"
+
+    def __init__(self, config: MetricsApiConfig) -> None:
+        self._config = config
+        self._path = config.dry_run if isinstance(config.dry_run, Path) else None
+
+    def post(self, body: bytes, timeout_s: float | None = None) -> Result:  # noqa: ARG002 - nothing to wait for
+        lines = [json.dumps(log) for log in json.loads(body)]
+        try:
+            if self._path is None:
+                for line in lines:
+                    self._config.LOGGER.info("Dry run: %s", line)
+            else:
+                flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+                with os.fdopen(os.open(self._path, flags, 0o600), "ab") as file:
+                    # One write: the processes of a server append to the same file.
+                    file.write("".join(line + "\n" for line in lines).encode())
+        except Exception as error:
+            return Result(Verdict.RETRY, type(error).__name__)
+        return Result(Verdict.SENT, "dry run")
+
+    def project_base_url(self) -> None:
+        return None
+
+    def close(self) -> None:
+        pass

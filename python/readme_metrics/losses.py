@@ -1,0 +1,61 @@
+"""`Losses`: tells when logs begin to be dropped and when that is over, with the number."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from readme_metrics._guard import Reporter
+
+#: No drop for this long: it is over. Also how far apart two lines about one reason are, at least.
+QUIET_S = 60.0
+
+CAUSES = {
+    "full": "the queue is full (queue_bytes): the server is too slow or away",
+    "oversize": "larger than the queue even without their bodies",
+    "grouping": "the grouping function raised or returned something unusable",
+    "internal": "an error in readme-metrics",
+    "refused": "the Metrics server refused them",
+    "orphan": "nobody was left to deliver them",
+    "corrupt": "damaged in shared memory",
+    "killed": "their process was killed while it queued them",
+}
+
+#: Whoever drops for these says so, with the details.
+_EXPLAINED = frozenset({"grouping", "internal"})
+
+
+class Losses:
+    """Fed with sums, by one thread at a time."""
+
+    def __init__(self, reporter: Reporter, clock_s: Callable[[], float] = time.monotonic) -> None:
+        self._reporter = reporter
+        self._clock_s = clock_s
+        self._seen: dict[str, int] = {}
+        # By reason, while logs are being dropped for it: the sum before, and when it last grew.
+        self._going_on: dict[str, tuple[int, float]] = {}
+
+    def update(self, dropped: Mapping[str, int]) -> None:
+        """Looks at the sums by reason; they never shrink."""
+        now_s = self._clock_s()
+        for reason, count in dropped.items():
+            before = self._seen.get(reason, 0)
+            self._seen[reason] = count
+            if count > before:
+                if reason not in self._going_on and reason not in _EXPLAINED:
+                    self._reporter.loss("Logs are being dropped: %s", CAUSES.get(reason, reason))
+                self._going_on[reason] = self._going_on.get(reason, (before, 0.0))[0], now_s
+            elif reason in self._going_on and now_s >= self._going_on[reason][1] + QUIET_S:
+                self._end(reason)
+
+    def close(self) -> None:
+        """Says what was still going on."""
+        for reason in list(self._going_on):
+            self._end(reason)
+
+    def _end(self, reason: str) -> None:
+        start, _ = self._going_on.pop(reason)
+        self._reporter.loss("%d logs were dropped: %s", self._seen[reason] - start, CAUSES.get(reason, reason))

@@ -1,0 +1,58 @@
+//! The counters in a segment's header: what became of the entries that went, or should have gone, into this segment.
+//!
+//! They live beside the entries, so that a killed process leaves a sum that can be closed: whoever adopts the segment finds
+//! both. One process writes at a time (the owner, under the writer's lock; later the adopter), so a sum is a load and a
+//! store. Relaxed throughout: that an entry's count is stored before its position is ensured by the Release of the ring.
+
+use super::layout::{PUSHED_OFFSET, RELEASED_OFFSET};
+use crate::counters::{Counter, Counts, DropReason};
+
+/// Where the words are kept.
+pub trait Ledger {
+    /// The word at `offset` of the header.
+    fn load_word(&self, offset: u64) -> u64;
+    fn store_word(&self, offset: u64, value: u64);
+
+    fn count(&self, counter: Counter, count: u64) {
+        let sum = self.load_word(offset(counter));
+        self.store_word(offset(counter), sum.wrapping_add(count));
+    }
+
+    /// Takes back what [`Ledger::count`] has just added.
+    fn uncount(&self, counter: Counter, count: u64) {
+        self.count(counter, count.wrapping_neg());
+    }
+
+    fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for counter in Counter::all() {
+            counts.set(counter, self.load_word(offset(counter)));
+        }
+        counts
+    }
+
+    fn store_counts(&self, counts: &Counts) {
+        for counter in Counter::all() {
+            if self.load_word(offset(counter)) != counts.get(counter) {
+                self.store_word(offset(counter), counts.get(counter));
+            }
+        }
+    }
+}
+
+fn offset(counter: Counter) -> u64 {
+    let (area, place) = match counter {
+        Counter::Made => (PUSHED_OFFSET, 0),
+        Counter::BodiesDropped => (PUSHED_OFFSET, 1),
+        Counter::Dropped(DropReason::Full) => (PUSHED_OFFSET, 2),
+        Counter::Dropped(DropReason::Oversize) => (PUSHED_OFFSET, 3),
+        Counter::Dropped(DropReason::Grouping) => (PUSHED_OFFSET, 4),
+        Counter::Dropped(DropReason::Internal) => (PUSHED_OFFSET, 5),
+        Counter::Sent => (RELEASED_OFFSET, 0),
+        Counter::Dropped(DropReason::Refused) => (RELEASED_OFFSET, 1),
+        Counter::Dropped(DropReason::Orphan) => (RELEASED_OFFSET, 2),
+        Counter::Dropped(DropReason::Corrupt) => (RELEASED_OFFSET, 3),
+        Counter::Dropped(DropReason::Killed) => (RELEASED_OFFSET, 4),
+    };
+    area + 8 * place
+}

@@ -1,0 +1,143 @@
+//! What the processes of a host tell each other about the server, and the sums of segments that are gone.
+//!
+//! Pure: [`super::host`] keeps it in a file.
+
+use crate::counters::{COUNTERS, Counter, Counts};
+
+/// One page, written in one piece: a process killed while it writes leaves the old page or the new one.
+pub const STATE_BYTES: usize = 4096;
+/// Reads `rmstate` and a line feed.
+const MAGIC: u64 = u64::from_le_bytes(*b"rmstate\n");
+const VERSION: u64 = 1;
+/// How many segments are remembered as counted: between the counting of one and its removal, its process may be killed.
+const REMEMBERED: usize = 16;
+/// No longer pause is believed: a wall clock may have been set back, or the file be another boot's.
+const LONGEST_PAUSE_MS: u64 = 6 * 60 * 1000;
+const LONGEST_ERROR_BYTES: usize = 120;
+
+/// Times are milliseconds since 1970; 0 is never.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct State {
+    /// The sums of the segments that are no more.
+    pub gone: Counts,
+    /// Which those were, newest last.
+    counted: [u64; REMEMBERED],
+    /// POSTs that failed in a row, of all processes.
+    pub failures: u64,
+    /// While `failures` is not 0, nobody sends before.
+    pub resume_at_ms: u64,
+    /// POSTs that had to be repeated, ever.
+    pub retries: u64,
+    pub last_success_ms: u64,
+    pub last_error_ms: u64,
+    /// For people: an HTTP status or the name of an exception.
+    pub last_error: String,
+}
+
+impl State {
+    /// Adds the sums of a segment that is about to be removed; a second time, nothing.
+    pub fn bury(&mut self, identity: u64, counts: &Counts) {
+        if identity != 0 && self.counted.contains(&identity) {
+            return;
+        }
+        self.gone.add_all(counts);
+        self.counted.rotate_left(1);
+        self.counted[REMEMBERED - 1] = identity;
+    }
+
+    /// Milliseconds until the next POST may be made.
+    pub fn pause_ms(&self, now_ms: u64) -> u64 {
+        let pause_ms = self.resume_at_ms.saturating_sub(now_ms);
+        if self.failures == 0 || pause_ms > LONGEST_PAUSE_MS {
+            0
+        } else {
+            pause_ms
+        }
+    }
+
+    /// After a failure, one process at a time probes: as long as its turn lasts, the pause goes on for all others.
+    pub fn claim(&mut self, now_ms: u64, turn_ms: u64) -> u64 {
+        let pause_ms = self.pause_ms(now_ms);
+        if self.failures > 0 && pause_ms == 0 {
+            self.resume_at_ms = now_ms + turn_ms.min(LONGEST_PAUSE_MS);
+        }
+        pause_ms
+    }
+
+    pub fn succeeded(&mut self, now_ms: u64) {
+        self.failures = 0;
+        self.resume_at_ms = 0;
+        self.last_success_ms = now_ms;
+    }
+
+    pub fn failed(&mut self, now_ms: u64, delay_ms: u64, error: &str) {
+        self.failures = self.failures.saturating_add(1);
+        self.retries = self.retries.saturating_add(1);
+        self.resume_at_ms = now_ms + delay_ms.min(LONGEST_PAUSE_MS);
+        self.last_error_ms = now_ms;
+        let end =
+            (0..=error.len().min(LONGEST_ERROR_BYTES)).rfind(|&end| error.is_char_boundary(end));
+        error[..end.unwrap_or(0)].clone_into(&mut self.last_error);
+    }
+
+    pub fn encode(&self) -> [u8; STATE_BYTES] {
+        let mut words = vec![MAGIC, VERSION, 0];
+        words.extend(Counter::all().map(|counter| self.gone.get(counter)));
+        words.extend(self.counted);
+        words.extend([
+            self.failures,
+            self.resume_at_ms,
+            self.retries,
+            self.last_success_ms,
+            self.last_error_ms,
+            self.last_error.len() as u64,
+        ]);
+        let mut bytes = [0; STATE_BYTES];
+        for (place, word) in bytes.chunks_exact_mut(8).zip(&words) {
+            place.copy_from_slice(&word.to_le_bytes());
+        }
+        let text = &mut bytes[8 * words.len()..][..self.last_error.len()];
+        text.copy_from_slice(self.last_error.as_bytes());
+        let check = check(&bytes);
+        bytes[16..24].copy_from_slice(&check.to_le_bytes());
+        bytes
+    }
+
+    /// `None` if these bytes were not written by `encode`.
+    pub fn decode(bytes: &[u8; STATE_BYTES]) -> Option<State> {
+        let mut words = bytes.chunks_exact(8).map(|word| {
+            word.iter()
+                .rev()
+                .fold(0, |word, &byte| word << 8 | u64::from(byte))
+        });
+        let mut next = || words.next();
+        if next()? != MAGIC || next()? != VERSION || next()? != check(bytes) {
+            return None;
+        }
+        let mut state = State::default();
+        for counter in Counter::all() {
+            state.gone.set(counter, next()?);
+        }
+        for identity in &mut state.counted {
+            *identity = next()?;
+        }
+        state.failures = next()?;
+        state.resume_at_ms = next()?;
+        state.retries = next()?;
+        state.last_success_ms = next()?;
+        state.last_error_ms = next()?;
+        let length = usize::try_from(next()?).ok()?;
+        let start = 8 * (3 + COUNTERS + REMEMBERED + 6);
+        let text = bytes.get(start..start.checked_add(length)?)?;
+        state.last_error = String::from_utf8(text.to_vec()).ok()?;
+        Some(state)
+    }
+}
+
+/// FNV-1a over everything but its own place (draft-eastlake-fnv): tells a page of ours from whatever else lies there.
+fn check(bytes: &[u8; STATE_BYTES]) -> u64 {
+    let rest = bytes[..16].iter().chain(&bytes[24..]);
+    rest.fold(0xCBF2_9CE4_8422_2325, |hash, &byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
+    })
+}

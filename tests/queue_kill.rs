@@ -1,0 +1,263 @@
+//! Processes that push, deliver, adopt and are killed at random times: everything accepted is delivered, nothing torn.
+//!
+//! `QUEUE_KILL_ROUNDS` is the number of processes (default 200); half of the deaths are SIGKILL, half a `close`.
+#![cfg(unix)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    clippy::too_many_lines
+)]
+
+mod common;
+
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader, PipeReader, Write, pipe};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use common::{Random, options, shared_memory_rung};
+use readme_metrics_core::queue::Queue;
+
+const RUNG: &str = "QUEUE_KILL_RUNG";
+const NUMBER: &str = "QUEUE_KILL_NUMBER";
+/// At once: two processes compete for every orphan.
+const PROCESSES: usize = 3;
+
+/// Who pushed it, its number there, and bytes that follow from both.
+fn entry(who: u64, number: u64) -> Vec<u8> {
+    let mut random = Random::seeded(who << 32 | number);
+    let filler = random.below(3000) as usize;
+    let mut entry = [who.to_le_bytes(), number.to_le_bytes()].concat();
+    entry.extend((0..filler).map(|_| random.byte()));
+    entry
+}
+
+fn identify(bytes: &[u8]) -> (u64, u64) {
+    let who = u64::from_le_bytes(bytes[..8].try_into().unwrap());
+    let number = u64::from_le_bytes(bytes[8..16].try_into().unwrap());
+    assert!(bytes == entry(who, number), "torn: {who} {number}");
+    (who, number)
+}
+
+/// The child: not a test of its own. Reports on stderr, in writes that a pipe takes whole or not at all: `A` for an
+/// accepted entry, `D` for delivered ones, and ends on its own only if its input does.
+#[test]
+fn child() {
+    let (Ok(rung), Ok(number)) = (std::env::var(RUNG), std::env::var(NUMBER)) else {
+        return;
+    };
+    let number: u64 = number.parse().unwrap();
+    let queue = Queue::open(&options(Path::new(&rung)));
+    assert!(queue.directory().is_some(), "{:?}", queue.refusals());
+    let report = |lines: String| std::io::stderr().write_all(lines.as_bytes()).unwrap();
+    let stop = thread::spawn(|| std::io::stdin().read_line(&mut String::new()).unwrap());
+    thread::scope(|scope| {
+        for lane in 0..2 {
+            let (queue, stop, who) = (&queue, &stop, number * 2 + lane);
+            scope.spawn(move || {
+                for number in 0.. {
+                    if stop.is_finished() {
+                        break;
+                    }
+                    if queue.waiting() > 500 {
+                        thread::yield_now(); // bounded, or the orphans of a busy test outgrow their bound
+                    } else if queue.push(&entry(who, number)).is_ok() {
+                        report(format!("A {who} {number}\n"));
+                    }
+                }
+            });
+        }
+        let mut random = Random::seeded(number);
+        while !stop.is_finished() {
+            let adopted = queue.adopt();
+            if adopted.dropped_segments + adopted.corrupt_segments > 0 {
+                report(format!("{adopted:?}\n"));
+            }
+            // Fewer than are pushed, mostly, so that something is left behind.
+            for _ in 0..random.below(4) {
+                let Some(peek) = queue.peek(1 + random.below(20) as usize, 40_000) else {
+                    break;
+                };
+                let lines = peek.entries().map(|bytes| {
+                    let (who, number) = identify(bytes);
+                    format!("D {who} {number}\n")
+                });
+                report(lines.collect());
+                queue.release(peek);
+            }
+            thread::yield_now();
+        }
+    });
+    queue.close();
+}
+
+struct Running {
+    process: Child,
+    number: u64,
+    reports: thread::JoinHandle<()>,
+}
+
+#[derive(Debug)]
+enum Report {
+    Accepted(u64, u64),
+    Delivered {
+        by: u64,
+        who: u64,
+        number: u64,
+        at: Instant,
+    },
+}
+
+fn start(rung: &Path, number: u64, sender: Sender<Report>) -> Running {
+    let (reader, writer) = pipe().unwrap();
+    let process = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "child", "--nocapture", "--test-threads=1"])
+        .env(RUNG, rung)
+        .env(NUMBER, number.to_string())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(writer)
+        .spawn()
+        .unwrap();
+    Running {
+        process,
+        number,
+        reports: thread::spawn(move || read_reports(reader, number, &sender)),
+    }
+}
+
+fn read_reports(reader: PipeReader, by: u64, sender: &Sender<Report>) {
+    for line in BufReader::new(reader).lines() {
+        let line = line.unwrap();
+        let mut words = line.split(' ');
+        let (kind, who, number) = (words.next(), words.next(), words.next());
+        let parsed = who
+            .and_then(|who| who.parse().ok())
+            .zip(number.and_then(|number| number.parse().ok()));
+        let report = match (kind, parsed) {
+            (Some("A"), Some((who, number))) => Report::Accepted(who, number),
+            (Some("D"), Some((who, number))) => Report::Delivered {
+                by,
+                who,
+                number,
+                at: Instant::now(),
+            },
+            _ => panic!("process {by} says: {line}"),
+        };
+        sender.send(report).unwrap();
+    }
+}
+
+#[test]
+fn nothing_accepted_is_lost_when_processes_are_killed() {
+    let rounds = common::number_from("QUEUE_KILL_ROUNDS", 200);
+    let seed = common::number_from("QUEUE_KILL_SEED", u64::from(std::process::id()));
+    println!("seed {seed}");
+    let mut random = Random::seeded(seed);
+    let rung = shared_memory_rung();
+    let (sender, receiver) = channel();
+    let tally = thread::spawn(move || {
+        let (mut accepted, mut delivered) = (Vec::new(), HashMap::new());
+        let mut adopted = Vec::new();
+        for report in receiver {
+            match report {
+                Report::Accepted(who, number) => accepted.push((who, number)),
+                Report::Delivered {
+                    by,
+                    who,
+                    number,
+                    at,
+                } => {
+                    *delivered.entry((who, number)).or_insert(0_u64) += 1;
+                    if by != who / 2 {
+                        adopted.push((who / 2, at));
+                    }
+                }
+            }
+        }
+        (accepted, delivered, adopted)
+    });
+
+    let mut running: Vec<Running> = Vec::new();
+    let mut deaths = HashMap::new();
+    let (mut killed, mut closed) = (0, 0);
+    for number in 0..rounds {
+        running.push(start(rung.path(), number, sender.clone()));
+        if running.len() >= PROCESSES {
+            thread::sleep(Duration::from_micros(random.below(20_000)));
+            let mut victim = running.swap_remove(random.below(running.len() as u64) as usize);
+            if random.below(2) == 0 {
+                victim.process.kill().unwrap();
+                victim.process.wait().unwrap();
+                killed += 1;
+            } else {
+                drop(victim.process.stdin.take());
+                let status = victim.process.wait().unwrap();
+                assert!(
+                    status.success(),
+                    "process {} ended with {status}",
+                    victim.number
+                );
+                closed += 1;
+            }
+            deaths.insert(victim.number, Instant::now());
+            victim.reports.join().unwrap();
+        }
+    }
+    for mut victim in running {
+        victim.process.kill().unwrap();
+        victim.process.wait().unwrap();
+        victim.reports.join().unwrap();
+        killed += 1;
+    }
+
+    // The next start.
+    let queue = Queue::open(&options(rung.path()));
+    let directory = queue.directory().unwrap().to_owned();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while common::files(&directory).len() > 1 {
+        assert!(
+            Instant::now() < deadline,
+            "left: {:?}",
+            common::files(&directory)
+        );
+        let adopted = queue.adopt();
+        assert_eq!((adopted.corrupt_segments, adopted.dropped_segments), (0, 0));
+        for entry in common::drain(&queue) {
+            let (who, number) = identify(&entry);
+            sender
+                .send(Report::Delivered {
+                    by: rounds,
+                    who,
+                    number,
+                    at: Instant::now(),
+                })
+                .unwrap();
+        }
+    }
+    drop(sender);
+
+    let (accepted, delivered, adopted) = tally.join().unwrap();
+    let lost = accepted
+        .iter()
+        .filter(|entry| !delivered.contains_key(entry))
+        .count();
+    let duplicates: u64 = delivered.values().map(|times| times - 1).sum();
+    let wait = adopted
+        .iter()
+        .filter_map(|(owner, at)| Some(at.saturating_duration_since(*deaths.get(owner)?)))
+        .max();
+    println!(
+        "{killed} killed, {closed} closed; {} accepted, {} delivered ({} by others), {duplicates} twice, {lost} lost; \
+         longest from death to delivery {wait:?}",
+        accepted.len(),
+        delivered.len(),
+        adopted.len(),
+    );
+    assert!(accepted.len() as u64 > rounds);
+    assert_eq!(lost, 0);
+}

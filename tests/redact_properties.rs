@@ -1,0 +1,357 @@
+//! Properties of redaction, each against a reference that is too simple to be wrong in the same way.
+
+#![allow(clippy::unwrap_used, clippy::panic)] // a test fails by panicking
+
+use std::collections::HashSet;
+use std::fmt::Write as _;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+use readme_metrics_core::redact::{
+    Body, Content, query_params, query_text, request_body, response_body,
+};
+use readme_metrics_core::rules::Rules;
+use serde_json::{Value, json};
+
+/// Few, so that lists and documents meet; one is the start of another.
+const KEYS: [&str; 8] = ["a", "b", "ab", "é", "a b", "password", "x\"y", "😀"];
+
+fn key() -> impl Strategy<Value = String> {
+    select(&KEYS[..]).prop_map(str::to_owned)
+}
+
+fn list() -> impl Strategy<Value = Vec<String>> {
+    vec(key(), 0..4)
+}
+
+/// What both lists come to: whether a name is denied.
+fn is_denied(denylist: &[String], allowlist: &[String], key: &str) -> bool {
+    let is_in = |list: &[String]| list.iter().any(|entry| entry == key);
+    if denylist.is_empty() {
+        !allowlist.is_empty() && !is_in(allowlist)
+    } else {
+        is_in(denylist)
+    }
+}
+
+fn body<'a>(content_type: &'a str, bytes: &'a [u8]) -> Body<'a> {
+    Body {
+        content_type: Some(content_type),
+        content_encoding: None,
+        bytes,
+        size: bytes.len() as u64,
+        truncated: false,
+        max_bytes: 1 << 20,
+    }
+}
+
+fn filter_json(rules: &Rules, text: &str) -> String {
+    response_body(rules, &body("application/json", text.as_bytes())).to_string()
+}
+
+fn redacted(value: &Value) -> Value {
+    match value {
+        Value::String(string) => json!(format!("[REDACTED {}]", string.chars().count())),
+        _ => json!("[REDACTED]"),
+    }
+}
+
+fn document() -> impl Strategy<Value = Value> {
+    let scalar = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<i32>().prop_map(|n| Value::from(f64::from(n) / 8.0)),
+        any::<String>().prop_map(Value::from),
+    ];
+    scalar.prop_recursive(4, 40, 6, |inner| {
+        prop_oneof![
+            vec(inner.clone(), 0..5).prop_map(Value::from),
+            vec((key(), inner), 0..6).prop_map(|members| members.into_iter().collect()),
+        ]
+    })
+}
+
+/// Writes a value with spaces here and there, and some characters escaped, as `noise` has it.
+fn write_json(value: &Value, noise: &mut impl Iterator<Item = u8>) -> String {
+    let mut blank = || ["", "", "", " ", "\n\t", "\r\n  "][usize::from(noise.next().unwrap()) % 6];
+    let (before, after) = (blank(), blank());
+    let text = match value {
+        Value::String(string) => write_string(string, noise),
+        Value::Array(items) => {
+            let items: Vec<_> = items.iter().map(|item| write_json(item, noise)).collect();
+            format!("[{}]", items.join(","))
+        }
+        Value::Object(members) => {
+            let member = |(key, value): (&String, &Value)| {
+                let key = write_json(&json!(key), noise);
+                format!("{key}:{}", write_json(value, noise))
+            };
+            format!(
+                "{{{}}}",
+                members.iter().map(member).collect::<Vec<_>>().join(",")
+            )
+        }
+        _ => value.to_string(),
+    };
+    format!("{before}{text}{after}")
+}
+
+fn write_string(string: &str, noise: &mut impl Iterator<Item = u8>) -> String {
+    let mut written = String::from("\"");
+    for character in string.chars() {
+        if noise.next().unwrap().is_multiple_of(4) {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                write!(written, "\\u{unit:04X}").unwrap();
+            }
+        } else {
+            let quoted = json!(character.to_string()).to_string();
+            written.push_str(&quoted[1..quoted.len() - 1]);
+        }
+    }
+    written + "\""
+}
+
+/// Fragments that, put together at random, are JSON often enough.
+fn soup() -> impl Strategy<Value = String> {
+    let fragments = [
+        "{",
+        "}",
+        "[",
+        "]",
+        ",",
+        ":",
+        "\"a\"",
+        "\"password\"",
+        "\"\\u0061\"",
+        "\"\\\\\"",
+        "\"\\\"\"",
+        "\"\\x\"",
+        "\"",
+        "\\",
+        "1",
+        "-0.5e+1",
+        "01",
+        "1.",
+        "-",
+        "true",
+        "false",
+        "null",
+        "nul",
+        " ",
+        "\n",
+        "\u{b}",
+        "\0",
+        "é",
+        "\"é\"",
+        "/",
+        "{\"a\":",
+        "[1,",
+        "]}",
+        "}]",
+    ];
+    // Pushed over the edges of the blocks that JSON is read in.
+    let blanks = (0..130_usize).prop_map(|n| " ".repeat(n));
+    let soup = || vec(select(fragments.to_vec()), 0..12).prop_map(|found| found.concat());
+    (soup(), blanks, soup()).prop_map(|(before, blanks, after)| before + &blanks + &after)
+}
+
+/// Documents with one byte changed, cut out or doubled.
+fn damaged() -> impl Strategy<Value = String> {
+    (
+        document(),
+        any::<proptest::sample::Index>(),
+        any::<u8>(),
+        0..3,
+    )
+        .prop_map(|(value, at, byte, how)| {
+            let mut bytes = value.to_string().into_bytes();
+            let at = at.index(bytes.len());
+            match how {
+                0 => bytes[at] = byte,
+                1 => drop(bytes.remove(at)),
+                _ => bytes.insert(at, bytes[at]),
+            }
+            String::from_utf8_lossy(&bytes).into_owned()
+        })
+}
+
+fn component() -> impl Strategy<Value = String> {
+    prop_oneof![key(), "[a-z +%&=;?#\u{e9}\u{1F600}]{0,6}"]
+}
+
+/// Encodes what has a meaning, and of the rest what `noise` has it.
+fn encode(text: &str, noise: &mut impl Iterator<Item = u8>) -> String {
+    let encode = |byte: u8| match byte {
+        b' ' if noise.next().unwrap().is_multiple_of(2) => "+".to_owned(),
+        b'a'..=b'z' if !noise.next().unwrap().is_multiple_of(4) => char::from(byte).to_string(),
+        _ => format!("%{byte:02x}"),
+    };
+    text.bytes().map(encode).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..Default::default() })]
+
+    /// Against `serde_json`, member by member.
+    #[test]
+    fn json_members_at_the_top_level(value in document(), deny in list(), allow in list(), noise in vec(any::<u8>(), 50)) {
+        let text = write_json(&value, &mut noise.into_iter().cycle());
+        let rules = Rules::new(&deny, &allow, false);
+        let mut expected = value;
+        if let Value::Object(members) = &mut expected {
+            for (_, value) in members.iter_mut().filter(|(key, _)| is_denied(&deny, &allow, key)) {
+                *value = redacted(value);
+            }
+        }
+        let got: Value = serde_json::from_str(&filter_json(&rules, &text)).unwrap();
+        prop_assert_eq!(got, expected);
+    }
+
+    #[test]
+    fn json_members_at_every_depth(value in document(), deny in list(), allow in list(), noise in vec(any::<u8>(), 50)) {
+        fn redact(value: &mut Value, is_denied: &impl Fn(&str) -> bool) {
+            match value {
+                Value::Array(items) => items.iter_mut().for_each(|item| redact(item, is_denied)),
+                Value::Object(members) => {
+                    for (key, value) in members {
+                        if is_denied(key) { *value = redacted(value) } else { redact(value, is_denied) }
+                    }
+                }
+                _ => {}
+            }
+        }
+        let text = write_json(&value, &mut noise.into_iter().cycle());
+        let rules = Rules::new(&deny, &allow, true);
+        let mut expected = value;
+        redact(&mut expected, &|key| is_denied(&deny, &allow, key));
+        let got: Value = serde_json::from_str(&filter_json(&rules, &text)).unwrap();
+        prop_assert_eq!(got, expected);
+    }
+
+    /// What is kept is kept to the byte, blanks and escapes included, and so are duplicates.
+    #[test]
+    fn json_is_verbatim(members in vec((key(), document()), 0..8), deny in vec(key(), 1..4), noise in vec(any::<u8>(), 50)) {
+        let mut noise = noise.into_iter().cycle();
+        let (mut text, mut expected) = ("{".to_owned(), "{".to_owned());
+        for (i, (key, value)) in members.iter().enumerate() {
+            let comma = if i == 0 { "" } else { "," };
+            let key_text = write_json(&json!(key), &mut noise);
+            let value_text = write_json(value, &mut noise);
+            write!(text, "{comma}{key_text}:{value_text}").unwrap();
+            let kept = value_text.trim();
+            let written = if is_denied(&deny, &[], key) { redacted(value).to_string() } else { kept.to_owned() };
+            let written = value_text.replacen(kept, &written, 1);
+            write!(expected, "{comma}{key_text}:{written}").unwrap();
+        }
+        let rules = Rules::new(&deny, &[], false);
+        prop_assert_eq!(filter_json(&rules, &(text + "}")), expected + "}");
+    }
+
+    /// Neither more nor less is understood than `serde_json` understands.
+    #[test]
+    fn json_is_what_serde_takes_for_it(text in prop_oneof![soup(), damaged()]) {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+        let rules = Rules::new(&["password".to_owned()], &[], false);
+        let is_understood = !filter_json(&rules, text).starts_with("[WITHHELD");
+        let parsed = serde_json::from_str::<Value>(text);
+        let is_out_of_range = |error: &serde_json::Error| error.to_string().starts_with("number out of range");
+        prop_assume!(!parsed.as_ref().is_err_and(is_out_of_range));
+        let is_json = parsed.is_ok();
+        prop_assert_eq!(is_understood, is_json || text.trim_ascii().is_empty());
+    }
+
+    #[test]
+    fn json_cut_off_anywhere_is_withheld(members in vec((key(), document()), 1..4), nested: bool) {
+        let text = Value::from_iter(members).to_string();
+        let rules = Rules::new(&["password".to_owned()], &[], nested);
+        for end in (1..text.len()).filter(|&end| text.is_char_boundary(end)) {
+            let got = filter_json(&rules, &text[..end]);
+            prop_assert_eq!(got, format!("[WITHHELD {end} bytes: not valid JSON]"));
+        }
+    }
+
+    #[test]
+    fn form_fields(fields in vec((component(), component()), 0..6), deny in list(), allow in list(), noise in vec(any::<u8>(), 50)) {
+        let mut noise = noise.into_iter().cycle();
+        let pairs: Vec<_> = fields.iter().map(|(name, value)| format!("{}={}", encode(name, &mut noise), encode(value, &mut noise))).collect();
+        let text = pairs.join("&");
+        let rules = Rules::new(&deny, &allow, false);
+        let form = body("application/x-www-form-urlencoded", text.as_bytes());
+        let Content::Params(got) = request_body(&rules, &form) else { panic!("{text} is a form") };
+        prop_assert_eq!(got.len(), fields.len());
+        for (param, (name, value)) in got.iter().zip(&fields) {
+            // A name that still has a percent sign may be denied as encoded twice.
+            prop_assume!(!name.contains('%'));
+            prop_assert_eq!(&*param.name, name);
+            let count = value.chars().count();
+            let expected = if is_denied(&deny, &allow, name) { format!("[REDACTED {count}]") } else { value.clone() };
+            prop_assert_eq!(param.value.to_string(), expected);
+        }
+    }
+
+    /// The query is the same in the URL as in `queryString`, and nothing in it has to be quoted any more.
+    #[test]
+    fn queries_agree(query in vec(prop_oneof![any::<u8>(), select(b"ab=&;?#+%".to_vec())], 0..40), deny in list(), allow in list()) {
+        let rules = Rules::new(&deny, &allow, false);
+        let text = query_text(&rules, &query).to_string();
+        let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:@/?".contains(&byte);
+        prop_assert!(text.bytes().all(is_allowed), "{}", text);
+        let none = Rules::new(&[], &[], false);
+        let again = query_params(&none, text.as_bytes());
+        let params = query_params(&rules, &query);
+        prop_assert_eq!(again.len(), params.len());
+        for (again, param) in again.iter().zip(&params) {
+            prop_assert_eq!(&again.name, &param.name);
+            // A name without a value has nothing to replace in the URL.
+            let (again, param) = (again.value.to_string(), param.value.to_string());
+            prop_assert!(again == param || (again.is_empty() && param == "[REDACTED 0]"), "{again} {param}");
+        }
+    }
+
+    #[test]
+    fn multipart_fields(fields in vec((key(), "[a-z\r\n\\-\u{e9}]{0,12}"), 1..6), deny in list(), allow in list()) {
+        let part = |(name, value): &(String, String)| {
+            let name = name.replace('"', "%22");
+            format!("--xyz\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+        };
+        let text = fields.iter().map(part).collect::<String>() + "--xyz--\r\n";
+        let rules = Rules::new(&deny, &allow, false);
+        let multipart = body("multipart/form-data; boundary=xyz", text.as_bytes());
+        let Content::Params(got) = request_body(&rules, &multipart) else { panic!("{text} is multipart") };
+        prop_assert_eq!(got.len(), fields.len());
+        for (param, (name, value)) in got.iter().zip(&fields) {
+            let written = name.replace('"', "%22");
+            let is_denied = is_denied(&deny, &allow, name) || is_denied(&deny, &allow, &written);
+            let expected = if is_denied { format!("[REDACTED {}]", value.chars().count()) } else { value.clone() };
+            prop_assert_eq!(&*param.name, &written);
+            prop_assert_eq!(param.value.to_string(), expected);
+        }
+    }
+
+    /// Whatever the bytes and the headers, there is an answer and no panic.
+    #[test]
+    fn any_body(bytes in vec(any::<u8>(), 0..200), content_type in any::<String>(), coding in select(vec!["", "gzip", "deflate", "br"]), truncated: bool, nested: bool) {
+        let types = [content_type.as_str(), "application/json", "multipart/form-data; boundary=a", "application/x-www-form-urlencoded"];
+        for content_type in types {
+            let body = Body { content_encoding: Some(coding), truncated, ..body(content_type, &bytes) };
+            for rules in [Rules::new(&[], &[], nested), Rules::new(&["a".to_owned()], &[], nested), Rules::new(&[], &["a.*".to_owned()], nested)] {
+                response_body(&rules, &body).to_string();
+                if let Content::Params(params) = request_body(&rules, &body) {
+                    for param in params {
+                        param.value.to_string();
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn headers_without_regard_to_case(name in "[a-cA-C-]{1,3}", entries in vec("[a-cA-C-]{1,3}", 0..5)) {
+        let lower: HashSet<_> = entries.iter().map(|entry| entry.to_ascii_lowercase()).collect();
+        let is_listed = lower.contains(&name.to_ascii_lowercase());
+        prop_assert_eq!(Rules::new(&entries, &[], false).denies_header(&name), is_listed);
+        prop_assert_eq!(Rules::new(&[], &entries, false).denies_header(&name), !is_listed && !entries.is_empty());
+    }
+}

@@ -1,0 +1,343 @@
+"""docs/migration.md, statement by statement: each anchor on that page has the test of its name here."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import io
+import json
+import logging
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tomllib
+from werkzeug import Request
+
+import readme_metrics
+import wsgi
+from readme_metrics import MetricsApiConfig, MetricsMiddleware
+from readme_metrics.commands.collector import HANG, Answer, Collector
+from readme_metrics.VerifyWebhook import VerificationError, VerifyWebhook
+from test_webhook import SECRET, signature
+from wsgi import call, group
+
+ROOT = Path(__file__).parent.parent
+Logged = Callable[..., Any]
+
+
+def entry(log: dict[str, Any]) -> Any:
+    return log["request"]["log"]["entries"][0]
+
+
+def test_every_statement_has_a_test() -> None:
+    page = (ROOT / "docs" / "migration.md").read_text()
+    anchors = re.findall(r'<a id="(\w+)"></a>', page)
+    tests = [name.removeprefix("test_") for name in globals() if name.startswith("test_")]
+    assert [*anchors, "every_statement_has_a_test"] == [*tests[1:], tests[0]]
+    # Rows without an anchor are headings or figures.
+    rows = [row for row in page.partition("## What is not here")[0].splitlines() if row.startswith("| ")]
+    assert [row for row in rows if "<a id" not in row] == [
+        "| | |",
+        "| before | now |",
+        "| before | now | the old way |",
+    ]
+
+
+# What is the same
+
+
+def test_imports() -> None:
+    for name in ("MetricsApiConfig", "MetricsMiddleware"):
+        assert getattr(importlib.import_module(f"readme_metrics.{name}"), name) is getattr(readme_metrics, name)
+    assert importlib.import_module("readme_metrics.VerifyWebhook").VerifyWebhook is VerifyWebhook
+    mask = importlib.import_module("readme_metrics.util").mask
+    assert mask("deadbeef") == (
+        "sha512-ETo7x4PYUfwDcyFLGep76fo95UHsuf4CbVLGA+jqGcF0zA6XBfi5DTEiEsDDpthFPd+z4xQUCc9L7cjvAzWQtA==?beef"
+    )
+
+
+def test_arguments() -> None:
+    config = MetricsApiConfig(
+        "key", "wsgi.group", "https://docs.example.com", 5, True, False, None, None, ["b"], ["w"], ["example.com"], 7
+    )
+    assert config.GROUPING_FUNCTION is group
+    assert (config.DENYLIST, config.ALLOWLIST, config.METRICS_API_TIMEOUT) == (["b"], ["w"], 7)
+
+
+def test_attributes(logged: Logged, caplog: pytest.LogCaptureFixture) -> None:
+    middleware, _ = logged(group=lambda request: {"api_key": "a"}, buffer_length=5)
+    config = middleware.config
+    assert middleware.app is wsgi.app
+    assert (config.README_API_KEY, config.BUFFER_LENGTH) == (wsgi.API_KEY, 5)
+    config.LOGGER = logging.getLogger("replaced")
+    call(middleware)
+    assert {record.name for record in caplog.records} == {"replaced"}
+
+
+def test_grouping(logged: Logged) -> None:
+    seen: list[object] = []
+    answers: list[Any] = [{"api_key": "one"}, {"id": "two", "label": "L", "email": "E"}, None]
+
+    def function(request: object) -> Any:
+        seen.append(request)
+        return answers.pop(0)
+
+    middleware, logs = logged(group=function)
+    for _ in range(3):
+        call(middleware)
+    groups = [log["group"] for log in logs(2)]
+    assert all(isinstance(request, Request) for request in seen)
+    assert groups[0]["id"].startswith("sha512-") and groups[1]["label"] == "L" and groups[1]["email"] == "E"
+
+
+def test_wire(logged: Logged, collector: Collector) -> None:
+    middleware, logs = logged(denylist=["token"])
+    call(middleware, HTTP_HOST="api.example.com")
+    [log] = logs(1)
+    assert set(log) >= {"_id", "group", "clientIPAddress", "development", "request"}
+    assert log["request"]["log"]["creator"]["name"] == "readme-metrics (python)"
+    assert json.loads(entry(log)["response"]["content"]["text"])["token"] == "[REDACTED 5]"
+    assert re.fullmatch(r"sha512-[\w+/]{86}==\?0001", log["group"]["id"])
+    [post] = collector.posts
+    assert post.headers["Authorization"].startswith("Basic ")
+    assert MetricsApiConfig.METRICS_API == "https://metrics.readme.io"
+
+
+def test_server(collector: Collector, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The "proxy" answers for a host that does not exist.
+    monkeypatch.setenv("README_METRICS_SERVER", "http://metrics.invalid")
+    monkeypatch.setenv("HTTP_PROXY", collector.url)
+    middleware = MetricsMiddleware(
+        wsgi.app, MetricsApiConfig(wsgi.API_KEY, group, base_log_url="https://d.example.com")
+    )
+    call(middleware)
+    middleware.flush(10)
+    assert [post.headers["Host"] for post in collector.posts] == ["metrics.invalid"]
+
+
+def test_webhooks() -> None:
+    body = {"email": "owl@example.com", "n": 1}
+    VerifyWebhook(body, signature(body), SECRET)
+    with pytest.raises(VerificationError):
+        VerifyWebhook(body, signature(body, secret="another"), SECRET)
+
+
+# What is better
+
+
+def test_once(logged: Logged) -> None:
+    middleware, logs = logged()
+    call(middleware, "/stream")
+    call(middleware, "/empty")
+    assert [entry(log)["response"]["status"] for log in logs(2)] == [200, 204]
+
+
+def test_methods(logged: Logged) -> None:
+    middleware, logs = logged()
+    methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
+    for method in methods:
+        call(middleware, "/echo", method=method, body=b"text", content_type="text/plain")
+    entries = [entry(log)["request"] for log in logs(len(methods))]
+    assert [request["method"] for request in entries] == methods
+    assert {request["postData"]["text"] for request in entries} == {"text"}
+
+
+def test_binary(logged: Logged) -> None:
+    middleware, logs = logged()
+    image = b"\x89PNG\r\n\x1a\n\xff\x00"
+    assert call(middleware, "/echo", method="POST", body=image, content_type="image/png").body == image
+    assert entry(logs(1)[0])["response"]["content"]["text"] == "[NOT VALID UTF-8]"
+
+
+def test_exceptions(logged: Logged) -> None:
+    middleware, logs = logged()
+    with pytest.raises(wsgi.AppError):
+        call(middleware, "/raise")
+    assert entry(logs(1)[0])["response"]["status"] == 500
+
+
+def test_redaction(logged: Logged, collector: Collector) -> None:
+    middleware, logs = logged(denylist=["token", "x-token"])
+    call(
+        middleware,
+        "/echo",
+        method="POST",
+        query="token=5ecret-a",
+        body=b"token=5ecret-b",
+        content_type="application/x-www-form-urlencoded",
+        HTTP_X_TOKEN="5ecret-c",
+    )
+    logs(1)
+    assert b"5ecret" not in b"".join(post.body for post in collector.posts)
+
+
+def test_unparsable(logged: Logged) -> None:
+    middleware, logs = logged(denylist=["token"])
+    call(middleware, "/echo", method="POST", body=b'{"token": "5ecret"', content_type="application/json")
+    assert entry(logs(1)[0])["request"]["postData"]["text"] == "[WITHHELD 18 bytes: not valid JSON]"
+
+
+def test_waiting(collector: Collector, logged: Logged) -> None:
+    collector.answer = lambda post: HANG
+    middleware, _ = logged(base_log_url=None, timeout=30, buffer_length=1, shutdown_timeout=0)
+    middleware.config.README_API_URL = "http://127.0.0.1:9"
+    started = time.monotonic()
+    call(middleware)
+    assert time.monotonic() - started < 5
+
+
+def test_lost(collector: Collector, logged: Logged) -> None:
+    answers = [Answer(503), Answer(429), Answer()]
+    collector.answer = lambda post: answers.pop(0)
+    middleware, logs = logged(flush_interval=3600)
+    call(middleware)
+    assert [middleware.flush(10), middleware.flush(10)] == [1, 1]
+    logs(1)
+
+
+def test_threads(collector: Collector, logged: Logged) -> None:
+    collector.answer = lambda post: HANG
+    before = set(threading.enumerate())
+    middleware, _ = logged(buffer_length=1, timeout=30, shutdown_timeout=0)
+    for _ in range(50):
+        call(middleware)
+    new = [thread.name for thread in threading.enumerate() if thread not in before]
+    assert new.count("readme-metrics.Flusher") == 1
+
+
+def test_header(logged: Logged) -> None:
+    middleware, logs = logged()
+    response = call(middleware)
+    assert response.header("x-documentation-url") == f"https://docs.example.com/logs/{logs(1)[0]['_id']}"
+
+
+def test_body(logged: Logged) -> None:
+    class Input(io.BytesIO):
+        def read(self, *args: Any) -> bytes:
+            reads.append("read")
+            return super().read(*args)
+
+    reads: list[str] = []
+
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        reads.append("app")
+        environ["wsgi.input"].read(4)
+        start_response("200 OK", [])
+        return []
+
+    middleware, _ = logged(app=app)
+    environ: dict[str, Any] = {"CONTENT_LENGTH": "4", "wsgi.input": Input(b"body")}
+    call(middleware, method="POST", **environ)
+    assert reads == ["app", "read"]
+
+
+def test_dict(logged: Logged) -> None:
+    answer = {"api_key": "customer-0001", "label": "L", "email": "E"}
+    middleware, logs = logged(group=lambda request: answer)
+    call(middleware)
+    call(middleware)
+    one, two = logs(2)
+    assert one["group"] == two["group"]
+    assert answer == {"api_key": "customer-0001", "label": "L", "email": "E"}
+
+
+def test_nonascii() -> None:
+    body = {"email": "jürgen@example.com"}
+    VerifyWebhook(body, signature(body), SECRET)
+    for malformed in ("nonsense", "v0=1"):
+        with pytest.raises(VerificationError):
+            VerifyWebhook(body, malformed, SECRET)
+
+
+# What differs on purpose
+
+
+def test_buffer() -> None:
+    config = MetricsApiConfig("key", group)
+    assert (config.BUFFER_LENGTH, config.flush_interval) == (10, 5.0)
+    assert MetricsApiConfig("key", group, buffer_length=1).BUFFER_LENGTH == 1
+
+
+def test_bothlists(logged: Logged) -> None:
+    middleware, logs = logged(denylist=["token"], allowlist=["nothing"])
+    call(middleware)
+    assert json.loads(entry(logs(1)[0])["response"]["content"]["text"]) == {"path": "/", "token": "[REDACTED 5]"}
+
+
+def test_options(logged: Logged) -> None:
+    middleware, logs = logged()
+    call(middleware, method="OPTIONS")
+    logs(0)
+
+
+def test_checked() -> None:
+    with pytest.raises(TypeError, match="buffer_length"):
+        MetricsApiConfig("key", group, buffer_length="10")  # type: ignore[arg-type]
+
+
+def test_late(logged: Logged) -> None:
+    middleware, logs = logged()
+    middleware.config.DENYLIST = ["token"]
+    call(middleware)
+    assert json.loads(entry(logs(1)[0])["response"]["content"]["text"])["token"] == "t0ken"
+
+
+def test_logger() -> None:
+    logger = MetricsApiConfig("key", group).LOGGER
+    MetricsApiConfig("key", group)
+    assert logger is logging.getLogger("readme_metrics")
+    assert logger.level == logging.NOTSET
+    assert [type(handler) for handler in logger.handlers if "pytest" not in str(type(handler))] == [logging.NullHandler]
+
+
+def test_mask() -> None:
+    mask = importlib.import_module("readme_metrics.util").mask
+    assert mask("abcd").endswith("?")
+    assert mask("abcde").endswith("?bcde")
+
+
+def test_spacing(logged: Logged) -> None:
+    middleware, logs = logged(denylist=["token"])
+    text = b'{ "token":"t0ken",  "n": 1.50e0, "u": "\\u00e9" }'
+    call(middleware, "/echo", method="POST", body=text, content_type="application/json")
+    assert entry(logs(1)[0])["request"]["postData"]["text"] == text.decode().replace("t0ken", "[REDACTED 5]")
+
+
+def test_exit(collector: Collector) -> None:
+    assert MetricsApiConfig("key", group).shutdown_timeout == 2.0
+    collector.answer = lambda post: HANG
+    code = (
+        "import wsgi; from readme_metrics import *;"
+        "m = MetricsMiddleware(wsgi.app, MetricsApiConfig('k', wsgi.group, base_log_url='https://d.example.com',"
+        "                                                 timeout=600, shutdown_timeout=0.5)); wsgi.call(m)"
+    )
+    started = time.monotonic()
+    subprocess.run(
+        [sys.executable, "-c", code],
+        check=True,
+        cwd=ROOT / "tests",
+        env={**os.environ, "README_METRICS_SERVER": collector.url},
+    )
+    assert time.monotonic() - started < 30  # far from 600, and room for a busy machine
+
+
+def test_python() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"] if sys.version_info >= (3, 11) else {}
+    assert project.get("requires-python", ">=3.10") == ">=3.10"
+
+
+def test_absent() -> None:
+    for name in (
+        "flask_readme", "django", "fastapi", "Metrics", "PayloadBuilder", "ResponseInfoWrapper", "publisher",
+        "GetProjectBaseUrl",
+    ):  # fmt: skip
+        assert importlib.util.find_spec(f"readme_metrics.{name}") is None
+    assert inspect.isclass(readme_metrics.MetricsApiConfig)

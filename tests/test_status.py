@@ -1,0 +1,280 @@
+"""What one can know from outside: sums over processes dead and alive, and the commands that show them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+import wsgi
+from readme_metrics import losses
+from readme_metrics.commands import main
+from readme_metrics.commands.collector import HANG, Answer, Collector
+from test_multiprocess import get, load
+from wsgi import call
+
+Logged = Callable[..., Any]
+BY_HAND = {"buffer_length": 100_000, "flush_interval": 3600}
+
+
+def status(capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, Any]]:
+    code = main(["status", "--json"])
+    surveys = list(json.loads(capsys.readouterr().out).values())
+    mine = [survey for survey in surveys if survey["made"]]
+    assert len(mine) <= 1
+    return code, mine[0] if mine else {}
+
+
+@pytest.fixture(autouse=True)
+def nothing_elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The other rungs of this machine may hold other apps."""
+    monkeypatch.setattr("readme_metrics.place.rungs", lambda queue_dir: [str(queue_dir or tmp_path)])
+    monkeypatch.setenv("README_API_KEY", wsgi.API_KEY)
+
+
+def check(sums: dict[str, Any]) -> None:
+    assert sums["made"] == sums["sent"] + sums["queued"] + sum(sums["dropped"].values()), sums
+
+
+def test_the_sum_over_four_workers_survives_a_kill(
+    gunicorn: Callable[..., Any],
+    collector: Collector,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("README_METRICS_SERVER", collector.url)
+    server = gunicorn("--workers", "4", **BY_HAND)
+    load(server.port, requests=400)
+    code, sums = status(capsys)
+    assert (code, sums["made"], sums["queued"]) == (0, 400, 400)
+    check(sums)
+    pids = {worker.pid for worker in server.workers()}
+    assert {segment["owner_pid"] for segment in sums["segments"]} <= pids
+
+    victim = psutil.Process(int(get(server.port, "/pid")[1]))
+    victim.kill()
+    psutil.wait_procs([victim], timeout=30)
+    load(server.port, requests=40)
+    server.kill()
+    code, sums = status(capsys)
+    assert sums["made"] == 440
+    assert code == 1, "what waits is nobody's"
+    check(sums)
+
+    assert main(["flush", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["left"] == 0
+    assert len(collector.ids()) == 440
+    code, sums = status(capsys)
+    assert (code, sums["made"], sums["sent"], sums["segments"]) == (0, 440, 440, [])
+
+
+def test_the_sums_add_up_under_kills_and_a_bad_server(
+    gunicorn: Callable[..., Any],
+    collector: Collector,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Half of the POSTs fail, and every now and then a worker is killed, wherever it is."""
+    monkeypatch.setenv("README_METRICS_SERVER", collector.url)
+    collector.answer = lambda _: Answer(503 if len(collector.posts) % 2 else 202)
+    server = gunicorn("--workers", "3", buffer_length=1)
+    answered = 0
+    for number in range(300):
+        if number % 60 == 30:
+            victim = server.workers()[0]
+            victim.kill()
+            psutil.wait_procs([victim], timeout=30)
+        try:
+            get(server.port)
+            answered += 1
+        except OSError:
+            continue
+    server.kill()
+    collector.answer = lambda _: Answer()
+    _, sums = status(capsys)
+    check(sums)
+    assert main(["flush", "--json"]) == 0
+    capsys.readouterr()
+    _, sums = status(capsys)
+    check(sums)
+    assert sums["queued"] == 0
+    assert answered <= sums["made"] <= 300
+    # Confirmed and counted, or confirmed and killed before it was counted, and then sent again.
+    assert sums["sent"] == len(collector.ids())
+
+
+def test_stats_of_one_process_show_the_host(gunicorn: Callable[..., Any], logged: Logged) -> None:
+    server = gunicorn("--workers", "2", **BY_HAND)
+    load(server.port, requests=40)
+    middleware, _ = logged(**BY_HAND)
+    call(middleware)
+    stats = middleware.stats()
+    assert (stats["made"], stats["host"]["made"]) == (1, 41)
+    check(stats["host"])
+    server.stop(signal.SIGTERM)
+    assert middleware.stats()["host"]["made"] == 41, "what those made that are gone is not forgotten"
+    check(middleware.stats()["host"])
+
+
+def test_status_tells_why_nothing_is_sent(
+    collector: Collector, gunicorn: Callable[..., Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    collector.answer = lambda _: Answer(401)
+    server = gunicorn("--workers", "2", buffer_length=1)
+    load(server.port, requests=40)
+    assert collector.wait_until(lambda: any(post.status == 401 for post in collector._posts), timeout=30)
+    wait_for(lambda: status(capsys)[1]["failures"] > 0)
+    assert main(["status"]) == 1
+    out = capsys.readouterr().out
+    assert "server does not take logs: HTTP 401" in out
+    assert re.search(r"40 made = 0 sent \+ 40 queued \+ 0 dropped", out)
+    assert len(collector.posts) <= 2, "each worker once, before it could know, and then nobody"
+    output = server.stop(signal.SIGTERM)
+    assert wsgi.API_KEY not in output + out
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline_s = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.01)
+
+
+def test_tail_shows_and_consumes_nothing(
+    gunicorn: Callable[..., Any], collector: Collector, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server = gunicorn("--workers", "2", **BY_HAND)
+    told = load(server.port, requests=16)
+    for _ in range(2):
+        assert main(["tail", "--once", "--json"]) == 0
+        shown = [json.loads(line)["_id"] for line in capsys.readouterr().out.splitlines()]
+        assert sorted(shown) == sorted(told)
+    assert main(["tail", "--once"]) == 0
+    assert capsys.readouterr().out.count("POST") == 16
+    # The owners still hold their files: nothing is adopted, nothing sent twice.
+    server.stop(signal.SIGTERM)
+    assert sorted(log["_id"] for log in collector.logs) == sorted(told)
+    assert main(["tail", "--once"]) == 3
+
+
+def test_flush_says_what_it_could_not_deliver(
+    gunicorn: Callable[..., Any],
+    collector: Collector,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("README_METRICS_SERVER", collector.url)
+    server = gunicorn("--workers", "1", **BY_HAND)
+    load(server.port, requests=8)
+    server.kill()
+    collector.answer = lambda _: Answer(503)
+    assert main(["flush"]) == 1
+    assert "8 left" in capsys.readouterr().out
+    monkeypatch.delenv("README_API_KEY")
+    assert main(["flush"]) == 2
+
+
+def test_status_without_any_app(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["status"]) == 3
+    assert "No app" in capsys.readouterr().out
+
+
+BROKEN: dict[str, tuple[dict[str, str], Any, str, str]] = {
+    "nothing listens": (
+        {"README_METRICS_SERVER": "http://127.0.0.1:9"},
+        None,
+        "test log",
+        "check README_METRICS_SERVER",
+    ),
+    "not a URL": ({"README_METRICS_SERVER": "metrics"}, None, "configuration", "not a URL"),
+    "strange key": ({"README_API_KEY": "key "}, None, "configuration", "copy it anew"),
+    "wrong key": ({}, Answer(401), "test log", "the API key is wrong"),
+    "wrong address": ({}, Answer(404), "test log", "points to something else"),
+    "redirect": ({}, Answer(301, {"Location": "/"}), "test log", "redirect"),
+    "server broken": ({}, Answer(500), "test log", "the server has a problem"),
+    "no answer": ({}, HANG, "test log", "no answer within"),
+    "unknown name": ({"README_METRICS_SERVER": "http://nowhere.invalid"}, None, "name", "DNS"),
+    "proxy": ({"HTTP_PROXY": "http://127.0.0.1:9", "NO_PROXY": "", "no_proxy": ""}, None, "proxy", "HTTPS_PROXY"),
+    "certificates": ({"REQUESTS_CA_BUNDLE": "/nowhere.pem"}, None, "certificates", "unset REQUESTS_CA_BUNDLE"),
+    "disabled": ({"README_METRICS_DISABLED": "1"}, None, "switches", "unset"),
+    "dry run": ({"README_METRICS_DRY_RUN": "1"}, None, "switches", "unset"),
+    "no directory": ({"TEST_QUEUE_DIR": "/nowhere"}, None, "queue", "set README_METRICS_QUEUE_DIR"),
+}
+
+
+@pytest.mark.parametrize("broken", [*BROKEN, None])
+def test_the_doctor_names_the_broken_link(
+    collector: Collector, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, broken: str | None
+) -> None:
+    monkeypatch.setenv("README_METRICS_SERVER", collector.url)
+    environ, answer, link, advice = BROKEN[broken] if broken else ({}, None, "", "")
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    if answer:
+        collector.answer = lambda _: answer
+    queue_dir = ["--queue-dir", environ["TEST_QUEUE_DIR"]] if "TEST_QUEUE_DIR" in environ else []
+    assert main(["doctor", *queue_dir, "--json"]) == bool(broken)
+    found = json.loads(capsys.readouterr().out)
+    assert [finding["link"] for finding in found if not finding["is_ok"]] == ([link] if broken else [])
+    assert all(advice in finding["advice"] for finding in found if not finding["is_ok"])
+    assert main(["doctor", *queue_dir]) == bool(broken)
+    out = capsys.readouterr().out
+    assert ("BROKEN" in out) == bool(broken)
+    assert wsgi.API_KEY not in out
+    if not broken:
+        [first, _] = collector.logs
+        assert first["development"] is True
+
+
+def test_the_doctor_reads_the_apps_own_configuration(
+    collector: Collector, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("README_METRICS_SERVER", collector.url)
+    (tmp_path / "their_app.py").write_text(
+        "from readme_metrics import MetricsApiConfig, MetricsMiddleware\n"
+        "config = MetricsApiConfig('their own key', lambda r: None, buffer_length=77)\n"
+        "class App: wsgi_app = MetricsMiddleware(lambda e, s: [], config)\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    for name in ("config", "App", "App.wsgi_app"):
+        assert main(["doctor", "--config", f"their_app:{name}"]) == 0
+        assert "buffer_length 77" in capsys.readouterr().out
+    for name in ("their_app:nothing", "no_such_module:config", "their_app"):
+        assert main(["doctor", "--config", name]) == 2
+
+
+def test_a_million_drops_are_three_lines() -> None:
+    lines: list[str] = []
+
+    class Reporter:
+        def loss(self, message: str, *args: object) -> None:
+            lines.append(message % args)
+
+    now_s = 0.0
+    told = losses.Losses(Reporter(), lambda: now_s)  # type: ignore[arg-type]
+    for count in range(0, 1_000_001, 1000):
+        told.update({"full": count, "refused": 0})
+        now_s += 1
+    assert len(lines) == 1
+    now_s += losses.QUIET_S
+    told.update({"full": 1_000_000, "refused": 0})
+    assert len(lines) == 2
+    assert lines[1].startswith("1000000 logs were dropped: the queue is full")
+    told.close()
+    assert len(lines) == 2
+
+
+def test_the_package_is_imported_without_the_commands() -> None:
+    code = "import sys, readme_metrics; sys.exit('readme_metrics.commands' in sys.modules or 'requests' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], env=dict(os.environ), check=False).returncode == 0
