@@ -14,7 +14,6 @@ import psutil
 import pytest
 
 import wsgi
-from readme_metrics import MetricsApiConfig, MetricsMiddleware
 from readme_metrics.commands.collector import HANG, Collector
 from servers import BY_NAME, PATIENCE_S, Client, Running, exchange, request, wait_until
 
@@ -22,6 +21,7 @@ ONE_OF_EACH = ["gunicorn sync", "gunicorn gthread", "gunicorn gevent", "uWSGI", 
 ONE_OF_EACH += ["waitress", "cheroot", "wsgiref", "granian"]
 
 Start = Callable[..., Running]
+Arrived = Callable[[int], list[dict[str, Any]]]
 
 
 @pytest.fixture
@@ -38,13 +38,8 @@ def start(collector: Collector, tmp_path: Path) -> Any:
         server.__exit__()
 
 
-def logs(collector: Collector, queue_dir: Path, monkeypatch: pytest.MonkeyPatch, count: int) -> list[dict[str, Any]]:
-    """The HAR entries of `count` logs; what a server left behind is sent by a later start."""
-    monkeypatch.setenv("README_METRICS_SERVER", collector.url)
-    heir = MetricsMiddleware(wsgi.app, MetricsApiConfig(wsgi.API_KEY, wsgi.group))
-    heir.stats()
-    assert collector.wait_for(count, PATIENCE_S)
-    return [log["request"]["log"]["entries"][0] for log in collector.logs]
+def entries(logs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [log["request"]["log"]["entries"][0] for log in logs]
 
 
 @pytest.mark.parametrize("name", ONE_OF_EACH)
@@ -60,7 +55,7 @@ def test_the_first_chunk_comes_before_the_second_is_made(start: Start, name: str
 
 @pytest.mark.parametrize("name", ["gunicorn sync", "gunicorn gevent", "uWSGI", "waitress", "wsgiref"])
 def test_an_endless_stream_is_bounded_and_logged_once_when_the_client_hangs_up(
-    start: Start, collector: Collector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    start: Start, collector: Collector, arrived: Arrived, name: str
 ) -> None:
     server = start(name, max_body_bytes=1024, buffer_length=1)
     with Client(server.port) as client:
@@ -73,10 +68,9 @@ def test_an_endless_stream_is_bounded_and_logged_once_when_the_client_hangs_up(
     assert exchange(server.port, request("GET", "/")).startswith(b"HTTP/1.")
     assert collector.wait_for(2, PATIENCE_S)
     server.stop()
-    by_path = {entry["request"]["url"].rpartition("/")[2]: entry for entry in logs(collector, tmp_path, monkeypatch, 2)}
-    content = by_path["endless"]["response"]["content"]
-    assert content["size"] >= 64 << 20
-    assert len(collector.logs) == 2
+    by_path = {entry["request"]["url"].rpartition("/")[2]: entry for entry in entries(arrived(2))}
+    assert by_path.keys() == {"endless", ""}
+    assert by_path["endless"]["response"]["content"]["size"] >= 64 << 20
 
 
 def peak_bytes(process: psutil.Process) -> int:
@@ -109,9 +103,7 @@ def test_a_large_upload_costs_the_worker_no_more_than_the_cap(start: Start) -> N
 @pytest.mark.parametrize(
     "name", ["gunicorn sync", "gunicorn gthread", "gunicorn gevent", "uWSGI", "wsgiref", "waitress"]
 )
-def test_a_client_that_stalls_holds_nobody(
-    start: Start, collector: Collector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
+def test_a_client_that_stalls_holds_nobody(start: Start, collector: Collector, arrived: Arrived, name: str) -> None:
     server = start(name)
     stalled = [Client(server.port) for _ in range(4)]
     head = request("POST", "/unread", body=b"x" * 100, headers=["Content-Type: text/plain"])[:-90]
@@ -127,7 +119,7 @@ def test_a_client_that_stalls_holds_nobody(
     for client in stalled:
         client.hang_up()
     server.stop()
-    sizes = sorted(entry["request"]["bodySize"] for entry in logs(collector, tmp_path, monkeypatch, 5))
+    sizes = sorted(entry["request"]["bodySize"] for entry in entries(arrived(5)))
     assert sizes == [5, 100, 100, 100, 100]
 
 
@@ -146,8 +138,7 @@ def test_a_client_that_stalls_holds_nobody(
 def test_a_rejected_request_is_logged_with_its_body(
     start: Start,
     collector: Collector,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    arrived: Arrived,
     name: str,
     options: list[str],
     size: int,
@@ -156,7 +147,7 @@ def test_a_rejected_request_is_logged_with_its_body(
     headers = ["Content-Type: text/plain"]
     assert b" 403 " in exchange(server.port, request("POST", "/unread", body=b"x" * size, headers=headers))
     server.stop()
-    [entry] = logs(collector, tmp_path, monkeypatch, 1)
+    [entry] = entries(arrived(1))
     assert entry["request"]["postData"]["text"] == "x" * size
 
 
@@ -217,7 +208,7 @@ def test_uwsgi_without_threads_sends_inline_and_says_so_once(
 
 @pytest.mark.parametrize("name", ["uWSGI", "uWSGI --enable-threads"])
 def test_uwsgi_workers_that_are_reloaded_lose_nothing_and_leave_no_core(
-    start: Start, collector: Collector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    start: Start, collector: Collector, arrived: Arrived, name: str
 ) -> None:
     server = start(name)
 
@@ -235,5 +226,5 @@ def test_uwsgi_workers_that_are_reloaded_lose_nothing_and_leave_no_core(
         wait_until(functools.partial(are_replaced, before), "no new workers")
     output = server.stop()
     assert not re.search("SIGSEGV|Segmentation|core dumped|Traceback", output), output
-    urls = sorted(entry["request"]["url"] for entry in logs(collector, tmp_path, monkeypatch, 2))
+    urls = sorted(entry["request"]["url"] for entry in entries(arrived(2)))
     assert [url.rpartition("?")[2] for url in urls] == ["0", "1"]

@@ -6,16 +6,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
-import wsgi
-from readme_metrics import MetricsApiConfig, MetricsMiddleware
 from readme_metrics.commands.collector import Collector
-from servers import PATIENCE_S, SERVERS, Running, Server, exchange, request, without_ours
+from servers import SERVERS, Running, Server, exchange, request, without_ours
 
 JSON = b'{"name": "caf\xc3\xa9", "password": "hunter2"}'
 UPLOAD = bytes(range(256)) * 1024
@@ -55,20 +53,13 @@ SCENARIOS = [
 ROUNDS = 2
 
 
-@pytest.fixture
-def heir(collector: Collector, monkeypatch: pytest.MonkeyPatch) -> Iterator[MetricsMiddleware]:
-    """A later start of the app on the same host: it sends what a killed server left behind."""
-    monkeypatch.setenv("README_METRICS_SERVER", collector.url)
-    yield MetricsMiddleware(wsgi.app, MetricsApiConfig(wsgi.API_KEY, wsgi.group))
-
-
 def environ(collector: Collector, queue_dir: Path) -> dict[str, str]:
     return {"README_METRICS_SERVER": collector.url, "README_METRICS_QUEUE_DIR": str(queue_dir)}
 
 
-def numbers(collector: Collector) -> Counter[str]:
+def numbers(logs: list[dict[str, Any]]) -> Counter[str]:
     """How many logs there are of each request, by the number in its query."""
-    urls = [log["request"]["log"]["entries"][0]["request"]["url"] for log in collector.logs]
+    urls = [log["request"]["log"]["entries"][0]["request"]["url"] for log in logs]
     return Counter(url.rpartition("?")[2] for url in urls)
 
 
@@ -77,7 +68,7 @@ def test_the_same_bytes_and_one_log_each(
     server: Server,
     collector: Collector,
     tmp_path: Path,
-    heir: MetricsMiddleware,
+    arrived: Callable[[int], list[dict[str, Any]]],
     report_row: Callable[[tuple[object, ...]], None],
 ) -> None:
     expected = Counter({f"{number}": 1 for number in range(ROUNDS * len(SCENARIOS))})
@@ -94,9 +85,7 @@ def test_the_same_bytes_and_one_log_each(
             if responses != [responses[0], responses[0]._replace(documentation_headers=headers)]:
                 different.append((scenario.name, *responses))
         wrapped.stop()
-    heir.stats()  # starts it, as the first request would
-    collector.wait_for(len(expected), PATIENCE_S)
-    logs = numbers(collector)
+    logs = numbers(arrived(len(expected)))
     duplicates, lost = (logs - expected).total(), (expected - logs).total()
     report_row((server.name, len(SCENARIOS), expected.total(), logs.total(), duplicates, lost, not different))
     assert (logs, different) == (expected, [])
