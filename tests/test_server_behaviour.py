@@ -157,7 +157,7 @@ def test_keep_alive_goes_on_after_an_unread_body(start: Start, collector: Collec
         for number in range(3):
             body = b"x" * (10 + number)
             client.send(request("POST", "/unread", body=body).replace(b"Connection: close\r\n", b""))
-            assert client.receive_until(b"no").startswith(b"HTTP/1.1 403")
+            assert client.receive_until(b"no\r\n0\r\n\r\n").startswith(b"HTTP/1.1 403")
         client.send(request("POST", "/echo", body=b"still in step"))
         assert b"still in step" in client.receive_all()
 
