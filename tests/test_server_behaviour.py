@@ -42,7 +42,7 @@ def logs(collector: Collector, queue_dir: Path, monkeypatch: pytest.MonkeyPatch,
     """The HAR entries of `count` logs; what a server left behind is sent by a later start."""
     monkeypatch.setenv("README_METRICS_SERVER", collector.url)
     heir = MetricsMiddleware(wsgi.app, MetricsApiConfig(wsgi.API_KEY, wsgi.group))
-    heir.stats()
+    heir._recorder._local()
     assert collector.wait_for(count, PATIENCE_S)
     return [log["request"]["log"]["entries"][0] for log in collector.logs]
 

@@ -94,7 +94,7 @@ def test_the_same_bytes_and_one_log_each(
             if responses != [responses[0], responses[0]._replace(documentation_headers=headers)]:
                 different.append((scenario.name, *responses))
         wrapped.stop()
-    heir.stats()  # starts it, as the first request would
+    heir._recorder._local()  # starts it, as the first request would
     collector.wait_for(len(expected), PATIENCE_S)
     logs = numbers(collector)
     duplicates, lost = (logs - expected).total(), (expected - logs).total()
