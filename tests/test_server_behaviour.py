@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import signal
@@ -223,12 +224,15 @@ def test_uwsgi_workers_that_are_reloaded_lose_nothing_and_leave_no_core(
     def workers() -> set[int]:
         return {process.pid for process in server.processes()[1:]}
 
+    def are_replaced(before: set[int]) -> bool:
+        return len(workers()) == 2 and not workers() & before
+
     for number in range(2):
         before = workers()
         exchange(server.port, request("GET", f"/?{number}"))
         for worker in before:
             os.kill(worker, signal.SIGHUP)
-        wait_until(lambda before=before: len(workers()) == 2 and not workers() & before, "no new workers")
+        wait_until(functools.partial(are_replaced, before), "no new workers")
     output = server.stop()
     assert not re.search("SIGSEGV|Segmentation|core dumped|Traceback", output), output
     urls = sorted(entry["request"]["url"] for entry in logs(collector, tmp_path, monkeypatch, 2))

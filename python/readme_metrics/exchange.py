@@ -104,8 +104,8 @@ class Exchange:
                 self.is_file = True
                 self.finish()
                 return iterable
-            if type(iterable) is bytes:
-                self.finish((iterable,))
+            if isinstance(iterable, bytes):
+                self.finish([iterable])
                 return iterable
             return SizedResponseBody(iterable, self) if hasattr(iterable, "__len__") else ResponseBody(iterable, self)
         except Exception as error:

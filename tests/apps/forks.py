@@ -102,7 +102,7 @@ def under_load() -> None:
 
 def _multiprocessing(method: str) -> None:
     request()
-    context = multiprocessing.get_context(method)
+    context: Any = multiprocessing.get_context(method)
     children = [context.Process(target=request, args=(2,)) for _ in range(2)]
     for child in children:
         child.start()

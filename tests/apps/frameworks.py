@@ -16,6 +16,10 @@ def pieces() -> Iterator[bytes]:
         yield b"piece %d\n" % number
 
 
+def fail(*_: Any) -> Any:
+    raise ZeroDivisionError
+
+
 def flask() -> WSGIApp:
     from flask import Flask, request, send_file
 
@@ -27,7 +31,7 @@ def flask() -> WSGIApp:
         "/stream", view_func=lambda: app.response_class(pieces(), mimetype="text/plain"), endpoint="stream"
     )
     app.add_url_rule("/file", view_func=lambda: send_file(FILE, etag=False, conditional=False), endpoint="file")
-    app.add_url_rule("/raise", view_func=lambda: 1 / 0, endpoint="raise")
+    app.add_url_rule("/raise", view_func=fail, endpoint="raise")
     return app
 
 
@@ -44,12 +48,13 @@ def django() -> WSGIApp:
         path("upload", lambda request: HttpResponse(request.FILES["file"].read())),
         path("stream", lambda _: StreamingHttpResponse(pieces(), content_type="text/plain")),
         path("file", lambda _: FileResponse(FILE.open("rb"))),
-        path("raise", lambda _: 1 / 0),
+        path("raise", fail),
     ]
     if not settings.configured:
         settings.configure(ROOT_URLCONF=tuple(urls), ALLOWED_HOSTS=["*"], SECRET_KEY="k", LOGGING_CONFIG=None)
         django.setup()
-    return get_wsgi_application()
+    app: WSGIApp = get_wsgi_application()
+    return app
 
 
 def falcon() -> WSGIApp:
@@ -61,9 +66,6 @@ def falcon() -> WSGIApp:
 
     def file(_: Any, response: Any) -> None:
         response.set_stream(FILE.open("rb"), FILE.stat().st_size)
-
-    def fail(_: Any, response: Any) -> None:
-        raise ZeroDivisionError
 
     app = falcon.App()
     app.add_route("/json", Resource(on_get=lambda _, response: setattr(response, "media", {"hello": "world"})))
@@ -85,14 +87,15 @@ def falcon() -> WSGIApp:
 def bottle() -> WSGIApp:
     import bottle
 
-    app = bottle.Bottle()
+    app: Any = bottle.Bottle()
     app.route("/json", callback=lambda: {"hello": "world"})
     app.route("/echo", method="POST", callback=lambda: bottle.request.json)
     app.route("/upload", method="POST", callback=lambda: bottle.request.files["file"].file.read())
     app.route("/stream", callback=pieces)
     app.route("/file", callback=lambda: bottle.static_file(FILE.name, root=str(FILE.parent)))
-    app.route("/raise", callback=lambda: 1 / 0)
-    return app
+    app.route("/raise", callback=fail)
+    made: WSGIApp = app
+    return made
 
 
 def pyramid() -> WSGIApp:
@@ -106,12 +109,13 @@ def pyramid() -> WSGIApp:
         "upload": lambda request: Response(request.POST["file"].file.read()),
         "stream": lambda _: Response(app_iter=pieces(), content_type="text/plain"),
         "file": lambda request: FileResponse(str(FILE), request=request),
-        "raise": lambda _: 1 / 0,
+        "raise": fail,
     }
     for name, view in views.items():
         config.add_route(name, f"/{name}")
         config.add_view(view, route_name=name)
-    return config.make_wsgi_app()
+    app: WSGIApp = config.make_wsgi_app()
+    return app
 
 
 def plain() -> WSGIApp:
@@ -158,6 +162,6 @@ def answer(app: WSGIApp, path: str) -> Response | type[BaseException]:
     from wsgiref.util import FileWrapper
 
     try:
-        return call(app, path, **REQUESTS[path], **{"wsgi.file_wrapper": FileWrapper})
+        return call(app, path, **{**REQUESTS[path], "wsgi.file_wrapper": FileWrapper})
     except Exception as error:
         return type(error)
