@@ -14,7 +14,6 @@ import psutil
 import pytest
 
 import wsgi
-from readme_metrics import MetricsApiConfig, MetricsMiddleware
 from readme_metrics.commands.collector import HANG, Collector
 from servers import BY_NAME, PATIENCE_S, Client, Running, exchange, request, wait_until
 
@@ -41,9 +40,8 @@ def start(collector: Collector, tmp_path: Path) -> Any:
 def logs(collector: Collector, queue_dir: Path, monkeypatch: pytest.MonkeyPatch, count: int) -> list[dict[str, Any]]:
     """The HAR entries of `count` logs; what a server left behind is sent by a later start."""
     monkeypatch.setenv("README_METRICS_SERVER", collector.url)
-    heir = MetricsMiddleware(wsgi.app, MetricsApiConfig(wsgi.API_KEY, wsgi.group))
-    heir.stats()
-    assert collector.wait_for(count, PATIENCE_S)
+    heir = wsgi.heir()
+    assert collector.wait_for(count, PATIENCE_S), heir.stats()
     return [log["request"]["log"]["entries"][0] for log in collector.logs]
 
 
