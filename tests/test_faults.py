@@ -189,7 +189,7 @@ def test_any_environ_gets_its_response_and_is_logged_or_counted(
         is_logged = environ.get("REQUEST_METHOD") != "OPTIONS"
         assert served(middleware, {"REQUEST_METHOD": "GET"}) == b"answer"
         # Middlewares that deliver alike share their sums, and there may be some of earlier examples.
-        before = middleware.stats()["made"]
+        before: Any = middleware.stats()["made"]
         assert served(middleware, environ) == b"answer"
         assert middleware.stats()["made"] == before + is_logged
 
