@@ -28,4 +28,6 @@ config = MetricsApiConfig(
     trust_forwarded=True,
     ignore_paths=["/health", "/static/*"],
     redact_nested=True,
+    compress=True,
+    dry_run=True,
 )

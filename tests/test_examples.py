@@ -127,3 +127,17 @@ def test_every_option_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     parameters = list(inspect.signature(MetricsApiConfig).parameters)
     assert shown == parameters[2:]
     exec(compile(text, "every_option.py", "exec"), {})
+
+
+def test_the_doctor_finds_nothing(collector: Collector, environ: dict[str, str]) -> None:
+    [command] = re.findall(
+        r"^readme-metrics (doctor .*)$", (ROOT / "docs/troubleshooting.md").read_text(), re.MULTILINE
+    )
+    result = subprocess.run(
+        [sys.executable, "-m", "readme_metrics", *command.split()],
+        cwd=EXAMPLES,
+        env={**environ, "PYTHONPATH": f"{EXAMPLES}:{environ.get('PYTHONPATH', '')}"},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
