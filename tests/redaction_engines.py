@@ -97,8 +97,10 @@ def log_entry(case: Case) -> Any:
     environ = {"REQUEST_METHOD": "POST", "HTTP_HOST": "host", "QUERY_STRING": case.get("query", b"").decode("latin-1")}
     headers = []
     fields = {"Content-Type": case.get("content_type"), "Content-Encoding": case.get("content_encoding")}
-    for name, value in {case.get("name"): case.get("value"), **fields}.items():
-        if name and value is not None:
+    if "name" in case:
+        fields[case["name"]] = case["value"]
+    for name, value in fields.items():
+        if value is not None:
             key = name.upper().replace("-", "_")
             environ[key if name == "Content-Type" else f"HTTP_{key}"] = value
             headers.append((name, value))

@@ -133,7 +133,10 @@ def bodies(is_nested: bool) -> Iterator[tuple[str, str, bytes]]:
         yield f"{json}; charset={charset}", "", f'{{"password": "{new()}"}}'.encode(charset)
         yield json, "", f'{{"password": "{new()}"}}'.encode(charset)
 
-    for coding, compress in {"gzip": gzip.compress, "deflate": zlib.compress, " Deflate": raw_deflate}.items():
+    compressors: dict[str, Callable[[bytes], bytes]] = {
+        "gzip": gzip.compress, "deflate": zlib.compress, " Deflate": raw_deflate,
+    }  # fmt: skip
+    for coding, compress in compressors.items():
         yield json, coding, compress(f'{{"kept": "{KEPT}", "password": "{new()}"}}'.encode())
         yield form, coding, compress(f"kept={KEPT}&password={new()}".encode())
         yield mime, coding, compress(multipart(part('name="password"', new())))
