@@ -208,17 +208,20 @@ fn decode(name: &[u8]) -> Vec<u8> {
 }
 
 /// The secrets that a parser of `multipart/form-data` with the boundary `B` finds under the denied name, one that takes
-/// delimiters after CRLF alone, or one that takes any line end.
+/// CRLF alone for the end of a line, or one that takes a line feed as well.
 pub fn denied_in_multipart(body: &[u8]) -> HashSet<Vec<u8>> {
+    let parsers: [(&[u8], &[&[u8]]); 2] =
+        [(b"\r\n", &[b"\r\n\r\n"]), (b"\n", &[b"\n\n", b"\n\r\n"])];
     let mut denied = HashSet::new();
-    for line_end in [&b"\r\n"[..], b"\n"] {
+    for (line_end, blank_lines) in parsers {
         for part in parts(body, line_end) {
             let part = &body[part];
-            let blank_line = [line_end, line_end].concat();
-            let Some(at) = part
-                .windows(blank_line.len())
-                .position(|window| window == blank_line)
-            else {
+            let is_blank_line = |&at: &usize| {
+                blank_lines
+                    .iter()
+                    .any(|blank| part[at..].starts_with(blank))
+            };
+            let Some(at) = (0..part.len()).find(is_blank_line) else {
                 continue;
             };
             let header = String::from_utf8_lossy(&part[..at])
