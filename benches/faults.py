@@ -43,7 +43,7 @@ FAULTS: dict[str, Callable[[Post], Answer]] = {
     "healthy": lambda _: Answer(),
     "down": lambda _: RESET,  # the server process really closes its port: see `serve`
     "429 + Retry-After": lambda _: Answer(429, {"Retry-After": "2"}),
-    "500/503 burst": lambda _: Answer(random.choice([500, 503])),  # noqa: S311
+    "500/503 burst": lambda _: Answer(random.choice([500, 503])),
     "401": lambda _: Answer(401),
     "400, one bad entry": bad_entry,
     "413": lambda post: Answer(413) if len(post.raw) > 50_000 else Answer(),
@@ -51,13 +51,13 @@ FAULTS: dict[str, Callable[[Post], Answer]] = {
     "2 s slow": lambda _: Answer(delay=2.0),
     "reset mid-body": lambda _: Answer(0, raw=b"HTTP/1.1 202 Accepted\r\nContent-Le"),
     "garbage": lambda _: Answer(0, raw=os.urandom(200)),
-    "half fail": lambda _: Answer(503) if random.random() < 0.5 else Answer(),  # noqa: S311
+    "half fail": lambda _: Answer(503) if random.random() < 0.5 else Answer(),
     "stalled, 20,000 requests": lambda _: HANG,
 }
 
 
 def serve(fault: str) -> None:
-    """The server process: healthy until the first line on stdin, then faulty, then healthy; tells what it got at EOF."""
+    """The server process: healthy until told otherwise on stdin, then faulty, then healthy; at EOF it reports."""
     collector = Collector()
     with collector:
         print(collector.url, flush=True)
@@ -96,16 +96,16 @@ def percentile(took: list[float], percent: float) -> str:
 
 
 def run(fault: str) -> list[str]:
-    server = subprocess.Popen(  # noqa: S603
+    server = subprocess.Popen(
         [sys.executable, __file__, "--serve", fault], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
-    assert server.stdin is not None and server.stdout is not None  # noqa: S101
+    assert server.stdin is not None and server.stdout is not None
     with tempfile.TemporaryDirectory(dir="/dev/shm") as queue_dir:
         os.environ.update(README_METRICS_SERVER=server.stdout.readline().strip(), README_METRICS_QUEUE_DIR=queue_dir)
         config = MetricsApiConfig("key", wsgi.group, "https://docs.example.com", denylist=["password"])
         middleware = MetricsMiddleware(wsgi.app, config)
         stalled = fault.startswith("stalled")
-        count, pause_s = (20_000, 0.0) if stalled else (REQUESTS, PAUSE_S)
+        count, pause_s = (20_000, PAUSE_S / 8) if stalled else (REQUESTS, PAUSE_S)
         calls(middleware, 500, 0.0)  # warm
         healthy = calls(middleware, count, pause_s)
         middleware.flush(20)

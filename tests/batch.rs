@@ -26,7 +26,7 @@ proptest! {
     fn every_value_arrives_as_it_was(values in prop::collection::vec(value(), 0..5)) {
         let entries: Vec<_> = values.iter().map(|value| rmp_serde::to_vec(value).unwrap()).collect();
         let batch = batch::build(entries.iter().map(Vec::as_slice), 0);
-        prop_assert_eq!((batch.count, batch.malformed), (values.len(), 0));
+        prop_assert_eq!((batch.count, batch.malformed.len()), (values.len(), 0));
         prop_assert_eq!(serde_json::from_slice::<Value>(&batch.json).unwrap(), Value::from(values));
     }
 
@@ -37,9 +37,9 @@ proptest! {
         let batch = batch::build([whole.as_slice(), cut, noise.as_slice(), whole.as_slice()].into_iter(), 0);
         let array: Vec<Value> = serde_json::from_slice(&batch.json).unwrap();
         prop_assert_eq!(array.len(), batch.count);
-        prop_assert_eq!(batch.count + batch.malformed, 4);
+        prop_assert_eq!(batch.count + batch.malformed.len(), 4);
         prop_assert_eq!(array.first(), array.last());
-        prop_assert!(batch.malformed >= 1);
+        prop_assert!(!batch.malformed.is_empty());
     }
 }
 
@@ -48,5 +48,8 @@ fn depth_is_bounded() {
     let mut deep = vec![0x91; 100_000]; // arrays of one
     deep.push(0xc0);
     let batch = batch::build([deep.as_slice()].into_iter(), 0);
-    assert_eq!((batch.json.as_slice(), batch.malformed), (&b"[]"[..], 1));
+    assert_eq!(
+        (batch.json.as_slice(), batch.malformed.len()),
+        (&b"[]"[..], 1)
+    );
 }

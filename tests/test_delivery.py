@@ -6,7 +6,10 @@ import gzip
 import http.server
 import json
 import logging
+import shutil
 import socket
+import ssl
+import subprocess
 import threading
 import time
 from collections import Counter
@@ -306,3 +309,56 @@ def test_a_budget_is_a_burst_and_then_a_trickle() -> None:
     assert [budget.spend(0.0) for _ in range(4)] == [True, True, True, False]
     assert [budget.spend(0.5), budget.spend(0.5)] == [True, False]
     assert sum(budget.spend(1000.0) for _ in range(10)) == 3
+
+
+def test_a_proxy_of_the_environment_is_used(
+    collector: Collector, logged: Logged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"http_proxy": collector.url, "no_proxy": ""}.items():
+        monkeypatch.setenv(name, value)
+        monkeypatch.setenv(name.upper(), value)
+    middleware, logs = logged(**BY_HAND)
+    monkeypatch.setenv("README_METRICS_SERVER", "http://metrics.invalid")
+    log(middleware, 1)
+    logs(1)
+    assert collector.posts[0].headers["Host"] == "metrics.invalid"
+
+
+def test_a_private_authority_of_the_environment_is_believed(
+    logged: Logged, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("makes its certificate with openssl")
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    arguments = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost"
+    subprocess.run(
+        [openssl, *arguments.split(), "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    collector = Collector()
+    collector._server.socket = context.wrap_socket(collector._server.socket, server_side=True)
+    with collector:
+        middleware, _ = logged(**BY_HAND)
+        monkeypatch.setenv("README_METRICS_SERVER", f"https://localhost:{collector.port}")
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", "")
+        log(middleware, 1)
+        assert middleware.flush(10) == 1, "a stranger's certificate"
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+        assert middleware.flush(10) == 0
+        assert len(collector.logs) == 1
+
+
+def test_a_hanging_server_costs_one_thread_and_no_request(collector: Collector, logged: Logged) -> None:
+    collector.answer = lambda _: HANG
+    before = threading.active_count()
+    middleware, _ = logged(buffer_length=1, timeout=30)
+    slowest_s = 0.0
+    for _ in range(500):
+        started_s = time.monotonic()
+        log(middleware, 1)
+        slowest_s = max(slowest_s, time.monotonic() - started_s)
+        assert threading.active_count() <= before + 2  # the flusher, and the stand-in server's for its connection
+    assert slowest_s < 5
+    check_sums(middleware)

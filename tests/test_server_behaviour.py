@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import signal
 from collections.abc import Callable
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,8 @@ import pytest
 
 import wsgi
 from readme_metrics import MetricsApiConfig, MetricsMiddleware
-from readme_metrics.commands.collector import HANG, Answer, Collector
-from servers import BY_NAME, PATIENCE_S, Client, Running, Server, exchange, request, wait_until
+from readme_metrics.commands.collector import HANG, Collector
+from servers import BY_NAME, PATIENCE_S, Client, Running, exchange, request, wait_until
 
 ONE_OF_EACH = ["gunicorn sync", "gunicorn gthread", "gunicorn gevent", "uWSGI", "uWSGI --enable-threads"]
 ONE_OF_EACH += ["waitress", "cheroot", "wsgiref", "granian"]
@@ -106,7 +106,9 @@ def test_a_large_upload_costs_the_worker_no_more_than_the_cap(start: Start) -> N
     assert peak_bytes(worker) - before < 4 * 1024 * 1024
 
 
-@pytest.mark.parametrize("name", ["gunicorn sync", "gunicorn gthread", "gunicorn gevent", "uWSGI", "wsgiref", "waitress"])
+@pytest.mark.parametrize(
+    "name", ["gunicorn sync", "gunicorn gthread", "gunicorn gevent", "uWSGI", "wsgiref", "waitress"]
+)
 def test_a_client_that_stalls_holds_nobody(
     start: Start, collector: Collector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
@@ -142,7 +144,13 @@ def test_a_client_that_stalls_holds_nobody(
 )
 @pytest.mark.parametrize("size", [20, 20_000])
 def test_a_rejected_request_is_logged_with_its_body(
-    start: Start, collector: Collector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, options: list[str], size: int
+    start: Start,
+    collector: Collector,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    options: list[str],
+    size: int,
 ) -> None:
     server = start(name, *options)
     headers = ["Content-Type: text/plain"]
@@ -216,12 +224,15 @@ def test_uwsgi_workers_that_are_reloaded_lose_nothing_and_leave_no_core(
     def workers() -> set[int]:
         return {process.pid for process in server.processes()[1:]}
 
+    def are_replaced(before: set[int]) -> bool:
+        return len(workers()) == 2 and not workers() & before
+
     for number in range(2):
         before = workers()
         exchange(server.port, request("GET", f"/?{number}"))
         for worker in before:
             os.kill(worker, signal.SIGHUP)
-        wait_until(lambda before=before: len(workers()) == 2 and not workers() & before, "no new workers")
+        wait_until(functools.partial(are_replaced, before), "no new workers")
     output = server.stop()
     assert not re.search("SIGSEGV|Segmentation|core dumped|Traceback", output), output
     urls = sorted(entry["request"]["url"] for entry in logs(collector, tmp_path, monkeypatch, 2))

@@ -164,6 +164,8 @@ class Flusher:
                 if not self._delivery.pause_s():
                     self._delivery.post_next()
                 self._waiting_since_s = time.monotonic()
+            except Exception as error:  # the request is logged: its sending is another matter
+                self._reporter.error("flusher", "Sending failed and will be repeated: %s", type(error).__name__)
             finally:
                 self._sending.release()
 
@@ -179,18 +181,23 @@ class Flusher:
 
     def flush(self, timeout_s: float) -> int:
         """Sends what waits. Returns how many entries are left after at most `timeout_s` seconds."""
-        self._drain(time.monotonic() + timeout_s)
+        try:
+            self._drain(time.monotonic() + timeout_s)
+        except Exception as error:
+            self._reporter.error("flusher", "Sending failed and will be repeated: %s", type(error).__name__)
         return self.queue.waiting
 
     def stats(self, others: Sequence[Flusher]) -> dict[str, object]:
         """The sums of this process and of the host; `others` are the other flushers of this process."""
+        from pathlib import Path  # not at import, which it would double
+
         siblings = [other.queue for other in others if other is not self and other.pid == self.pid]
         siblings = [queue for queue in siblings if queue.directory == self.queue.directory is not None]
         return {
             "pid": self.pid,
             **self.queue.stats(),
             "retries": self._delivery.retries,
-            "directory": self.queue.directory,
+            "directory": None if self.queue.directory is None else Path(self.queue.directory),
             "host": self.queue.host(siblings),
         }
 

@@ -43,7 +43,7 @@ def _key(config: MetricsApiConfig) -> tuple[object, ...]:
         config.queue_bytes,
         config.compress,
         config.dry_run,
-        config.LOGGER,
+        id(config.LOGGER),
     )
 
 
@@ -65,7 +65,8 @@ def leave(flusher: Flusher, shutdown_timeout_s: float) -> None:
         for key, known in list(_flushers.items()):
             if known is flusher:
                 _flushers.pop(key, None)
-        flusher.stop(time.monotonic() + shutdown_timeout_s)
+        # Without a thread it would be this one that waits for the server.
+        flusher.stop(time.monotonic() + (shutdown_timeout_s if flusher.has_thread else 0.0))
 
 
 def stats(flusher: Flusher) -> dict[str, object]:

@@ -1,8 +1,9 @@
 //! The way out of the GIL, closed before the interpreter goes.
 //!
 //! A daemon thread that asks for the GIL after finalisation has begun is ended by `CPython` up to 3.13 with `pthread_exit`. That
-//! unwinds its stack, and where a frame of Rust is on it, the whole process aborts. So before that moment every thread has to
-//! be back, and from then on nobody goes out any more: work is done with the GIL held.
+//! unwinds its stack, and with a frame of Rust on it the behaviour is unspecified: `PyO3` lets such a thread hang, in a
+//! destructor, and says that elsewhere the process may abort (`PyGILState_Ensure` in `pyo3-ffi`). Here it does not come to
+//! that: before that moment every thread is back, and from then on nobody goes out: work is done with the GIL held.
 
 use std::time::{Duration, Instant};
 

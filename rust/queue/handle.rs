@@ -5,15 +5,16 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::accounts::bury;
 use super::directory::Directory;
 use super::host::Host;
 use super::ledger::Ledger;
 use super::peek::{Limits, Peek, Span};
 use super::process::{self, Scan};
 use super::reader::{self, Reader};
-use super::writer::{Own, Writer};
-use super::{Adopted, Options, Refusal, adopt, state_file};
-use crate::counters::{Counter, Counts, DropReason};
+use super::writer::Writer;
+use super::{Adopted, Options, Refusal, adopt};
+use crate::counters::{Counter, DropReason};
 
 /// How long `close` waits for another thread of this process to end its scan, which takes milliseconds.
 const CLOSE_WAIT: Duration = Duration::from_millis(200);
@@ -26,10 +27,10 @@ pub struct Queue {
     token: u64,
     owner_pid: u32,
     options: Options,
-    directory: Option<Arc<Directory>>,
+    pub(super) directory: Option<Arc<Directory>>,
     refusals: Vec<String>,
     max_entry_bytes: usize,
-    host: Host,
+    pub(super) host: Host,
     inner: ManuallyDrop<Inner>,
 }
 
@@ -257,57 +258,6 @@ impl Queue {
         found
     }
 
-    /// The sums of all requests that this process has seen, and how many entries of them wait.
-    pub fn counts(&self) -> (Counts, u64) {
-        self.writer().map_or_else(Default::default, |writer| {
-            (writer.counts(), writer.own_entries())
-        })
-    }
-
-    /// What this process did with the entries of dead ones, who count them; `Made` is what it took over.
-    pub fn adopted(&self) -> Counts {
-        self.writer()
-            .map_or_else(Counts::default, |writer| writer.adopted)
-    }
-
-    /// What only this process can tell of the host's sums: its own segments', those of its leased ones, and how many entries
-    /// wait in both.
-    pub fn untold(&self) -> (Counts, u64) {
-        let (Some(reader), Some(writer)) = (self.reader(), self.writer()) else {
-            return Default::default();
-        };
-        let mut counts = writer.untold();
-        for (_, leased) in &reader.leased {
-            counts.add_all(&leased.counts());
-        }
-        (counts, writer.waiting().entries)
-    }
-
-    /// The directory's state, as this process sees it.
-    pub fn host(&self) -> &Host {
-        &self.host
-    }
-
-    fn keep(&self, unburied: &Counts) {
-        if let Some(mut writer) = self.writer().filter(|_| !unburied.is_zero()) {
-            writer.unburied.add_all(unburied);
-        }
-    }
-
-    /// Tells the host's state what no segment can.
-    fn bury_unburied(&self) {
-        let (Some(directory), Some(mut writer)) = (&self.directory, self.writer()) else {
-            return;
-        };
-        let counts = std::mem::take(&mut writer.unburied);
-        drop(writer);
-        if !counts.is_zero()
-            && state_file::update(directory, |state| state.bury(0, &counts)).is_none()
-        {
-            self.keep(&counts);
-        }
-    }
-
     /// Ends the queue: removes what is drained, and leaves the rest to a sibling or the next start. Nothing is accepted
     /// afterwards.
     pub fn close(&self) {
@@ -373,31 +323,18 @@ impl Queue {
     }
 
     /// `None` in a forked child.
-    fn writer(&self) -> Option<MutexGuard<'_, Writer>> {
+    pub(super) fn writer(&self) -> Option<MutexGuard<'_, Writer>> {
         self.is_owner().then(|| lock(&self.inner.writer))
     }
 
     /// `None` in a forked child.
-    fn reader(&self) -> Option<MutexGuard<'_, Reader>> {
+    pub(super) fn reader(&self) -> Option<MutexGuard<'_, Reader>> {
         self.is_owner().then(|| lock(&self.inner.reader))
     }
 
     fn is_owner(&self) -> bool {
         process::is(self.token)
     }
-}
-
-/// Removes an own segment, whose sums live on in the host's state. Private memory has no file, and nobody to tell.
-fn bury(own: &Own, found: &mut Adopted) {
-    let Some(lease) = &own.lease else { return };
-    let (identity, counts) = (own.identity(), own.ledger().counts());
-    let directory = lease.directory();
-    if !counts.is_zero()
-        && state_file::update(directory, |state| state.bury(identity, &counts)).is_none()
-    {
-        found.unburied.add_all(&counts);
-    }
-    lease.unlink();
 }
 
 /// How many of the entries that `span` stands for are in `corrupt`. `first` is the number of its first entry.

@@ -1,7 +1,7 @@
 //! The host's state as one process sees it: when to send, and how it went.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::directory::Directory;
 use super::state::State;
@@ -9,12 +9,16 @@ use super::state_file::{read, update};
 
 /// A server that goes on taking logs is news once a second: no write for each POST.
 const NEWS_MS: u64 = 1000;
+/// How old news from the other processes may be: a flusher asks several times for each POST.
+const MOMENT: Duration = Duration::from_millis(100);
 
 /// The state of one queue's directory, or of its process alone where there is no directory or no room in it.
 pub struct Host {
     directory: Option<Arc<Directory>>,
     /// Takes part in every change; asked only where the file cannot be.
     local: Mutex<State>,
+    /// What the file said a moment ago.
+    seen: Mutex<Option<(Instant, State)>>,
 }
 
 impl Host {
@@ -22,11 +26,12 @@ impl Host {
         Host {
             directory,
             local: Mutex::default(),
+            seen: Mutex::default(),
         }
     }
 
     pub fn state(&self) -> State {
-        self.shared().unwrap_or_else(|| self.local().clone())
+        self.shared().unwrap_or_else(|| lock(&self.local).clone())
     }
 
     /// Milliseconds until a POST may be made; at 0, the caller may make one now, and no other process for `turn_ms`
@@ -60,7 +65,8 @@ impl Host {
     }
 
     fn change<T>(&self, change: impl Fn(&mut State) -> T) -> T {
-        let local = change(&mut self.local());
+        let local = change(&mut lock(&self.local));
+        *lock(&self.seen) = None;
         let shared = self
             .directory
             .as_ref()
@@ -69,12 +75,18 @@ impl Host {
     }
 
     fn shared(&self) -> Option<State> {
-        read(self.directory.as_ref()?)
+        let directory = self.directory.as_ref()?;
+        let mut seen = lock(&self.seen);
+        if seen.as_ref().is_none_or(|(at, _)| at.elapsed() >= MOMENT) {
+            *seen = read(directory).map(|state| (Instant::now(), state));
+        }
+        seen.as_ref().map(|(_, state)| state.clone())
     }
+}
 
-    fn local(&self) -> MutexGuard<'_, State> {
-        self.local.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// A panic under the lock leaves a state that is as good as any.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 pub fn now_ms() -> u64 {

@@ -15,7 +15,9 @@
 //!   40  pid of the creator       4   | diagnostic: never asked whether it lives
 //!  128  tail                     8   everything before it is committed  (producer's cache line)
 //!  256  head                     8   everything before it is released   (consumer's cache line)
-//!  512  counters            64 x 8   reserved for loss counters of the process, zero
+//!  512  made, and dropped instead of queued     6 x 8   (producer's cache line)
+//!  640  sent, and dropped after it was queued   5 x 8   (consumer's cache line)
+//!  768  identity                     8   a random number of this segment
 //! 4096  data
 //!
 //! record  | u32 payload bytes | u32 check | payload ... | zero to seven bytes to the next multiple of 8 |
@@ -73,6 +75,13 @@
 //! An entry that was being pushed at the kill was either not accepted or is delivered whole. Entries are counted on
 //! adoption by walking the records, so that no stored count can be one off.
 //!
+//! # Sums
+//!
+//! `made = sent + queued + dropped` holds in each segment, and so for a process and for the host. The order of the stores
+//! is: made, `tail`; and sent or dropped, `head`. What a kill in between leaves, [`Counts::balance`] makes good on adoption.
+//! Before a segment is unlinked, its sums are added to the directory's file `state` (one page, `state.rs`), which also
+//! remembers the segments' identities: one that was counted and not yet unlinked at a kill is not counted again.
+//!
 //! # What cannot happen, and why
 //!
 //! * SIGBUS: own segments are allocated in full before they are mapped, on file systems where that holds
@@ -92,6 +101,8 @@ pub mod state;
 pub mod sync;
 
 // loom models the ring; what is below needs an operating system.
+#[cfg(not(loom))]
+mod accounts;
 #[cfg(not(loom))]
 mod handle;
 #[cfg(not(loom))]
