@@ -52,7 +52,10 @@ def main(arguments: list[str]) -> int:
         (directory / "apache.conf").write_text(configuration(directory, port))
         logs = directory / "logs.jsonl"
         collect: list[str | Path] = [python.with_name("readme-metrics"), "collect", "--port", "0", "--jsonl", logs]
-        environ = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        queue = directory / "queue"
+        queue.mkdir()
+        queue.chmod(0o1777)
+        environ = {**os.environ, "PYTHONUNBUFFERED": "1", "README_METRICS_QUEUE_DIR": str(queue)}
         with running(collect, r"README_METRICS_SERVER=(http://\S+)", env=environ) as server:
             environ["README_METRICS_SERVER"] = server
             apache: list[str | Path] = ["/usr/sbin/apache2", "-f", directory / "apache.conf", "-DFOREGROUND"]

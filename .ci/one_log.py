@@ -24,14 +24,16 @@ def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
 def main() -> int:
     import os
     import sysconfig
+    import tempfile
 
     from readme_metrics.commands.collector import Collector
 
     if sysconfig.get_config_var("Py_GIL_DISABLED") and HAS_GIL:
         print("importing readme_metrics turned the GIL on", file=sys.stderr)
         return 1
-    with Collector() as collector:
+    with Collector() as collector, tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as queue:
         os.environ["README_METRICS_SERVER"] = collector.url
+        os.environ["README_METRICS_QUEUE_DIR"] = queue
         config = MetricsApiConfig("key", lambda request: {"api_key": "caller"}, denylist=["password"])
         middleware = MetricsMiddleware(app, config)
         environ: dict[str, Any] = {}

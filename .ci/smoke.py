@@ -77,7 +77,7 @@ def walk(interpreter: Path, wheel: Path, directory: Path) -> dict[str, float]:
         clock = time.monotonic()
 
     binaries = directory / "venv" / "bin"
-    environ = {**os.environ, "PATH": str(binaries), "PYTHONUNBUFFERED": "1"}
+    environ = {**os.environ, "PATH": str(binaries), "PYTHONUNBUFFERED": "1", "README_METRICS_QUEUE_DIR": str(directory)}
     subprocess.run([interpreter, "-m", "venv", directory / "venv"], check=True)
     lap("venv")
     pip: list[str | Path] = [binaries / "python", "-m", "pip", "install", "--quiet", "--only-binary", ":all:"]

@@ -69,8 +69,10 @@ SERVERS = [
     _one_process("wsgiref"),
     Server(
         "granian",
-        [sys.executable, "-m", "granian", "--interface", "wsgi", "--port", "0", "--workers", "2"]
-        + ["--blocking-threads", "4", "--backpressure", "4", "--factory", "wsgi:make"],
+        [
+            *(sys.executable, "-m", "granian", "--interface", "wsgi", "--port", "0", "--workers", "2"),
+            *("--blocking-threads", "4", "--backpressure", "4", "--factory", "wsgi:make"),
+        ],
         "Started worker-2",
         deaf_to=("/stream", "/raise-late", "/write"),
     ),
@@ -81,9 +83,7 @@ BY_NAME = {server.name: server for server in SERVERS}
 class Running:
     """A server that was started, and all processes that it has started. A context manager: leaving kills the lot."""
 
-    def __init__(
-        self, server: Server, config: dict[str, Any] | None, environ: dict[str, str], *options: str
-    ) -> None:
+    def __init__(self, server: Server, config: dict[str, Any] | None, environ: dict[str, str], *options: str) -> None:
         self._process = subprocess.Popen(
             [*server.command, *options],
             cwd=HERE,

@@ -18,7 +18,7 @@ Logged = Callable[..., Any]
 
 def waiting(middleware: Any) -> Path:
     """The one segment of a middleware that has logged and sent nothing."""
-    [segment] = [path for path in middleware.stats()["directory"].iterdir() if path.suffix == ".seg"]
+    [segment] = [path for path in Path(middleware.stats()["directory"]).iterdir() if path.suffix == ".seg"]
     return Path(segment)
 
 

@@ -71,7 +71,7 @@ def test_every_way_to_read(logged: Logged, how: str) -> None:
 def test_a_wrong_length_changes_nothing_for_the_app(logged: Logged, declared: str | None) -> None:
     middleware, logs = logged(app=reading(READERS["read"]))
     stream = io.BytesIO(BODY)
-    changes = {"wsgi.input": stream} | ({} if declared is None else {"CONTENT_LENGTH": declared})
+    changes: dict[str, Any] = {"wsgi.input": stream} | ({} if declared is None else {"CONTENT_LENGTH": declared})
     assert call(middleware, method="POST", content_type="text/plain", **changes).body == BODY
     request = entry(logs(1)[0])["request"]
     assert request["postData"]["text"] == BODY.decode()
@@ -93,7 +93,8 @@ class Guarded(io.RawIOBase):
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "GET"])
 def test_nothing_is_read_before_the_app_or_beyond_what_is_there(logged: Logged, method: str) -> None:
     middleware, logs = logged()
-    assert call(middleware, "/unread", method=method, CONTENT_LENGTH="7", **{"wsgi.input": Guarded()}).body == b"no"
+    environ: dict[str, Any] = {"CONTENT_LENGTH": "7", "wsgi.input": Guarded()}
+    assert call(middleware, "/unread", method=method, **environ).body == b"no"
     assert entry(logs(1)[0])["request"]["bodySize"] == 7
 
 
@@ -135,8 +136,8 @@ def test_the_streams_own_attributes_are_the_servers(logged: Logged) -> None:
         return []
 
     middleware, logs = logged(app=app)
-    stream = Stream(b"body")
-    call(middleware, method="POST", CONTENT_LENGTH="4", **{"wsgi.input": stream})
+    environ: dict[str, Any] = {"CONTENT_LENGTH": "4", "wsgi.input": Stream(b"body")}
+    call(middleware, method="POST", **environ)
     logs(1)
     assert seen == [("mine", False, False)]
     assert closed == []

@@ -1,4 +1,4 @@
-"""How much of a request's body is there to be read at once: a client that declares a body and stalls must hold nobody."""
+"""How much of a request's body can be read at once: a client that declares a body and stalls must hold nobody."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ class Exchange:
         self.is_identified = False
         self.status: str | None = None
         self.headers: Headers = []
-        #: The server sends the response from a file by itself: its content is not seen, its size is what the app declares.
+        #: The server sends the response from a file by itself: its content is not seen, its size is what the app says.
         self.is_file = False
         self.response = Body(max_bytes)
         # The app may change its environ (mounts move SCRIPT_NAME): a log shows the request as it came. Only the
@@ -104,8 +104,8 @@ class Exchange:
                 self.is_file = True
                 self.finish()
                 return iterable
-            if type(iterable) is bytes:
-                self.finish((iterable,))
+            if isinstance(iterable, bytes):
+                self.finish([iterable])
                 return iterable
             return SizedResponseBody(iterable, self) if hasattr(iterable, "__len__") else ResponseBody(iterable, self)
         except Exception as error:
@@ -119,7 +119,7 @@ class Exchange:
         return isinstance(file_wrapper, type) and isinstance(iterable, file_wrapper)
 
     def stream_started(self) -> None:
-        """Looks, once headers are known, whether this is a stream of server-sent events, which is logged without body."""
+        """Looks, once headers are known, whether this is a stream of server-sent events: logged without its body."""
         try:
             for name, value in self.headers:
                 if name.lower() == "content-type" and value.lower().startswith("text/event-stream"):

@@ -189,13 +189,15 @@ class Flusher:
 
     def stats(self, others: Sequence[Flusher]) -> dict[str, object]:
         """The sums of this process and of the host; `others` are the other flushers of this process."""
+        from pathlib import Path  # not at import, which it would double
+
         siblings = [other.queue for other in others if other is not self and other.pid == self.pid]
         siblings = [queue for queue in siblings if queue.directory == self.queue.directory is not None]
         return {
             "pid": self.pid,
             **self.queue.stats(),
             "retries": self._delivery.retries,
-            "directory": self.queue.directory,
+            "directory": None if self.queue.directory is None else Path(self.queue.directory),
             "host": self.queue.host(siblings),
         }
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import io
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from readme_metrics.late import loading
+
 if TYPE_CHECKING:
+    from werkzeug import Request
+
     from readme_metrics._guard import Reporter
     from readme_metrics.config import GroupingFunction
 
@@ -39,10 +44,8 @@ def identify(
         UnusableGroup: The answer is not a dict, or has no `api_key` and no `id`.
         Exception: Whatever the function itself raises.
     """
-    from werkzeug import Request  # not at import: Werkzeug is the heavier half of this package's import time
-
     answer = function(
-        Request({**environ, "wsgi.input": io.BytesIO(request_body), "CONTENT_LENGTH": str(len(request_body))})
+        _request_type()({**environ, "wsgi.input": io.BytesIO(request_body), "CONTENT_LENGTH": str(len(request_body))})
     )
     if answer is None:
         return None
@@ -59,6 +62,13 @@ def identify(
             "grouping extras", "The grouping function gave unknown fields; dropping %s", sorted(map(str, extra))
         )
     return Group(str(identity), _optional(answer.get("label")), _optional(answer.get("email")))
+
+
+@functools.cache
+def _request_type() -> type[Request]:
+    with loading():  # not at import: Werkzeug is the heavier half of this package's import time
+        from werkzeug import Request
+    return Request
 
 
 def _optional(value: object) -> str | None:

@@ -1,4 +1,4 @@
-"""What the server gets in place of the app's iterable: chunks pass at once and unchanged, `close()` ends the exchange."""
+"""What the server gets in place of the app's iterable: chunks pass unchanged and at once, `close()` logs."""
 
 from __future__ import annotations
 

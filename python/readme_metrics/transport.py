@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from readme_metrics import _core
 from readme_metrics.backoff import parse_retry_after
+from readme_metrics.late import loading
 
 if TYPE_CHECKING:
     import requests
@@ -78,9 +79,12 @@ class Transport:
     def _exchange(self, method: str, url: str, timeout_s: float, **arguments: object) -> requests.Response:
         """Sends, and reads the head of the answer and some of its body, all within `timeout_s` seconds."""
         if self._session is None or self._deadline is None:
-            import requests  # not at import, nor on a request's thread: it takes longer to load than all the rest
+            with loading():  # not at import, nor on a request's thread: it takes longer to load than all the rest
+                import requests
 
-            from readme_metrics.deadline import Adapter, Deadline
+                from readme_metrics.deadline import Adapter, Deadline
+
+                "localhost".encode("idna")  # what the first look-up of a host's name would load
 
             self._deadline = Deadline()
             self._session = requests.Session()

@@ -1,6 +1,7 @@
 //! `Queue`: one process's end of the shared-memory queue, and `Batch`, what the flusher posts.
 
 use std::cell::RefCell;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
@@ -193,9 +194,11 @@ impl Queue {
     }
 
     /// Where the segments are; None where the queue is private memory.
+    ///
+    /// Not as a `Path`: pyo3 keeps the `pathlib.Path` of the first interpreter that asks, and gives it to all others.
     #[getter]
-    fn directory(&self) -> Option<PathBuf> {
-        self.queue.directory().map(PathBuf::from)
+    fn directory(&self) -> Option<OsString> {
+        self.queue.directory().map(OsString::from)
     }
 
     /// Why each better directory was refused.
