@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find rust -name '*.rs')
 
-.PHONY: demo test dev check lint types rust-test loom python-test format wheel manylinux smoke mod-wsgi sdist deny footprint clean
+.PHONY: demo test dev check lint types rust-test loom python-test format wheel manylinux smoke mod-wsgi sdist deny footprint fuzz clean
 
 demo: $(VENV)/.installed ## sample API under gunicorn -> redacted logs in a local stand-in server
 	$(BIN)/readme-metrics demo
@@ -68,6 +68,16 @@ deny: ## licences, duplicates and sources of the crates, and known vulnerabiliti
 
 footprint: manylinux ## installed size and import time, beside the published SDK 3.4.0
 	$(BIN)/python benches/footprint.py dist/manylinux/*.whl readme-metrics==3.4.0
+
+# What it finds goes to target/fuzz: fuzz/corpus changes by hand only.
+FUZZ_TARGETS ?= json form multipart exchange_body open_segment
+FUZZ_SECONDS ?= 60
+
+fuzz: ## each fuzz target for FUZZ_SECONDS (needs a nightly toolchain and cargo-fuzz)
+	for target in $(FUZZ_TARGETS); do \
+		mkdir -p target/fuzz/$$target && \
+		cargo +nightly fuzz run $$target target/fuzz/$$target fuzz/corpus/$$target -- -max_total_time=$(FUZZ_SECONDS) || exit 1; \
+	done
 
 clean:
 	rm -rf $(VENV) target dist

@@ -16,7 +16,6 @@ import pytest
 import wsgi
 from readme_metrics import MetricsApiConfig, MetricsMiddleware
 from readme_metrics.commands.collector import Collector
-from servers import PATIENCE_S
 
 HERE = Path(__file__).parent
 
@@ -130,23 +129,6 @@ def gunicorn(collector: Collector, tmp_path: Path) -> Iterator[Callable[..., Gun
     yield start
     for server in started:
         server.kill()
-
-
-@pytest.fixture
-def arrived(collector: Collector, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], list[dict[str, Any]]]:
-    """The logs that the server has once a later start of the app has sent what was left behind; waits for so many."""
-
-    def wait(count: int) -> list[dict[str, Any]]:
-        monkeypatch.setenv("README_METRICS_SERVER", collector.url)
-        config = MetricsApiConfig(wsgi.API_KEY, wsgi.group, base_log_url="https://docs.example.com", buffer_length=1)
-        heir = MetricsMiddleware(wsgi.app, config)
-        own_url = wsgi.call(heir).header("x-documentation-url")  # the first request of a process starts its flusher
-        assert own_url
-        collector.wait_for(count + 1, PATIENCE_S)
-        heir.flush(PATIENCE_S)
-        return [log for log in collector.logs if log["_id"] not in own_url]
-
-    return wait
 
 
 TABLE = pytest.StashKey[list[tuple[object, ...]]]()

@@ -7,12 +7,13 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import wsgi
+from readme_metrics import MetricsApiConfig, MetricsMiddleware
 from readme_metrics.commands.collector import HANG, Collector
 
 APPS = Path(__file__).parent / "apps"
@@ -28,7 +29,7 @@ def environ(collector: Collector, **config: Any) -> dict[str, str]:
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 15), reason="the private module that makes such interpreters moves about")
-def test_each_sub_interpreter_logs(collector: Collector, arrived: Callable[[int], list[dict[str, Any]]]) -> None:
+def test_each_sub_interpreter_logs(collector: Collector, monkeypatch: pytest.MonkeyPatch) -> None:
     run = subprocess.run(
         [sys.executable, str(APPS / "subinterpreter.py")],
         env=environ(collector),
@@ -40,7 +41,10 @@ def test_each_sub_interpreter_logs(collector: Collector, arrived: Callable[[int]
     assert run.returncode == 0, run.stderr
     told = Counter(run.stdout.split())
     assert told.total() == len(told) == 2
-    assert Counter(log["_id"] for log in arrived(2)) == told
+    monkeypatch.setenv("README_METRICS_SERVER", collector.url)
+    MetricsMiddleware(wsgi.app, MetricsApiConfig(wsgi.API_KEY, wsgi.group)).stats()
+    assert collector.wait_for(2, timeout=30)
+    assert Counter(log["_id"] for log in collector.logs) == told
 
 
 @pytest.mark.parametrize("patched", ["early", "late"])

@@ -18,6 +18,8 @@ from test_multiprocess import get
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 
+pytestmark = pytest.mark.timeout(900)  # whichever test is the first builds the wheel
+
 
 @pytest.fixture(scope="module")
 def wheel() -> Path:
@@ -50,7 +52,6 @@ def test_the_wheel_serves_every_supported_python_and_holds_what_it_should(wheel:
     assert not [name for name in names if name.startswith(("tests/", "rust/", "benches/"))]
 
 
-@pytest.mark.timeout(900)  # the first test that needs it builds the wheel
 def test_two_lines_log_a_flask_app_under_gunicorn(python: Path, collector: Collector, tmp_path: Path) -> None:
     [integration] = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     flask_app = "from flask import Flask\napp = Flask(__name__)\napp.add_url_rule('/', view_func=lambda: 'hello')\n"

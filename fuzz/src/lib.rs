@@ -1,12 +1,19 @@
-//! What the fuzz targets share: inputs that have secrets in them, and readers that say which of the secrets are denied.
+//! What the fuzz targets check, a module per target, and what they share: inputs that have secrets in them, and readers that
+//! say which of the secrets are denied. `tests/fuzz_corpus.rs` runs the corpus through the same modules.
 //!
 //! The readers know nothing of the product. They are deliberately lenient: whatever some parser might take for the value of a
 //! denied key must not be sent.
 
+pub mod exchange_body;
+pub mod form;
+pub mod json;
+pub mod multipart;
+pub mod open_segment;
+
 use std::collections::HashSet;
 use std::ops::Range;
 
-use readme_metrics_core::redact::{Body, Content, request_body, response_body};
+use readme_metrics_core::redact::{Body, Content, Param, request_body, response_body};
 use readme_metrics_core::rules::Rules;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -97,23 +104,24 @@ pub fn rules(nested: bool) -> Rules {
 
 /// All that is sent of a body, as a request's and as a response's.
 pub fn sent(rules: &Rules, body: &Body) -> [String; 2] {
+    let field = |param: &Param| {
+        let Param {
+            name,
+            value,
+            file_name,
+            content_type,
+        } = param;
+        format!("{name}={value}\0{file_name:?}\0{content_type:?}\0")
+    };
     let request = match request_body(rules, body) {
         Content::Text(text) => text.to_string(),
-        Content::Params(params) => params
-            .iter()
-            .map(|p| {
-                format!(
-                    "{}={}\0{:?}\0{:?}\0",
-                    p.name, p.value, p.file_name, p.content_type
-                )
-            })
-            .collect(),
+        Content::Params(params) => params.iter().map(field).collect::<Vec<_>>().concat(),
     };
     [request, response_body(rules, body).to_string()]
 }
 
 /// Fails if one of the denied secrets is sent. One that the fuzzer has copied to a second place may be allowed there.
-pub fn check(denied: &HashSet<Vec<u8>>, input: &[u8], outputs: &[String]) {
+pub fn assert_hidden(denied: &HashSet<Vec<u8>>, input: &[u8], outputs: &[String]) {
     let is_unique =
         |secret: &&Vec<u8>| input.windows(9).filter(|found| found == secret).count() == 1;
     let denied: HashSet<_> = denied.iter().filter(is_unique).cloned().collect();
@@ -200,17 +208,20 @@ fn decode(name: &[u8]) -> Vec<u8> {
 }
 
 /// The secrets that a parser of `multipart/form-data` with the boundary `B` finds under the denied name, one that takes
-/// delimiters after CRLF alone, or one that takes any line end.
+/// CRLF alone for the end of a line, or one that takes a line feed as well.
 pub fn denied_in_multipart(body: &[u8]) -> HashSet<Vec<u8>> {
+    let parsers: [(&[u8], &[&[u8]]); 2] =
+        [(b"\r\n", &[b"\r\n\r\n"]), (b"\n", &[b"\n\n", b"\n\r\n"])];
     let mut denied = HashSet::new();
-    for line_end in [&b"\r\n"[..], b"\n"] {
+    for (line_end, blank_lines) in parsers {
         for part in parts(body, line_end) {
             let part = &body[part];
-            let blank_line = [line_end, line_end].concat();
-            let Some(at) = part
-                .windows(blank_line.len())
-                .position(|window| window == blank_line)
-            else {
+            let is_blank_line = |&at: &usize| {
+                blank_lines
+                    .iter()
+                    .any(|blank| part[at..].starts_with(blank))
+            };
+            let Some(at) = (0..part.len()).find(is_blank_line) else {
                 continue;
             };
             let header = String::from_utf8_lossy(&part[..at])
