@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find rust -name '*.rs')
 
-.PHONY: demo test dev check lint types rust-test loom python-test format wheel manylinux smoke mod-wsgi sdist deny footprint fuzz clean
+.PHONY: demo test dev check lint types rust-test loom soak bench bench-core python-test format wheel manylinux smoke mod-wsgi sdist deny footprint fuzz clean
 
 demo: $(VENV)/.installed ## sample API under gunicorn -> redacted logs in a local stand-in server
 	$(BIN)/readme-metrics demo
@@ -30,9 +30,23 @@ types: $(VENV)/.installed
 rust-test:
 	cargo test --locked --no-default-features
 
-# Loom replaces every atomic, so it has a target directory of its own. The bound on preemptions keeps it to about a minute.
+# Loom replaces every atomic, so it has a target directory of its own. With this bound on preemptions it finds each of the
+# four orderings when it is weakened; a higher one finds nothing more.
 loom:
-	LOOM_MAX_PREEMPTIONS=3 RUSTFLAGS="--cfg loom" cargo test --locked --no-default-features --release --test loom --target-dir target/loom
+	LOOM_MAX_PREEMPTIONS=12 RUSTFLAGS="--cfg loom" cargo test --locked --no-default-features --test loom --target-dir target/loom
+
+# The tests of crashes and forks, at full size: some minutes.
+soak:
+	QUEUE_KILL_ROUNDS=4000 QUEUE_FORKS=1000 QUEUE_RECYCLES=10000 \
+		cargo test --locked --release --no-default-features --test queue_kill --test queue_fork --test queue_recycle -- --nocapture
+
+bench-core: ## criterion: filtering, encoding, queueing
+	cargo bench --locked --no-default-features
+
+bench: $(VENV)/.installed ## bare app, floor, published SDK and ours, side by side
+	test -x $(VENV)/published/bin/python || $(PYTHON) -m venv $(VENV)/published
+	$(VENV)/published/bin/pip install --quiet readme-metrics==3.4.0
+	$(BIN)/python benches/middleware/compare.py --published $(VENV)/published/bin/python
 
 python-test: $(VENV)/.installed
 	$(BIN)/pytest
