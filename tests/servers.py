@@ -33,7 +33,9 @@ class Server(NamedTuple):
 
 
 def _gunicorn(name: str, *options: str) -> Server:
-    command = ["-m", "gunicorn", "--no-control-socket", "--bind", "127.0.0.1:0", "--workers", "2", *options]
+    # A gevent worker that is told to stop while it is starting does not hear it, with or without an app of ours.
+    command = ["-m", "gunicorn", "--no-control-socket", "--bind", "127.0.0.1:0", "--graceful-timeout", "5"]
+    command += ["--workers", "2", *options]
     return Server(f"gunicorn {name}", [sys.executable, *command, "wsgi:make()"], "Listening at")
 
 
