@@ -100,7 +100,7 @@ def run(fault: str) -> list[str]:
         [sys.executable, __file__, "--serve", fault], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     assert server.stdin is not None and server.stdout is not None
-    with tempfile.TemporaryDirectory(dir="/dev/shm") as queue_dir:
+    with tempfile.TemporaryDirectory(dir="/dev/shm", ignore_cleanup_errors=True) as queue_dir:
         os.environ.update(README_METRICS_SERVER=server.stdout.readline().strip(), README_METRICS_QUEUE_DIR=queue_dir)
         config = MetricsApiConfig("key", wsgi.group, "https://docs.example.com", denylist=["password"])
         middleware = MetricsMiddleware(wsgi.app, config)

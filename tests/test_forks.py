@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 import wsgi
-from readme_metrics import MetricsApiConfig, MetricsMiddleware
 from readme_metrics.commands.collector import Collector
 
 TESTS = Path(__file__).parent
@@ -68,9 +67,6 @@ def run(collector: Collector, *arguments: str, **config: object) -> Counter[str]
 def arrived(collector: Collector, monkeypatch: pytest.MonkeyPatch, count: int) -> Counter[str]:
     """The ids that the server has. A child that ended without its exit hooks leaves its logs to a later start."""
     monkeypatch.setenv("README_METRICS_SERVER", collector.url)
-    heir = MetricsMiddleware(
-        wsgi.app, MetricsApiConfig(wsgi.API_KEY, wsgi.group, base_log_url="https://docs.example.com", buffer_length=1)
-    )
-    own_id = str(wsgi.call(heir).header("x-documentation-url")).rpartition("/")[2]
-    assert collector.wait_for(count + 1, timeout=30)
-    return Counter(log["_id"] for log in collector.logs if log["_id"] != own_id)
+    heir = wsgi.heir()
+    assert collector.wait_for(count, timeout=30), heir.stats()
+    return Counter(log["_id"] for log in collector.logs)

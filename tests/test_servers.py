@@ -6,14 +6,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
 import wsgi
-from readme_metrics import MetricsApiConfig, MetricsMiddleware
 from readme_metrics.commands.collector import Collector
 from servers import PATIENCE_S, SERVERS, Running, Server, exchange, request, without_ours
 
@@ -55,13 +54,6 @@ SCENARIOS = [
 ROUNDS = 2
 
 
-@pytest.fixture
-def heir(collector: Collector, monkeypatch: pytest.MonkeyPatch) -> Iterator[MetricsMiddleware]:
-    """A later start of the app on the same host: it sends what a killed server left behind."""
-    monkeypatch.setenv("README_METRICS_SERVER", collector.url)
-    yield MetricsMiddleware(wsgi.app, MetricsApiConfig(wsgi.API_KEY, wsgi.group))
-
-
 def environ(collector: Collector, queue_dir: Path) -> dict[str, str]:
     return {"README_METRICS_SERVER": collector.url, "README_METRICS_QUEUE_DIR": str(queue_dir)}
 
@@ -77,7 +69,7 @@ def test_the_same_bytes_and_one_log_each(
     server: Server,
     collector: Collector,
     tmp_path: Path,
-    heir: MetricsMiddleware,
+    monkeypatch: pytest.MonkeyPatch,
     report_row: Callable[[tuple[object, ...]], None],
 ) -> None:
     expected = Counter({f"{number}": 1 for number in range(ROUNDS * len(SCENARIOS))})
@@ -94,8 +86,9 @@ def test_the_same_bytes_and_one_log_each(
             if responses != [responses[0], responses[0]._replace(documentation_headers=headers)]:
                 different.append((scenario.name, *responses))
         wrapped.stop()
-    heir.stats()  # starts it, as the first request would
-    collector.wait_for(len(expected), PATIENCE_S)
+    monkeypatch.setenv("README_METRICS_SERVER", collector.url)
+    heir = wsgi.heir()  # what a killed server left behind is sent by a later start
+    assert collector.wait_for(len(expected), PATIENCE_S), heir.stats()
     logs = numbers(collector)
     duplicates, lost = (logs - expected).total(), (expected - logs).total()
     report_row((server.name, len(SCENARIOS), expected.total(), logs.total(), duplicates, lost, not different))

@@ -19,7 +19,7 @@ import pytest
 import wsgi
 from readme_metrics import losses
 from readme_metrics.commands import main
-from readme_metrics.commands.collector import HANG, Answer, Collector
+from readme_metrics.commands.collector import Answer, Collector
 from test_multiprocess import get, load
 from wsgi import call
 
@@ -55,6 +55,7 @@ def test_the_sum_over_four_workers_survives_a_kill(
     monkeypatch.setenv("README_METRICS_SERVER", collector.url)
     server = gunicorn("--workers", "4", **BY_HAND)
     load(server.port, requests=400)
+    wait_for(lambda: status(capsys)[1].get("made") == 400)  # a log follows its response
     code, sums = status(capsys)
     assert (code, sums["made"], sums["queued"]) == (0, 400, 400)
     check(sums)
@@ -65,9 +66,9 @@ def test_the_sum_over_four_workers_survives_a_kill(
     victim.kill()
     psutil.wait_procs([victim], timeout=30)
     load(server.port, requests=40)
+    wait_for(lambda: status(capsys)[1]["made"] == 440)
     server.kill()
     code, sums = status(capsys)
-    assert sums["made"] == 440
     assert code == 1, "what waits is nobody's"
     check(sums)
 
@@ -108,7 +109,8 @@ def test_the_sums_add_up_under_kills_and_a_bad_server(
     _, sums = status(capsys)
     check(sums)
     assert sums["queued"] == 0
-    assert answered <= sums["made"] <= 300
+    # A log follows its response: each of the eight kills may have come in between.
+    assert answered - 8 <= sums["made"] <= 300
     # Confirmed and counted, or confirmed and killed before it was counted, and then sent again.
     assert sums["sent"] == len(collector.ids())
 
@@ -118,8 +120,9 @@ def test_stats_of_one_process_show_the_host(gunicorn: Callable[..., Any], logged
     load(server.port, requests=40)
     middleware, _ = logged(**BY_HAND)
     call(middleware)
+    wait_for(lambda: middleware.stats()["host"]["made"] == 41)
     stats = middleware.stats()
-    assert (stats["made"], stats["host"]["made"]) == (1, 41)
+    assert stats["made"] == 1
     check(stats["host"])
     server.stop(signal.SIGTERM)
     assert middleware.stats()["host"]["made"] == 41, "what those made that are gone is not forgotten"
@@ -133,7 +136,7 @@ def test_status_tells_why_nothing_is_sent(
     server = gunicorn("--workers", "2", buffer_length=1)
     load(server.port, requests=40)
     assert collector.wait_until(lambda: any(post.status == 401 for post in collector._posts), timeout=30)
-    wait_for(lambda: status(capsys)[1]["failures"] > 0)
+    wait_for(lambda: status(capsys)[1]["failures"] > 0 and status(capsys)[1]["made"] == 40)
     assert main(["status"]) == 1
     out = capsys.readouterr().out
     assert "server does not take logs: HTTP 401" in out
@@ -155,6 +158,7 @@ def test_tail_shows_and_consumes_nothing(
 ) -> None:
     server = gunicorn("--workers", "2", **BY_HAND)
     told = load(server.port, requests=16)
+    wait_for(lambda: status(capsys)[1].get("made") == 16)
     for _ in range(2):
         assert main(["tail", "--once", "--json"]) == 0
         shown = [json.loads(line)["_id"] for line in capsys.readouterr().out.splitlines()]
@@ -176,6 +180,7 @@ def test_flush_says_what_it_could_not_deliver(
     monkeypatch.setenv("README_METRICS_SERVER", collector.url)
     server = gunicorn("--workers", "1", **BY_HAND)
     load(server.port, requests=8)
+    wait_for(lambda: status(capsys)[1].get("made") == 8)
     server.kill()
     collector.answer = lambda _: Answer(503)
     assert main(["flush"]) == 1
@@ -187,71 +192,6 @@ def test_flush_says_what_it_could_not_deliver(
 def test_status_without_any_app(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["status"]) == 3
     assert "No app" in capsys.readouterr().out
-
-
-BROKEN: dict[str, tuple[dict[str, str], Any, str, str]] = {
-    "nothing listens": (
-        {"README_METRICS_SERVER": "http://127.0.0.1:9"},
-        None,
-        "test log",
-        "check README_METRICS_SERVER",
-    ),
-    "not a URL": ({"README_METRICS_SERVER": "metrics"}, None, "configuration", "not a URL"),
-    "strange key": ({"README_API_KEY": "key "}, None, "configuration", "copy it anew"),
-    "wrong key": ({}, Answer(401), "test log", "the API key is wrong"),
-    "wrong address": ({}, Answer(404), "test log", "points to something else"),
-    "redirect": ({}, Answer(301, {"Location": "/"}), "test log", "redirect"),
-    "server broken": ({}, Answer(500), "test log", "the server has a problem"),
-    "no answer": ({}, HANG, "test log", "no answer within"),
-    "unknown name": ({"README_METRICS_SERVER": "http://nowhere.invalid"}, None, "name", "DNS"),
-    "proxy": ({"HTTP_PROXY": "http://127.0.0.1:9", "NO_PROXY": "", "no_proxy": ""}, None, "proxy", "HTTPS_PROXY"),
-    "certificates": ({"REQUESTS_CA_BUNDLE": "/nowhere.pem"}, None, "certificates", "unset REQUESTS_CA_BUNDLE"),
-    "disabled": ({"README_METRICS_DISABLED": "1"}, None, "switches", "unset"),
-    "dry run": ({"README_METRICS_DRY_RUN": "1"}, None, "switches", "unset"),
-    "no directory": ({"TEST_QUEUE_DIR": "/nowhere"}, None, "queue", "set README_METRICS_QUEUE_DIR"),
-}
-
-
-@pytest.mark.parametrize("broken", [*BROKEN, None])
-def test_the_doctor_names_the_broken_link(
-    collector: Collector, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, broken: str | None
-) -> None:
-    monkeypatch.setenv("README_METRICS_SERVER", collector.url)
-    environ, answer, link, advice = BROKEN[broken] if broken else ({}, None, "", "")
-    for name, value in environ.items():
-        monkeypatch.setenv(name, value)
-    if answer:
-        collector.answer = lambda _: answer
-    queue_dir = ["--queue-dir", environ["TEST_QUEUE_DIR"]] if "TEST_QUEUE_DIR" in environ else []
-    assert main(["doctor", *queue_dir, "--json"]) == bool(broken)
-    found = json.loads(capsys.readouterr().out)
-    assert [finding["link"] for finding in found if not finding["is_ok"]] == ([link] if broken else [])
-    assert all(advice in finding["advice"] for finding in found if not finding["is_ok"])
-    assert main(["doctor", *queue_dir]) == bool(broken)
-    out = capsys.readouterr().out
-    assert ("BROKEN" in out) == bool(broken)
-    assert wsgi.API_KEY not in out
-    if not broken:
-        [first, _] = collector.logs
-        assert first["development"] is True
-
-
-def test_the_doctor_reads_the_apps_own_configuration(
-    collector: Collector, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("README_METRICS_SERVER", collector.url)
-    (tmp_path / "their_app.py").write_text(
-        "from readme_metrics import MetricsApiConfig, MetricsMiddleware\n"
-        "config = MetricsApiConfig('their own key', lambda r: None, buffer_length=77)\n"
-        "class App: wsgi_app = MetricsMiddleware(lambda e, s: [], config)\n"
-    )
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    for name in ("config", "App", "App.wsgi_app"):
-        assert main(["doctor", "--config", f"their_app:{name}"]) == 0
-        assert "buffer_length 77" in capsys.readouterr().out
-    for name in ("their_app:nothing", "no_such_module:config", "their_app"):
-        assert main(["doctor", "--config", name]) == 2
 
 
 def test_a_million_drops_are_three_lines() -> None:

@@ -57,6 +57,11 @@ def join(config: MetricsApiConfig, reporter: Reporter) -> Flusher:
     return flusher
 
 
+def find(config: MetricsApiConfig) -> Flusher | None:
+    """The same, if this process has it already."""
+    return _flushers.get(_key(config))
+
+
 def leave(flusher: Flusher, shutdown_timeout_s: float) -> None:
     """The last user's leaving ends it: it sends what is left, and nobody waits for that."""
     # Without the lock: a finaliser may run while this very thread holds it.

@@ -186,6 +186,8 @@ class Recorder:
     def stats(self) -> dict[str, object]:
         flusher = self._flusher
         if flusher is None or flusher.pid != os.getpid():
+            flusher = flushers.find(self._config)
+        if flusher is None:
             zeros: dict[str, object] = {"made": 0, "sent": 0, "queued": 0, "dropped": dict.fromkeys(CAUSES, 0)}
             return {"pid": os.getpid(), **zeros, "retries": 0, "directory": None, "host": None}
         return flushers.stats(flusher)

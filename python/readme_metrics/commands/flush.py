@@ -15,6 +15,9 @@ from readme_metrics.commands.terminal import Terminal
 from readme_metrics.delivery import Delivery
 from readme_metrics.transport import Transport
 
+#: Somebody else was taking it over at this moment, or had just died.
+_LOOK_AGAIN_S = 0.1
+
 _EXIT_CODES = """exit status:
   0  nothing of dead processes is left
   1  something is left: the server did not take it, or the time was up
@@ -53,27 +56,35 @@ def run(options: argparse.Namespace) -> int:
     return int(sums["left"] > 0)
 
 
+def _orphans(queue: _core.Queue) -> int:
+    """How many entries are nobody's."""
+    if queue.directory is None:
+        return 0
+    segments = _core.survey(queue.directory)["segments"]
+    return sum(segment["queued"] for segment in segments if segment["owner_pid"] is None)
+
+
 def _deliver(config: MetricsApiConfig, deadline_s: float) -> dict[str, Any]:
     transport = Transport(config)
     name = place.name(config.README_API_KEY, transport.server)
     queue = _core.Queue(place.directories(config), name, config.queue_bytes)
     delivery = Delivery(queue, transport, Reporter(config), config.METRICS_API_TIMEOUT)
     # A few segments at a time, until there are no more.
-    while queue.adopt() or queue.waiting:
-        left_s = deadline_s - time.monotonic()
-        if left_s <= 0 or not delivery.post_next(left_s, is_last=True):
+    while (left_s := deadline_s - time.monotonic()) > 0:
+        queue.adopt()
+        if queue.waiting:
+            if not delivery.post_next(left_s, is_last=True):
+                break
+        elif _orphans(queue):
+            time.sleep(_LOOK_AGAIN_S)
+        else:
             break
     queue.close()
     transport.close()
     adopted, host = queue.stats()["adopted"], queue.host([])
-    left = sum(
-        segment["queued"]
-        for segment in (_core.survey(queue.directory)["segments"] if queue.directory else ())
-        if segment["owner_pid"] is None
-    )
     return {
         "sent": adopted["sent"],
         "dropped": sum(adopted["dropped"].values()),
-        "left": left,
+        "left": _orphans(queue),
         "last_error": host["last_error"],
     }

@@ -1,0 +1,60 @@
+"""What turns sending off: a dry run, and no logging at all."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import wsgi
+from readme_metrics.commands.collector import Collector
+from test_delivery import BY_HAND, Logged, log, number
+from wsgi import call
+
+
+@pytest.mark.parametrize("how", ["option", "1", "file"])
+def test_a_dry_run_shows_and_sends_nothing(
+    collector: Collector,
+    logged: Logged,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    how: str,
+) -> None:
+    file = tmp_path / "logs.jsonl"
+    if how != "option":
+        monkeypatch.setenv("README_METRICS_DRY_RUN", str(file) if how == "file" else how)
+    middleware, _ = logged(denylist=["token"], **BY_HAND, **({"dry_run": True} if how == "option" else {}))
+    with caplog.at_level(logging.INFO, "readme_metrics"):
+        log(middleware, 2)
+        assert middleware.flush(10) == 0
+    lines = file.read_text().splitlines() if how == "file" else [r.getMessage() for r in caplog.records]
+    if how != "file":
+        lines = [line for line in lines if line.startswith("Dry run: ")]
+    logs = [json.loads(line.removeprefix("Dry run: ")) for line in lines]
+    assert [number(entry) for entry in logs] == [0, 1]
+    assert "[REDACTED 5]" in lines[0]
+    assert collector.posts == []
+    assert collector.lookups == 0
+
+
+def test_disabled_means_nothing_at_all(
+    collector: Collector, logged: Logged, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("README_METRICS_DISABLED", "1")
+    seen = []
+
+    def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        seen.append(environ)
+        return wsgi.app(environ, start_response)
+
+    threads = threading.active_count()
+    middleware, _ = logged(app=app, buffer_length=1)
+    assert call(middleware).header("x-documentation-url") is None
+    assert "Exchange" not in repr(seen[0]["wsgi.input"])
+    assert (threading.active_count(), list(tmp_path.iterdir()), middleware.flush()) == (threads, [], 0)
