@@ -224,18 +224,26 @@ pub fn denied_in_multipart(body: &[u8]) -> HashSet<Vec<u8>> {
             let Some(at) = (0..part.len()).find(is_blank_line) else {
                 continue;
             };
-            let header = String::from_utf8_lossy(&part[..at])
-                .to_lowercase()
-                .replace(['\r', '\n', ' ', '\t', '"'], "");
-            let names = [";name=password", ";name*=utf-8''password"];
-            let is_named =
-                |name: &&str| header.ends_with(*name) || header.contains(&format!("{name};"));
-            if header.starts_with("content-disposition:form-data;") && names.iter().any(is_named) {
+            if is_named_as_denied(&part[..at]) {
                 denied.extend(secrets(&part[at..]));
             }
         }
     }
     denied
+}
+
+/// Whether a header has a disposition with the denied name, quoted or not, plain or extended.
+fn is_named_as_denied(header: &[u8]) -> bool {
+    let header = String::from_utf8_lossy(header)
+        .to_lowercase()
+        .replace('\r', "");
+    let unfolded = header.replace("\n ", " ").replace("\n\t", " ");
+    unfolded.lines().any(|field| {
+        let field = field.replace([' ', '\t', '"'], "");
+        let has = |name| field.ends_with(name) || field.contains(&format!("{name};"));
+        field.starts_with("content-disposition:form-data;")
+            && (has(";name=password") || has(";name*=utf-8''password"))
+    })
 }
 
 /// Between each delimiter line and the next. What has no end is no part.
