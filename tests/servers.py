@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 
 import psutil
 
+from readme_metrics import _core
+
 HERE = Path(__file__).parent
 #: How long a test waits for what should come at once.
 PATIENCE_S = 30.0
@@ -222,3 +224,13 @@ def wait_until(condition: Callable[[], object], what: str) -> None:
     while not condition():
         assert time.monotonic() < deadline_s, what
         time.sleep(0.01)
+
+
+def wait_until_logged(queue_dir: Path, count: int) -> None:
+    """A log follows its response: a server that is told to end, and ends at once, may do so between the two."""
+
+    def is_logged() -> bool:
+        made: int = sum(_core.survey(app)["made"] for app in queue_dir.glob("readme-metrics-*"))
+        return made >= count
+
+    wait_until(is_logged, f"not all of {count} requests were logged")

@@ -15,7 +15,7 @@ import pytest
 
 import wsgi
 from readme_metrics.commands.collector import HANG, Collector
-from servers import BY_NAME, PATIENCE_S, Client, Running, exchange, request, wait_until
+from servers import BY_NAME, PATIENCE_S, Client, Running, exchange, request, wait_until, wait_until_logged
 
 ONE_OF_EACH = ["gunicorn sync", "gunicorn gthread", "gunicorn gevent", "uWSGI", "uWSGI --enable-threads"]
 ONE_OF_EACH += ["waitress", "cheroot", "wsgiref", "granian"]
@@ -124,6 +124,7 @@ def test_a_client_that_stalls_holds_nobody(
     assert b" 403 " in exchange(server.port, request("POST", "/unread", body=b"whole"))
     for client in stalled:
         client.hang_up()
+    wait_until_logged(tmp_path, 5)
     server.stop()
     sizes = sorted(entry["request"]["bodySize"] for entry in logs(collector, tmp_path, monkeypatch, 5))
     assert sizes == [5, 100, 100, 100, 100]
@@ -153,6 +154,7 @@ def test_a_rejected_request_is_logged_with_its_body(
     server = start(name, *options)
     headers = ["Content-Type: text/plain"]
     assert b" 403 " in exchange(server.port, request("POST", "/unread", body=b"x" * size, headers=headers))
+    wait_until_logged(tmp_path, 1)
     server.stop()
     [entry] = logs(collector, tmp_path, monkeypatch, 1)
     assert entry["request"]["postData"]["text"] == "x" * size
@@ -206,6 +208,7 @@ def test_uwsgi_without_threads_sends_inline_and_says_so_once(
         exchange(server.port, request("GET", "/"))
     # Two workers with four buffers of two between them: at least three are full.
     assert collector.wait_for(6, PATIENCE_S)
+    wait_until_logged(tmp_path, 8)
     output = server.stop()
     assert 1 <= output.count("Start it with --enable-threads") <= 2
     # Nor are the partial buffers lost: exit sends them, or leaves them to the next start.
@@ -227,6 +230,7 @@ def test_uwsgi_workers_that_are_reloaded_lose_nothing_and_leave_no_core(
     for number in range(2):
         before = workers()
         exchange(server.port, request("GET", f"/?{number}"))
+        wait_until_logged(tmp_path, number + 1)
         for worker in before:
             os.kill(worker, signal.SIGHUP)
         wait_until(functools.partial(are_replaced, before), "no new workers")

@@ -14,7 +14,7 @@ import pytest
 
 import wsgi
 from readme_metrics.commands.collector import Collector
-from servers import PATIENCE_S, SERVERS, Running, Server, exchange, request, without_ours
+from servers import PATIENCE_S, SERVERS, Running, Server, exchange, request, wait_until_logged, without_ours
 
 JSON = b'{"name": "caf\xc3\xa9", "password": "hunter2"}'
 UPLOAD = bytes(range(256)) * 1024
@@ -85,6 +85,7 @@ def test_the_same_bytes_and_one_log_each(
             headers = int(scenario.path not in ("/raise", *server.deaf_to))
             if responses != [responses[0], responses[0]._replace(documentation_headers=headers)]:
                 different.append((scenario.name, *responses))
+        wait_until_logged(tmp_path, len(expected))
         wrapped.stop()
     monkeypatch.setenv("README_METRICS_SERVER", collector.url)
     heir = wsgi.heir()  # what a killed server left behind is sent by a later start
