@@ -12,18 +12,18 @@ demo: $(VENV)/.installed ## sample API under gunicorn -> redacted logs in a loca
 
 test: check loom rust-test python-test ## everything that CI runs
 
-dev: $(VENV)/.installed ## set up for development: the package in place, with all tools
+dev: $(VENV)/.dev ## set up for development: the package in place, with all tools
 
 check: lint types ## linters and type checks
 
-lint: $(VENV)/.installed
+lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo clippy --locked --no-default-features --all-targets -- -D warnings
 
-types: $(VENV)/.installed
+types: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/stubtest readme_metrics._core
 
@@ -48,10 +48,10 @@ bench: $(VENV)/.installed ## bare app, floor, published SDK and ours, side by si
 	$(VENV)/published/bin/pip install --quiet readme-metrics==3.4.0
 	$(BIN)/python benches/middleware/compare.py --published $(VENV)/published/bin/python
 
-python-test: $(VENV)/.installed
+python-test: $(VENV)/.dev
 	$(BIN)/pytest
 
-format: $(VENV)/.installed
+format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	cargo fmt
@@ -103,5 +103,10 @@ $(VENV)/.tools: pyproject.toml
 	touch $@
 
 $(VENV)/.installed: $(VENV)/.tools $(SOURCES)
+	$(BIN)/maturin develop --quiet --release --locked --extras demo
+	touch $@
+
+# Apart, so that the demo does not wait for the servers and frameworks that only the tests need.
+$(VENV)/.dev: $(VENV)/.installed
 	$(BIN)/maturin develop --quiet --release --locked --extras dev,demo
 	touch $@
