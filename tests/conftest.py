@@ -19,6 +19,9 @@ from readme_metrics.commands.collector import Collector
 
 HERE = Path(__file__).parent
 
+# A shell that runs the tests in the background has them ignore Ctrl-C, and so would every process that they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 @pytest.fixture
 def collector() -> Iterator[Collector]:
