@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 import threading
 import time
 from collections import Counter
@@ -169,3 +170,14 @@ def test_a_hanging_server_costs_one_thread_and_no_request(collector: Collector, 
         assert threading.active_count() <= before + 2  # the flusher, and the stand-in server's for its connection
     assert slowest_s < 5
     check_sums(middleware)
+
+
+def test_the_random_numbers_of_the_app_are_its_own(logged: Logged, collector: Collector) -> None:
+    collector.answer = lambda _: RESET
+    middleware, _ = logged(**BY_HAND)
+    random.seed(42)
+    state = random.getstate()
+    call(middleware)
+    assert middleware.flush(10) == 1
+    assert middleware.stats()["retries"] == 1
+    assert random.getstate() == state

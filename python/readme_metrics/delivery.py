@@ -23,6 +23,9 @@ REFUSALS_PER_S = 5.0
 #: Added to a POST's timeout: how long the other processes leave the server to the one that probes it.
 TURN_MARGIN_S = 1.0
 
+#: The operating system's: the module's own generator is the app's, which may have seeded it, and a fork repeats it.
+_JITTER = random.SystemRandom()
+
 
 class Delivery:
     """One sender at a time: its caller holds the lock."""
@@ -103,9 +106,7 @@ class Delivery:
                 result.hint,
             )
         else:
-            # Not for secrets: this only spreads the retries of many processes.
-            jitter = random.random()  # noqa: S311
-            delay_s = backoff.delay_s(self._queue.failures + 1, result.retry_after_s, jitter)
+            delay_s = backoff.delay_s(self._queue.failures + 1, result.retry_after_s, _JITTER.random())
             self._reporter.warning(
                 "retry", "Could not send logs to %s (%s); will retry", self._sender.server, result.reason
             )
