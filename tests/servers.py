@@ -226,11 +226,17 @@ def wait_until(condition: Callable[[], object], what: str) -> None:
         time.sleep(0.01)
 
 
-def wait_until_logged(queue_dir: Path, count: int) -> None:
-    """A log follows its response: a server that is told to end, and ends at once, may do so between the two."""
+def wait_until_logged(queue_dir: Path, count: int, buffer_length: int | None = None) -> None:
+    """A log follows its response: a server that is told to end, and ends at once, may do so between the two.
+
+    With `buffer_length` also until no full buffer is on its way: a process killed while it posts has sent what its heir
+    will send again.
+    """
 
     def is_logged() -> bool:
-        made: int = sum(_core.survey(app)["made"] for app in queue_dir.glob("readme-metrics-*"))
-        return made >= count
+        apps = [_core.survey(app) for app in queue_dir.glob("readme-metrics-*")]
+        waiting = [segment["queued"] for app in apps for segment in app["segments"]]
+        made: int = sum(app["made"] for app in apps)
+        return made >= count and (buffer_length is None or max(waiting, default=0) < buffer_length)
 
     wait_until(is_logged, f"not all of {count} requests were logged")

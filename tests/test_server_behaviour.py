@@ -69,7 +69,7 @@ def test_an_endless_stream_is_bounded_and_logged_once_when_the_client_hangs_up(
         # Beside the cap there is only what the server itself buffers.
         assert sum(process.memory_info().rss for process in server.processes()) - before < 24 << 20
     assert exchange(server.port, request("GET", "/")).startswith(b"HTTP/1.")
-    assert collector.wait_for(2, PATIENCE_S)
+    wait_until_logged(tmp_path, 2, buffer_length=1)
     server.stop()
     by_path = {entry["request"]["url"].rpartition("/")[2]: entry for entry in logs(collector, tmp_path, monkeypatch, 2)}
     content = by_path["endless"]["response"]["content"]
@@ -208,7 +208,7 @@ def test_uwsgi_without_threads_sends_inline_and_says_so_once(
         exchange(server.port, request("GET", "/"))
     # Two workers with four buffers of two between them: at least three are full.
     assert collector.wait_for(6, PATIENCE_S)
-    wait_until_logged(tmp_path, 8)
+    wait_until_logged(tmp_path, 8, buffer_length=2)
     output = server.stop()
     assert 1 <= output.count("Start it with --enable-threads") <= 2
     # Nor are the partial buffers lost: exit sends them, or leaves them to the next start.

@@ -52,6 +52,7 @@ SCENARIOS = [
     Scenario("exception after the first chunk", "GET", "/raise-late"),
 ]
 ROUNDS = 2
+BUFFER_LENGTH = 4
 
 
 def environ(collector: Collector, queue_dir: Path) -> dict[str, str]:
@@ -76,7 +77,9 @@ def test_the_same_bytes_and_one_log_each(
     different = []
     with (
         Running(server, None, environ(collector, tmp_path)) as bare,
-        Running(server, {"buffer_length": 4}, environ(collector, tmp_path)) as wrapped,
+        Running(
+            server, {"buffer_length": BUFFER_LENGTH, "flush_interval": 3600}, environ(collector, tmp_path)
+        ) as wrapped,
     ):
         for number, scenario in enumerate(SCENARIOS * ROUNDS):
             data = scenario.request(number)
@@ -85,7 +88,7 @@ def test_the_same_bytes_and_one_log_each(
             headers = int(scenario.path not in ("/raise", *server.deaf_to))
             if responses != [responses[0], responses[0]._replace(documentation_headers=headers)]:
                 different.append((scenario.name, *responses))
-        wait_until_logged(tmp_path, len(expected))
+        wait_until_logged(tmp_path, len(expected), BUFFER_LENGTH)
         wrapped.stop()
     monkeypatch.setenv("README_METRICS_SERVER", collector.url)
     heir = wsgi.heir()  # what a killed server left behind is sent by a later start
