@@ -86,7 +86,8 @@ def peak_bytes(process: psutil.Process) -> int:
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak is read from Linux's /proc")
 def test_a_large_upload_costs_the_worker_no_more_than_the_cap(start: Start) -> None:
-    server = start("gunicorn sync", "--workers", "1")
+    # Nothing is sent meanwhile: the first POST loads modules, which take memory of their own.
+    server = start("gunicorn sync", "--workers", "1", flush_interval=3600)
     piece = bytes(1024 * 1024)
 
     def upload(mebibytes: int) -> None:
@@ -101,7 +102,7 @@ def test_a_large_upload_costs_the_worker_no_more_than_the_cap(start: Start) -> N
     [worker] = server.processes()[1:]
     before = peak_bytes(worker)
     upload(256)  # a whole gigabyte is uploaded in test_request_body.py
-    assert peak_bytes(worker) - before < 4 * 1024 * 1024
+    assert peak_bytes(worker) - before < 16 * 1024 * 1024
 
 
 @pytest.mark.parametrize(
