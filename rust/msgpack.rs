@@ -18,20 +18,29 @@ impl Writer<'_> {
         let _ = rmp::encode::write_array_len(self.out, len);
     }
 
+    #[inline]
     pub fn str(&mut self, value: &str) {
-        let _ = rmp::encode::write_str(self.out, value);
+        match u8::try_from(value.len()) {
+            // Keys, names and most values: one byte in front. Their length is known where the call is inlined.
+            Ok(len @ 0..32) => self.out.push(0xA0 | len),
+            _ => self.long_str_len(value.len()),
+        }
+        self.out.extend_from_slice(value.as_bytes());
+    }
+
+    /// A text beyond 4 GiB would be malformed here, but an entry of more than 1 GiB is never queued.
+    #[inline(never)]
+    fn long_str_len(&mut self, len: usize) {
+        let _ = rmp::encode::write_str_len(self.out, u32::try_from(len).unwrap_or(u32::MAX));
     }
 
     /// Writes redacted text without building it first.
     pub fn text(&mut self, value: &Text<'_>) {
-        // Bodies are capped far below 4 GiB at construction (`max_body_bytes`); a longer text is left out, never cut.
-        match u32::try_from(value.len()) {
-            Ok(len) => {
-                let _ = rmp::encode::write_str_len(self.out, len);
-                value.write_to(self.out);
-            }
-            Err(_) => self.str(""),
+        if let Some(text) = value.unedited() {
+            return self.str(text);
         }
+        self.long_str_len(value.len());
+        value.write_to(self.out);
     }
 
     pub fn int(&mut self, value: i64) {

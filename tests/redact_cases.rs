@@ -139,7 +139,7 @@ fn run(case: &Value) -> Value {
             text(&case["value"]),
         )),
         "query_params" => params(&query_params(&rules, &query)),
-        "query_text" => written(&query_text(&rules, &query)),
+        "query_text" => Value::from(query_text(&rules, &query)),
         "request_body" => match request_body(&rules, &body) {
             Content::Params(found) => params(&found),
             Content::Text(text) => written(&text),

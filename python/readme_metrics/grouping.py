@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-import functools
-import io
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
-from readme_metrics.late import loading
+from readme_metrics.unparsed_request import request_type
 
 if TYPE_CHECKING:
-    from werkzeug import Request
-
     from readme_metrics._guard import Reporter
     from readme_metrics.config import GroupingFunction
+    from readme_metrics.wsgi_types import Environ
 
-_KNOWN = frozenset({"api_key", "id", "label", "email"})
-
-
-class Group(NamedTuple):
-    """The caller's identity. The id is in clear; the core masks it."""
-
-    id: str
-    label: str | None
-    email: str | None
+#: The caller's id, label and email. The id is in clear; the core masks it.
+Group = tuple[str, str | None, str | None]
 
 
 class UnusableGroup(Exception):
@@ -30,7 +20,7 @@ class UnusableGroup(Exception):
 
 
 def identify(
-    function: GroupingFunction, environ: dict[str, Any], request_body: bytes, reporter: Reporter
+    function: GroupingFunction, environ: Environ, request_body: list[bytes], reporter: Reporter
 ) -> Group | None:
     """Calls `function` with a `werkzeug.Request`.
 
@@ -44,9 +34,7 @@ def identify(
         UnusableGroup: The answer is not a dict, or has no `api_key` and no `id`.
         Exception: Whatever the function itself raises.
     """
-    answer = function(
-        _request_type()({**environ, "wsgi.input": io.BytesIO(request_body), "CONTENT_LENGTH": str(len(request_body))})
-    )
+    answer = function(request_type()(environ, request_body))
     if answer is None:
         return None
     if not isinstance(answer, dict):
@@ -54,21 +42,20 @@ def identify(
     identity = answer.get("api_key", answer.get("id"))
     if identity is None:
         raise UnusableGroup("its dict has neither 'api_key' nor 'id'")
+    if not (len(answer) == 3 and "label" in answer and "email" in answer):
+        _remark(answer, reporter)
+    return str(identity), _optional(answer.get("label")), _optional(answer.get("email"))
+
+
+def _remark(answer: dict[str, object], reporter: Reporter) -> None:
+    """Says what is missing, and what is dropped."""
     for name in ("label", "email"):
         if name not in answer:
             reporter.warning(f"grouping without {name}", "The grouping function gave no %s; logging all the same", name)
-    if extra := answer.keys() - _KNOWN:
+    if extra := answer.keys() - {"api_key", "id", "label", "email"}:
         reporter.warning(
             "grouping extras", "The grouping function gave unknown fields; dropping %s", sorted(map(str, extra))
         )
-    return Group(str(identity), _optional(answer.get("label")), _optional(answer.get("email")))
-
-
-@functools.cache
-def _request_type() -> type[Request]:
-    with loading():  # not at import: Werkzeug is the heavier half of this package's import time
-        from werkzeug import Request
-    return Request
 
 
 def _optional(value: object) -> str | None:

@@ -85,8 +85,9 @@ class Recorder:
     def _identify(self, exchange: Exchange) -> None:
         exchange.is_identified = True
         try:
-            body = b"".join(exchange.request.body.chunks)
-            exchange.group = identify(self._function, exchange.environ, body, self._reporter)
+            exchange.group = identify(
+                self._function, exchange.environ, exchange.request.body.chunks, self._reporter
+            )
         except Exception as error:
             self._lost("grouping", error)
         if exchange.group is None:

@@ -96,21 +96,18 @@ fn environ_header<'a>(headers: &'a [(Cow<'a, str>, Cow<'a, str>)], key: &str) ->
 
 /// `HTTP_X_API_KEY` -> `X-Api-Key`, `CONTENT_TYPE` -> `Content-Type`.
 fn header_name(environ_key: &str, name: &mut String) {
-    name.clear();
-    let mut starts_word = true;
-    for character in environ_key
-        .strip_prefix("HTTP_")
-        .unwrap_or(environ_key)
-        .chars()
-    {
-        if character == '_' || character == '-' {
-            name.push('-');
-            starts_word = true;
-        } else if starts_word {
-            name.push(character.to_ascii_uppercase());
-            starts_word = false;
-        } else {
-            name.push(character.to_ascii_lowercase());
-        }
-    }
+    let key = environ_key.strip_prefix("HTTP_").unwrap_or(environ_key);
+    let mut bytes = std::mem::take(name).into_bytes();
+    bytes.clear();
+    let mut before = b'-';
+    bytes.extend(key.bytes().map(|byte| {
+        before = match (byte, before) {
+            (b'_', _) => b'-',
+            (_, b'-') => byte.to_ascii_uppercase(),
+            _ => byte.to_ascii_lowercase(),
+        };
+        before
+    }));
+    // ASCII was replaced by ASCII, so this cannot fail.
+    *name = String::from_utf8(bytes).unwrap_or_default();
 }

@@ -1,7 +1,5 @@
 //! The full URL of a request.
 
-use std::fmt::Write as _;
-
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
 use crate::exchange::Request;
@@ -43,16 +41,13 @@ const HOST: &AsciiSet = &NON_ALPHANUMERIC
 pub fn full(rules: &Rules, request: &Request<'_>) -> String {
     let query = redact::query_text(rules, &request.query);
     let mut url = String::with_capacity(16 + request.host.len() + request.path.len() + query.len());
-    // Writing to a String cannot fail.
-    let _ = write!(
-        url,
-        "{}://{}{}",
-        request.scheme,
-        percent_encode(request.host.as_bytes(), HOST),
-        percent_encode(&request.path, PATH),
-    );
+    url.push_str(&request.scheme);
+    url.push_str("://");
+    url.extend(percent_encode(request.host.as_bytes(), HOST));
+    url.extend(percent_encode(&request.path, PATH));
     if !query.is_empty() {
-        let _ = write!(url, "?{query}");
+        url.push('?');
+        url.push_str(&query);
     }
     url
 }

@@ -29,6 +29,14 @@ pub(super) struct ContentType<'a> {
 impl<'a> ContentType<'a> {
     pub(super) fn parse(value: Option<&'a str>) -> Self {
         let value = value.unwrap_or_default();
+        if value.eq_ignore_ascii_case("application/json") {
+            return ContentType {
+                kind: Kind::Json,
+                boundary: None,
+                is_certain: true,
+                charset: Charset::Utf8,
+            };
+        }
         let media_type_end = value.find([';', ',']).unwrap_or(value.len());
         let (media_type, rest) = value.split_at_checked(media_type_end).unwrap_or_default();
         let media_type = media_type.trim_ascii();

@@ -38,6 +38,12 @@ impl<'a> Text<'a> {
         Self { source, edits }
     }
 
+    /// The whole text, where nothing in it is replaced.
+    #[inline]
+    pub fn unedited(&self) -> Option<&str> {
+        self.edits.is_empty().then_some(&self.source)
+    }
+
     /// Bytes that [`write_to`](Self::write_to) writes.
     pub fn len(&self) -> usize {
         self.pieces().map(str::len).sum()

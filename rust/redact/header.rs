@@ -23,17 +23,26 @@ const URLS: [&str; 10] = [
 
 /// The value of a request header, as far as it may be sent.
 pub fn request_header<'a>(rules: &Rules, name: &str, value: &'a str) -> Text<'a> {
-    if is_one_of(&CREDENTIALS, name) && !rules.denies_header(name) {
-        return Text::plain(mask(value));
+    if rules.denies_header(name) {
+        Text::plain(marker::redacted(value.chars().count()))
+    } else if is_one_of(&CREDENTIALS, name) {
+        Text::plain(mask(value))
+    } else {
+        allowed(rules, name, value)
     }
-    response_header(rules, name, value)
 }
 
 /// The value of a response header, as far as it may be sent.
 pub fn response_header<'a>(rules: &Rules, name: &str, value: &'a str) -> Text<'a> {
     if rules.denies_header(name) {
-        return Text::plain(marker::redacted(value.chars().count()));
+        Text::plain(marker::redacted(value.chars().count()))
+    } else {
+        allowed(rules, name, value)
     }
+}
+
+/// The value of a header that is allowed itself.
+fn allowed<'a>(rules: &Rules, name: &str, value: &'a str) -> Text<'a> {
     if !rules.is_active() || !is_one_of(&URLS, name) {
         return Text::plain(value);
     }
@@ -51,6 +60,7 @@ pub fn response_header<'a>(rules: &Rules, name: &str, value: &'a str) -> Text<'a
     Text::edited(value, edits)
 }
 
+#[inline]
 fn is_one_of(names: &[&str], name: &str) -> bool {
     names.iter().any(|known| known.eq_ignore_ascii_case(name))
 }

@@ -8,8 +8,8 @@
 //! body                        decides what a body is
 //!   decompress  content_type  what it takes to decide
 //!   json  form  multipart     one filter per kind
-//!   block  tokens  scan       the JSON reader, and what a string
-//!   unescape                  in it says
+//!   block  tokens  grammar    the JSON reader, and what a string
+//!   scan  unescape            in it says
 //!   parameters  disposition   the `; name=value` syntax of header fields
 //! edit   marker   mask        what is written instead
 //! ```
@@ -21,6 +21,7 @@ mod decompress;
 mod disposition;
 mod edit;
 mod form;
+mod grammar;
 mod header;
 mod json;
 mod marker;

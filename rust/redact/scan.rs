@@ -1,8 +1,10 @@
 //! Reads JSON without building anything: finds where keys and values begin and end.
 //!
 //! Understands RFC 8259, and `NaN`, `Infinity` and `-Infinity` as Python does. Anything else is refused, however harmless,
-//! because a parser that accepts it may see other keys than we do. Nesting costs one bit per level and no recursion.
+//! because a parser that accepts it may see other keys than we do. Values that nothing is asked about are skipped, 64 bytes at
+//! a time, by the rules of `grammar.rs`.
 
+use super::grammar::Grammar;
 use super::tokens::Tokens;
 
 /// The text is not JSON.
@@ -81,8 +83,8 @@ impl<'t> Scanner<'t> {
     pub(super) fn value(&mut self) -> Result<usize> {
         let (start, first) = self.token()?;
         match first {
-            b'{' => self.container(State::ObjectStart),
-            b'[' => self.container(State::ArrayStart),
+            b'{' => self.container(true),
+            b'[' => self.container(false),
             b'"' => self.string_end(start),
             _ => scalar(self.text.as_bytes(), start),
         }
@@ -95,154 +97,86 @@ impl<'t> Scanner<'t> {
         Ok(start + string.trim_ascii_end().len())
     }
 
-    /// The rest of a container that `state` is the start of: where it ends.
+    /// The rest of a container whose bracket has just been taken: where it ends.
     #[inline(never)] // on its own, the loop keeps all it needs in registers
-    fn container(&mut self, mut state: State) -> Result<usize> {
+    fn container(&mut self, is_object: bool) -> Result<usize> {
         let bytes = self.text.as_bytes();
-        let mut nesting = Nesting::default();
+        let mut grammar = Grammar::new(is_object);
         loop {
-            let mut batch = self.tokens.batch().ok_or(Malformed)?;
-            while let Some(at) = batch.next() {
-                let class = CLASSES[usize::from(*bytes.get(at).ok_or(Malformed)?)];
-                let before = state;
-                state = NEXT[before as usize][class as usize];
-                // Most tokens are of the first three classes: this one branch is all they cost.
-                if class as u8 <= Class::String as u8 {
-                    continue;
-                }
-                match (class, state) {
-                    (Class::Object | Class::Array, _) => nesting.push(before.is_in_object()),
-                    (Class::ObjectEnd | Class::ArrayEnd, State::Ended) => match nesting.pop() {
-                        Some(true) => state = State::AfterMember,
-                        Some(false) => state = State::AfterElement,
-                        None => {
-                            self.tokens.put_back(&batch);
-                            return Ok(at + 1);
-                        }
-                    },
-                    (Class::ObjectEnd | Class::ArrayEnd, _) => return Err(Malformed),
-                    (Class::Colon | Class::Comma | Class::String | Class::Other, _) => {
-                        scalar(bytes, at)?;
-                    }
-                }
+            let (start, block) = self.tokens.block().ok_or(Malformed)?;
+            let end = grammar.read(&block)?;
+            let mut scalars = block.scalar & end.map_or(u64::MAX, |end| (1 << end) - 1);
+            while scalars != 0 {
+                scalar(bytes, start + scalars.trailing_zeros() as usize)?;
+                scalars &= scalars.wrapping_sub(1);
             }
-            if matches!(state, State::Malformed) {
-                return Err(Malformed);
+            if let Some(end) = end {
+                self.tokens.put_back((u64::MAX << end) << 1);
+                return Ok(start + end as usize + 1);
             }
-            self.tokens.put_back(&batch);
         }
     }
 }
-
-/// What the first byte of a token makes of it.
-#[derive(Clone, Copy)]
-enum Class {
-    Colon,
-    Comma,
-    String,
-    /// A number or a name, or not JSON.
-    Other,
-    Object,
-    Array,
-    ObjectEnd,
-    ArrayEnd,
-}
-
-const CLASSES: [Class; 256] = {
-    let mut classes = [Class::Other; 256];
-    classes[b'{' as usize] = Class::Object;
-    classes[b'[' as usize] = Class::Array;
-    classes[b'}' as usize] = Class::ObjectEnd;
-    classes[b']' as usize] = Class::ArrayEnd;
-    classes[b':' as usize] = Class::Colon;
-    classes[b',' as usize] = Class::Comma;
-    classes[b'"' as usize] = Class::String;
-    classes
-};
-
-/// What a container has come to.
-#[derive(Clone, Copy)]
-enum State {
-    ObjectStart,
-    Key,
-    Colon,
-    MemberValue,
-    AfterMember,
-    ArrayStart,
-    Element,
-    AfterElement,
-    Ended,
-    Malformed,
-}
-
-impl State {
-    fn is_in_object(self) -> bool {
-        matches!(self, State::MemberValue)
-    }
-}
-
-/// The grammar: the state after a token, by the state before it and its class.
-const NEXT: [[State; 8]; 10] = {
-    use State::{
-        AfterElement, AfterMember, ArrayStart, Colon, Element, Ended, Key, Malformed as No,
-        MemberValue, ObjectStart,
-    };
-    [
-        // :          ,        string        other         {            [           }      ]
-        [No, No, Colon, No, No, No, Ended, No], // ObjectStart
-        [No, No, Colon, No, No, No, No, No],    // Key
-        [MemberValue, No, No, No, No, No, No, No], // Colon
-        [
-            No,
-            No,
-            AfterMember,
-            AfterMember,
-            ObjectStart,
-            ArrayStart,
-            No,
-            No,
-        ], // MemberValue
-        [No, Key, No, No, No, No, Ended, No],   // AfterMember
-        [
-            No,
-            No,
-            AfterElement,
-            AfterElement,
-            ObjectStart,
-            ArrayStart,
-            No,
-            Ended,
-        ], // ArrayStart
-        [
-            No,
-            No,
-            AfterElement,
-            AfterElement,
-            ObjectStart,
-            ArrayStart,
-            No,
-            No,
-        ], // Element
-        [No, Element, No, No, No, No, No, Ended], // AfterElement
-        [No; 8],                                // Ended
-        [No; 8],                                // Malformed
-    ]
-};
 
 /// Where a number or a name ends.
 #[inline]
 fn scalar(bytes: &[u8], start: usize) -> Result<usize> {
     let rest = bytes.get(start..).unwrap_or_default();
-    let length = match rest {
-        [b'-' | b'0'..=b'9', ..] if !rest.starts_with(b"-I") => number(rest)?,
-        _ => name(rest)?,
+    let length = match short(rest) {
+        Some(length) => length,
+        None if matches!(rest, [b'-' | b'0'..=b'9', ..]) && !rest.starts_with(b"-I") => {
+            number(rest)?
+        }
+        None => name(rest)?,
     };
     match rest.get(length) {
-        None | Some(b' ' | b'\n' | b'\r' | b'\t' | b',' | b']' | b'}') => Ok(start + length),
+        None => Ok(start + length),
+        Some(&byte) if ENDS_SCALAR[usize::from(byte)] => Ok(start + length),
         Some(_) => Err(Malformed),
     }
 }
 
+const ENDS_SCALAR: [bool; 256] = {
+    let mut ends = [false; 256];
+    let mut rest: &[u8] = b" \n\r\t,]}";
+    while let [byte, after @ ..] = rest {
+        ends[*byte as usize] = true;
+        rest = after;
+    }
+    ends
+};
+
+/// The length of what numbers and names mostly are, told by eight bytes at once: positive numbers of few digits without an
+/// exponent, and the three names of RFC 8259.
+#[inline]
+fn short(rest: &[u8]) -> Option<usize> {
+    let chunk = rest.first_chunk()?;
+    let word = u64::from_le_bytes(*chunk);
+    let integer = leading_digits(word);
+    if integer == 0 {
+        return match chunk {
+            [b't', b'r', b'u', b'e', ..] | [b'n', b'u', b'l', b'l', ..] => Some(4),
+            [b'f', b'a', b'l', b's', b'e', ..] => Some(5),
+            _ => None,
+        };
+    }
+    if chunk[0] == b'0' && integer > 1 {
+        return None;
+    }
+    match rest.get(integer)? {
+        b'.' => {
+            let fraction = rest.get(integer + 1..)?.first_chunk()?;
+            let digits = leading_digits(u64::from_le_bytes(*fraction));
+            let is_whole = (1..8).contains(&digits)
+                && !matches!(fraction.get(digits), Some(b'e' | b'E') | None);
+            is_whole.then_some(integer + 1 + digits)
+        }
+        byte if ENDS_SCALAR[usize::from(*byte)] => Some(integer),
+        _ => None,
+    }
+}
+
+#[inline(never)]
 fn name(rest: &[u8]) -> Result<usize> {
     ["true", "false", "null", "NaN", "Infinity", "-Infinity"]
         .iter()
@@ -251,7 +185,7 @@ fn name(rest: &[u8]) -> Result<usize> {
         .ok_or(Malformed)
 }
 
-#[inline]
+#[inline(never)]
 fn number(rest: &[u8]) -> Result<usize> {
     let at = |i: usize| rest.get(i).copied().unwrap_or_default();
     let digits = |start: usize| {
@@ -276,34 +210,12 @@ fn number(rest: &[u8]) -> Result<usize> {
     Ok(end)
 }
 
-/// The containers around a position: for each, whether it is an object.
-#[derive(Debug, Default)]
-struct Nesting {
-    depth: usize,
-    /// The innermost ones, the last in bit 0.
-    inner: u64,
-    /// The others, 64 to a word.
-    outer: Vec<u64>,
-}
-
-impl Nesting {
-    #[inline]
-    fn push(&mut self, is_object: bool) {
-        if self.depth > 0 && self.depth.is_multiple_of(64) {
-            self.outer.push(self.inner);
-        }
-        self.inner = self.inner << 1 | u64::from(is_object);
-        self.depth += 1;
-    }
-
-    #[inline]
-    fn pop(&mut self) -> Option<bool> {
-        self.depth = self.depth.checked_sub(1)?;
-        let is_object = self.inner & 1 == 1;
-        self.inner >>= 1;
-        if self.depth > 0 && self.depth.is_multiple_of(64) {
-            self.inner = self.outer.pop().unwrap_or_default();
-        }
-        Some(is_object)
-    }
+/// How many of the eight bytes, the lowest first, are digits.
+#[inline]
+fn leading_digits(word: u64) -> usize {
+    // Digits become 0 to 9. Adding 0x76 brings 10 and above to the highest bit; what carries into the next byte comes from
+    // one that is no digit, and beyond the first of those nothing is asked.
+    let values = word ^ 0x3030_3030_3030_3030;
+    let others = (values.wrapping_add(0x7676_7676_7676_7676) | values) & 0x8080_8080_8080_8080;
+    others.trailing_zeros() as usize / 8
 }

@@ -2,7 +2,7 @@
 //!
 //! Checks the inside of strings on the way. What comes in which order is the scanner's business.
 
-use super::block::{self, classify};
+use super::block::{self, Classes};
 
 /// The positions of tokens, in order.
 #[derive(Debug)]
@@ -11,7 +11,9 @@ pub(super) struct Tokens<'t> {
     /// Where the block after the current one begins.
     next_block: usize,
     /// Tokens of the current block that have not been taken.
-    found: u64,
+    left: u64,
+    /// All tokens of the current block.
+    block: Block,
     /// All ones if the current block ends inside a string.
     in_string: u64,
     /// 1 if the current block ends in a backslash that belongs to the byte after it.
@@ -22,24 +24,38 @@ pub(super) struct Tokens<'t> {
     malformed: u64,
 }
 
-/// Tokens of one block, to be taken without a look at the text.
-#[derive(Debug)]
-pub(super) struct Batch {
-    start: usize,
-    found: u64,
+/// The tokens of one block by their kinds: a bit at the first byte of each.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Block {
+    pub(super) open: u64,
+    pub(super) close: u64,
+    /// Of brackets, those that are curly; of other bytes, some.
+    pub(super) curly: u64,
+    pub(super) comma: u64,
+    pub(super) colon: u64,
+    pub(super) string: u64,
+    /// Numbers and names, and what is not JSON.
+    pub(super) scalar: u64,
 }
 
-impl Iterator for Batch {
-    type Item = usize;
-
+impl Block {
     #[inline]
-    fn next(&mut self) -> Option<usize> {
-        if self.found == 0 {
-            return None;
+    pub(super) fn tokens(&self) -> u64 {
+        self.open | self.close | self.comma | self.colon | self.string | self.scalar
+    }
+
+    /// The block as far as `mask` goes.
+    #[inline]
+    pub(super) fn and(&self, mask: u64) -> Block {
+        Block {
+            open: self.open & mask,
+            close: self.close & mask,
+            curly: self.curly,
+            comma: self.comma & mask,
+            colon: self.colon & mask,
+            string: self.string & mask,
+            scalar: self.scalar & mask,
         }
-        let at = self.start + self.found.trailing_zeros() as usize;
-        self.found &= self.found.wrapping_sub(1);
-        Some(at)
     }
 }
 
@@ -48,7 +64,8 @@ impl<'t> Tokens<'t> {
         Self {
             bytes,
             next_block: 0,
-            found: 0,
+            left: 0,
+            block: Block::default(),
             in_string: 0,
             escaped: 0,
             in_scalar: 0,
@@ -64,35 +81,57 @@ impl<'t> Tokens<'t> {
     /// The next token stays where it is.
     #[inline]
     pub(super) fn peek(&mut self) -> Option<usize> {
-        let batch = self.batch()?;
-        Some(batch.start + batch.found.trailing_zeros() as usize)
+        while self.left == 0 {
+            self.read_block()?;
+        }
+        Some(self.block_start() + self.left.trailing_zeros() as usize)
     }
 
     #[inline]
     pub(super) fn skip(&mut self) {
-        self.found &= self.found.wrapping_sub(1);
+        self.left &= self.left.wrapping_sub(1);
     }
 
-    /// Some of the next tokens.
+    /// Takes what is left of a block: where the block begins, and its tokens.
     #[inline]
-    pub(super) fn batch(&mut self) -> Option<Batch> {
-        while self.found == 0 {
+    pub(super) fn block(&mut self) -> Option<(usize, Block)> {
+        while self.left == 0 {
             self.read_block()?;
         }
-        Some(Batch {
-            start: self.next_block - block::SIZE,
-            found: self.found,
-        })
+        let block = self.block.and(self.left);
+        self.left = 0;
+        Some((self.block_start(), block))
     }
 
-    /// Takes all of the batch but what is left of it.
+    /// Gives back the tokens of the current block that are in `mask`.
     #[inline]
-    pub(super) fn put_back(&mut self, rest: &Batch) {
-        self.found = rest.found;
+    pub(super) fn put_back(&mut self, mask: u64) {
+        self.left = self.block.tokens() & mask;
+    }
+
+    fn block_start(&self) -> usize {
+        self.next_block.wrapping_sub(block::SIZE)
     }
 
     #[inline(never)]
     fn read_block(&mut self) -> Option<()> {
+        #[cfg(target_arch = "x86_64")]
+        if std::arch::is_x86_feature_detected!("avx2") {
+            // SAFETY: this processor has AVX2.
+            return unsafe { self.read_block_avx2() };
+        }
+        self.read_block_by(block::classify)
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2")]
+    fn read_block_avx2(&mut self) -> Option<()> {
+        self.read_block_by(|block| block::avx2::classify(block))
+    }
+
+    // Always: so that what the compiler makes of it has the features of the two above.
+    #[inline(always)]
+    fn read_block_by(&mut self, classify: impl Fn(&[u8; block::SIZE]) -> Classes) -> Option<()> {
         let rest = self
             .bytes
             .get(self.next_block..)
@@ -110,13 +149,36 @@ impl<'t> Tokens<'t> {
         let quote = classes.quote & !escaped;
         // From the opening quote to the byte before the closing one.
         let in_string = prefix_xor(quote) ^ self.in_string;
-        self.in_string = if in_string >> 63 == 1 { u64::MAX } else { 0 };
         self.malformed |= classes.control & in_string;
+        if quote | !in_string == 0 {
+            // All of it is the inside of one string.
+            self.next_block += block::SIZE;
+            return Some(());
+        }
+        self.in_string = if in_string >> 63 == 1 { u64::MAX } else { 0 };
         self.malformed |= self.not_white_space(classes.control & !in_string);
-        let scalar = !(in_string | quote | classes.blank | classes.punctuation);
-        let scalar_start = scalar & !(scalar << 1 | self.in_scalar);
+        let Classes {
+            open,
+            close,
+            comma,
+            colon,
+            curly,
+            ..
+        } = classes;
+        let punctuation = open | close | comma | colon;
+        let scalar = !(in_string | quote | classes.blank | punctuation);
+        let outside = !in_string;
+        self.block = Block {
+            open: open & outside,
+            close: close & outside,
+            curly,
+            comma: comma & outside,
+            colon: colon & outside,
+            string: quote & in_string,
+            scalar: scalar & !(scalar << 1 | self.in_scalar),
+        };
         self.in_scalar = scalar >> 63;
-        self.found = classes.punctuation & !in_string | quote & in_string | scalar_start;
+        self.left = self.block.tokens();
         self.next_block += block::SIZE;
         Some(())
     }

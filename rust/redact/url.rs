@@ -47,13 +47,13 @@ pub fn query_params<'a>(rules: &Rules, query: &'a [u8]) -> Vec<Param<'a>> {
 }
 
 /// A query as it was sent, denied values replaced, for use inside a URL. What may not stand in a URL is percent-encoded.
-pub fn query_text<'a>(rules: &Rules, query: &'a [u8]) -> Text<'a> {
+pub fn query_text<'a>(rules: &Rules, query: &'a [u8]) -> Cow<'a, str> {
     let text = text(query);
     let denied = denied(rules, &text, 0..text.len());
     if denied.is_empty() {
-        return Text::plain(ascii(query));
+        return ascii(query);
     }
-    Text::plain(rewrite(
+    Cow::Owned(rewrite(
         &text,
         0..text.len(),
         &denied,
@@ -161,6 +161,9 @@ fn denies(rules: &Rules, name: &str) -> bool {
     if !rules.is_active() {
         return false;
     }
+    if !is_encoded(name) {
+        return rules.denies(name);
+    }
     let mut name = spaces(name);
     let mut is_decoded = false;
     for _ in 0..MAX_ENCODINGS {
@@ -229,6 +232,9 @@ fn split(text: &str, range: Range<usize>, separator: u8) -> impl Iterator<Item =
 
 /// What a component says. Bytes that are not UTF-8 become U+FFFD, as in Python's `parse_qsl`.
 fn decode(component: &str) -> Cow<'_, str> {
+    if !is_encoded(component) {
+        return Cow::Borrowed(component);
+    }
     match spaces(component) {
         Cow::Borrowed(component) => percent_decode(component.as_bytes()).decode_utf8_lossy(),
         Cow::Owned(component) => Cow::Owned(
@@ -237,6 +243,10 @@ fn decode(component: &str) -> Cow<'_, str> {
                 .into_owned(),
         ),
     }
+}
+
+fn is_encoded(component: &str) -> bool {
+    memchr::memchr2(b'%', b'+', component.as_bytes()).is_some()
 }
 
 fn spaces(component: &str) -> Cow<'_, str> {

@@ -1,52 +1,52 @@
 //! A set of names to which most lookups are answered "no" by the length of the name alone.
 
-use std::cmp::Ordering;
-
 /// Names sorted by length; lists are tens of entries long, so equal lengths are simply tried one after the other.
 #[derive(Debug)]
 pub(super) struct Names {
     sorted: Box<[Box<str>]>,
-    /// Bit `n` is set if some name is `n` bytes long; bit 63 stands for 63 and more.
-    lengths: u64,
+    /// Where the names of each length begin, and after the last length the end. The last one stands for all that are longer.
+    starts: [usize; LENGTHS + 1],
 }
+
+const LENGTHS: usize = 64;
 
 impl Names {
     pub(super) fn new(list: &[String]) -> Names {
         let mut sorted: Vec<Box<str>> = list.iter().map(|name| name.as_str().into()).collect();
         sorted.sort_by(|a, b| a.len().cmp(&b.len()).then_with(|| a.cmp(b)));
         sorted.dedup();
-        let lengths = sorted.iter().fold(0, |bits, name| bits | length_bit(name));
+        let mut starts = [0; LENGTHS + 1];
+        for name in &sorted {
+            for later in starts.iter_mut().skip(length(name) + 1) {
+                *later += 1;
+            }
+        }
         Names {
             sorted: sorted.into(),
-            lengths,
+            starts,
         }
     }
 
+    #[inline]
     pub(super) fn contains(&self, name: &str) -> bool {
-        self.same_length(name).any(|listed| listed == name)
+        self.same_length(name).iter().any(|listed| **listed == *name)
     }
 
+    #[inline]
     pub(super) fn contains_ignoring_case(&self, name: &str) -> bool {
         self.same_length(name)
+            .iter()
             .any(|listed| listed.eq_ignore_ascii_case(name))
     }
 
-    fn same_length(&self, name: &str) -> impl Iterator<Item = &str> {
-        let length = name.len();
-        let start = if self.lengths & length_bit(name) == 0 {
-            self.sorted.len()
-        } else {
-            self.sorted
-                .partition_point(|listed| listed.len().cmp(&length) == Ordering::Less)
-        };
-        self.sorted
-            .iter()
-            .skip(start)
-            .map(AsRef::as_ref)
-            .take_while(move |listed: &&str| listed.len() == length)
+    #[inline]
+    fn same_length(&self, name: &str) -> &[Box<str>] {
+        let length = length(name);
+        let range = self.starts[length]..self.starts[length + 1];
+        self.sorted.get(range).unwrap_or_default()
     }
 }
 
-fn length_bit(name: &str) -> u64 {
-    1 << name.len().min(63)
+fn length(name: &str) -> usize {
+    name.len().min(LENGTHS - 1)
 }
