@@ -105,11 +105,12 @@ def log_entry(case: Case) -> Any:
             environ[key if name == "Content-Type" else f"HTTP_{key}"] = value
             headers.append((name, value))
     body = case.get("body", b"")
-    captured = ([body] if body else [], case.get("size", len(body)))
+    capture = _core.Capture(environ, len(body))
+    for piece in (body, bytes(case.get("size", len(body)) - len(body))):  # the second one is cut off
+        capture.add_request(piece)
+        capture.add_response(piece)
     queue = _queue()
-    assert queue.record(
-        encoder, "id", ("caller", None, None), environ, *captured, "200 OK", headers, *captured, 0.0, 0.0
-    ), queue.stats()
+    assert queue.record(encoder, capture, ("caller", None, None), "200 OK", headers, False), queue.stats()
     batch = queue.peek(1, 1)
     assert batch is not None
     queue.release(batch, True)

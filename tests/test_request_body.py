@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from readme_metrics.body import Body
+from readme_metrics._core import Capture
 from readme_metrics.request_body import RequestBody
 from test_capture import entry
 from wsgi import TEXT, call
@@ -144,18 +144,18 @@ def test_the_streams_own_attributes_are_the_servers(logged: Logged) -> None:
 
 
 def test_a_million_tiny_chunks_cost_little() -> None:
-    body = Body(1024 * 1024)
+    capture = Capture({}, 1024 * 1024)
     chunks = [b"%02d" % (number % 100) for number in range(100)]
     tracemalloc.start()
     try:
         for _ in range(5000):
             for chunk in chunks:
-                body.add(bytes(bytearray(chunk)))  # an object of its own each, as a server makes it
+                capture.add_request(bytes(bytearray(chunk)))  # an object of its own each, as a server makes it
         peak_bytes = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert b"".join(body.chunks) == b"".join(chunks) * 5000
-    assert peak_bytes < 1.5 * body.size_bytes
+    assert capture.request_body() == b"".join(chunks) * 5000
+    assert peak_bytes < 1.5 * capture.request_bytes
 
 
 @given(
@@ -164,11 +164,11 @@ def test_a_million_tiny_chunks_cost_little() -> None:
 )
 @settings(max_examples=200, deadline=None)
 def test_a_body_is_the_beginning_of_its_chunks(chunks: list[bytes], max_bytes: int) -> None:
-    body = Body(max_bytes)
+    capture = Capture({}, max_bytes)
     for chunk in chunks:
-        body.add(chunk)
+        capture.add_request(chunk)
     whole = b"".join(chunks)
-    assert (b"".join(body.chunks), body.size_bytes, body.failure) == (whole[:max_bytes], len(whole), None)
+    assert (capture.request_body(), capture.request_bytes, capture.failure) == (whole[:max_bytes], len(whole), None)
 
 
 @given(
@@ -178,14 +178,15 @@ def test_a_body_is_the_beginning_of_its_chunks(chunks: list[bytes], max_bytes: i
 @settings(max_examples=200, deadline=None)
 def test_reading_and_seeking_in_any_order_notes_each_byte_once(data: bytes, steps: list[tuple[str, int]]) -> None:
     bare = io.BytesIO(data)
-    body = RequestBody(io.BytesIO(data), 1000)
+    capture = Capture({}, 1000)
+    body = RequestBody(io.BytesIO(data), capture)
     reached = 0
     for name, argument in steps:
         if name == "seek":
             argument = min(argument, reached)  # forward is not a way to read
         assert getattr(body, name)(argument) == getattr(bare, name)(argument)
         reached = max(reached, bare.tell())
-    assert b"".join(body.body.chunks) == data[:reached]
+    assert capture.request_body() == data[:reached]
 
 
 UPLOAD = """

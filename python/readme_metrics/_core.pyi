@@ -9,13 +9,13 @@ from typing import Any, final
 
 __all__ = [
     "Batch",
+    "Capture",
     "Encoder",
     "InternalError",
     "Queue",
     "__version__",
     "entries",
     "mask",
-    "new_log_id",
     "seal",
     "survey",
 ]
@@ -24,9 +24,6 @@ __version__: str
 
 class InternalError(RuntimeError):
     """A bug in the compiled core. The middleware counts it, logs it once and goes on."""
-
-def new_log_id() -> str:
-    """A new log id: a random UUID (version 4) from the operating system's randomness."""
 
 def mask(value: str) -> str:
     """`sha512-<base64 digest>?<last four characters>`; no tail for a value of four characters or fewer."""
@@ -52,6 +49,53 @@ def entries(directory: str | Path, name: str, position: int) -> tuple[int, list[
     """
 
 @final
+class Capture:
+    """What is kept of one request and its response while they pass: the environ's strings as they are now, the first
+    `max_bytes` of each body, the sizes, the times, and the log's id.
+    """
+
+    def __new__(cls, environ: dict[str, Any], max_bytes: int) -> Capture: ...
+    def add_request(self, data: object) -> None:
+        """Notes a piece of the request's body. Never raises: `failure` tells what went wrong."""
+
+    def add_response(self, data: object) -> None:
+        """The same of the response's."""
+
+    def end(self, chunks: list[bytes] | None = None) -> None:
+        """Notes that the response has ended, with `chunks` as its last pieces. Never raises, either."""
+
+    def fail(self, error: Exception) -> None:
+        """Notes why this is not what passed."""
+
+    def forget_request(self) -> None:
+        """Keeps no bytes of the request from here on; the size is still counted."""
+
+    def forget_response(self) -> None:
+        """The same of the response."""
+
+    def request_body(self) -> bytes:
+        """What is kept of the request's body so far."""
+
+    def documentation_url(self, base_url: str) -> str:
+        """Where the log will be found on the documentation site at `base_url`."""
+
+    @property
+    def request_bytes(self) -> int:
+        """How much of the request's body has passed."""
+
+    @property
+    def response_bytes(self) -> int:
+        """How much of the response's body has passed."""
+
+    @property
+    def unread_bytes(self) -> int:
+        """What the client has declared and nobody has read; 0 where it waits for a "100 Continue" to send it."""
+
+    @property
+    def failure(self) -> Exception | None:
+        """Why this is not what passed, if it is not: its log would not be true."""
+
+@final
 class Encoder:
     """What a configuration fixes about the logs: lists, limits, creator."""
 
@@ -75,19 +119,17 @@ class Queue:
     def record(
         self,
         encoder: Encoder,
-        log_id: str,
+        capture: Capture,
         group: tuple[str, str | None, str | None],
-        environ: dict[str, Any],
-        request_body: list[bytes] | None,
-        request_size: int | None,
         status: str,
         headers: Iterable[tuple[str, str]],
-        response_body: list[bytes] | None,
-        response_size: int | None,
-        started_unix_s: float,
-        duration_s: float,
-    ) -> int:
-        """Redacts, encodes and queues one exchange; returns the entries waiting, 0 where it was dropped."""
+        is_file: bool,
+    ) -> int | None:
+        """Redacts, encodes and queues one exchange.
+
+        Returns:
+            The entries waiting, 0 where it was dropped (and counted); None in a process forked from the queue's.
+        """
 
     def drop_one(self, reason: str) -> None:
         """Counts a request that should have been logged and was not.

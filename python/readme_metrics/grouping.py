@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from readme_metrics.unparsed_request import request_type
 
 if TYPE_CHECKING:
+    from readme_metrics._core import Capture
     from readme_metrics._guard import Reporter
     from readme_metrics.config import GroupingFunction
     from readme_metrics.wsgi_types import Environ
@@ -19,9 +20,7 @@ class UnusableGroup(Exception):
     """The grouping function's answer cannot identify anybody; the message says why."""
 
 
-def identify(
-    function: GroupingFunction, environ: Environ, request_body: list[bytes], reporter: Reporter
-) -> Group | None:
+def identify(function: GroupingFunction, environ: Environ, capture: Capture, reporter: Reporter) -> Group | None:
     """Calls `function` with a `werkzeug.Request`.
 
     The request is the app's as it stands, over a copy of its environ: what the function reads of the body is what the
@@ -34,7 +33,7 @@ def identify(
         UnusableGroup: The answer is not a dict, or has no `api_key` and no `id`.
         Exception: Whatever the function itself raises.
     """
-    answer = function(request_type()(environ, request_body))
+    answer = function(request_type()(environ, capture))
     if answer is None:
         return None
     if not isinstance(answer, dict):
@@ -42,9 +41,12 @@ def identify(
     identity = answer.get("api_key", answer.get("id"))
     if identity is None:
         raise UnusableGroup("its dict has neither 'api_key' nor 'id'")
-    if not (len(answer) == 3 and "label" in answer and "email" in answer):
+    label, email = answer.get("label"), answer.get("email")
+    if label is None or email is None or len(answer) != 3:
         _remark(answer, reporter)
-    return str(identity), _optional(answer.get("label")), _optional(answer.get("email"))
+    if not type(identity) is type(label) is type(email) is str:
+        return str(identity), _optional(label), _optional(email)
+    return identity, label, email
 
 
 def _remark(answer: dict[str, object], reporter: Reporter) -> None:

@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from readme_metrics.flusher import Flusher
     from readme_metrics.wsgi_types import Environ, Headers, StartResponse
 
-#: More than an exabyte is nonsense, and would not fit the core's 64 bits.
-MAX_LENGTH_DIGITS = 18
-
 
 class Recorder:
     """One per middleware. What belongs to a process is in `Flusher`, made by the first log of each pid."""
@@ -42,30 +39,28 @@ class Recorder:
             trust_forwarded=config.trust_forwarded,
             platform=f"{platform.machine()}-{platform.system().lower()}{platform.release()}/{platform.python_version()}",
         )
+        self._is_selective = bool(config.is_disabled or self._hosts or config.ignore_paths)
         self._flusher: Flusher | None = None
 
     def begin(self, environ: Environ, start_response: StartResponse) -> Exchange | None:
         """Starts to watch a request; None where it is not to be logged."""
         try:
-            if not self._is_logged(environ):
+            if environ.get("REQUEST_METHOD") == "OPTIONS" or (self._is_selective and not self._is_selected(environ)):
                 return None
             return Exchange(self, environ, start_response, self._max_bytes)
         except Exception as error:
             self._lost("internal", error)
             return None
 
-    def _is_logged(self, environ: Environ) -> bool:
-        if self._config.is_disabled or environ.get("REQUEST_METHOD") == "OPTIONS":
+    def _is_selected(self, environ: Environ) -> bool:
+        if self._config.is_disabled:
             return False
         if self._hosts:
             host = environ.get("HTTP_HOST", "").lower()
             if host not in self._hosts and host.rpartition(":")[0] not in self._hosts:
                 return False
-        if self._ignored_paths or self._ignored_prefixes:
-            path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
-            if path in self._ignored_paths or path.startswith(self._ignored_prefixes):
-                return False
-        return True
+        path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+        return not (path in self._ignored_paths or path.startswith(self._ignored_prefixes))
 
     def response_started(self, exchange: Exchange, headers: Headers) -> Headers:
         """Asks who called; returns the headers to send, with the documentation URL where it is known."""
@@ -73,10 +68,9 @@ class Recorder:
             if not exchange.is_identified:
                 self._identify(exchange)
             if exchange.group is not None:
-                base_url = self._local().docs_url.base_url
+                base_url = (self._flusher or self._join()).docs_url.base_url
                 if base_url:
-                    exchange.log_id = exchange.log_id or _core.new_log_id()
-                    return [*headers, ("x-documentation-url", f"{base_url}/logs/{exchange.log_id}")]
+                    return [*headers, ("x-documentation-url", exchange.capture.documentation_url(base_url))]
         except Exception as error:
             exchange.group = None
             self._lost("internal", error)
@@ -85,42 +79,40 @@ class Recorder:
     def _identify(self, exchange: Exchange) -> None:
         exchange.is_identified = True
         try:
-            exchange.group = identify(
-                self._function, exchange.environ, exchange.request.body.chunks, self._reporter
-            )
+            exchange.group = identify(self._function, exchange.environ, exchange.capture, self._reporter)
         except Exception as error:
             self._lost("grouping", error)
         if exchange.group is None:
-            exchange.request.body.forget()
-            exchange.response.forget()
+            exchange.capture.forget_request()
+            exchange.capture.forget_response()
 
     def record(self, exchange: Exchange) -> None:
         """Logs a finished exchange. Whatever goes wrong is counted and reported, never raised."""
         try:
             if not exchange.is_identified:  # the app raised before it called start_response
                 self._identify(exchange)
-            if exchange.group is None:
+            group = exchange.group
+            if group is None:
                 return
-            flusher = self._local()
-            self._read_rest(exchange)
-            request, response = exchange.request.body, exchange.response
-            if failure := request.failure or response.failure:
+            capture = exchange.capture
+            if capture.unread_bytes:
+                self._read_rest(exchange)
+            if failure := capture.failure:
                 self._lost("internal", failure)
                 return
-            waiting = flusher.queue.record(
+            flusher = self._flusher or self._join()
+            log = (
                 self._encoder,
-                exchange.log_id or _core.new_log_id(),
-                exchange.group,
-                exchange.snapshot,
-                request.chunks,
-                max(request.size_bytes, _content_length(exchange.snapshot)),
+                capture,
+                group,
                 exchange.status or "500 Internal Server Error",
                 exchange.headers,
-                None if exchange.is_file else response.chunks,
-                None if exchange.is_file else response.size_bytes,
-                exchange.started_unix_s,
-                exchange.duration_s,
+                exchange.is_file,
             )
+            waiting = flusher.queue.record(*log)
+            if waiting is None:
+                flusher = self._join()
+                waiting = flusher.queue.record(*log) or 0
         except Exception as error:
             self._lost("internal", error)
             return
@@ -137,24 +129,21 @@ class Recorder:
             self._lost("internal", error)
 
     def _read_rest(self, exchange: Exchange) -> None:
-        """Reads what the app left of the request's body, if all of it is there."""
-        environ = exchange.snapshot
-        length = _content_length(environ)
-        unread = length - exchange.request.body.size_bytes
-        if (
-            unread > 0
-            and length <= self._max_bytes
-            and self._config.capture_unread_body
-            and "HTTP_EXPECT" not in environ  # the client waits for a "100 Continue" that the app did not give
-        ):
+        """Reads what the app left of the request's body, if all of it is there and fits."""
+        body, unread = exchange.request_body, exchange.capture.unread_bytes
+        is_wanted = self._config.capture_unread_body and unread + exchange.capture.request_bytes <= self._max_bytes
+        if is_wanted and body is not None:
             try:
-                if arrived_bytes(environ, environ["wsgi.input"]) >= unread:
-                    exchange.request.read(unread)
+                if arrived_bytes(exchange.environ, body.stream) >= unread:
+                    body.read(unread)
             except Exception as error:
                 self._reporter.warning("unread body", "Could not read the rest of a request's body: %s", error)
 
-    def _local(self) -> Flusher:
-        """This process's flusher. A fork hook may not have run (uWSGI forks in C), so the pid decides."""
+    def _join(self) -> Flusher:
+        """This process's flusher. A fork hook may not have run (uWSGI forks in C), so the pid decides.
+
+        Requests need not ask for the pid: in a forked child, the parent's queue takes nothing and says so.
+        """
         flusher = self._flusher
         if flusher is not None and flusher.pid == os.getpid():
             return flusher
@@ -168,7 +157,7 @@ class Recorder:
         try:
             # The type alone: an exception's text may quote what a list forbids.
             self._reporter.error(reason, "A request was not logged (%s): %s", reason, _describe(error))
-            self._local().queue.drop_one(reason)
+            self._join().queue.drop_one(reason)
         except Exception:  # noqa: S110 - nothing is left to count or report with
             pass
 
@@ -196,11 +185,3 @@ class Recorder:
 
 def _describe(error: Exception) -> str:
     return str(error) if isinstance(error, (UnusableGroup, _core.InternalError)) else type(error).__name__
-
-
-def _content_length(environ: Environ) -> int:
-    """What the client declared; 0 where it declared nothing or nonsense."""
-    declared = environ.get("CONTENT_LENGTH")
-    if isinstance(declared, str) and declared.isascii() and declared.isdigit() and len(declared) <= MAX_LENGTH_DIGITS:
-        return int(declared)
-    return 0

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from readme_metrics.body import Body
+if TYPE_CHECKING:
+    from readme_metrics._core import Capture
 
 
 class RequestBody:
@@ -14,34 +15,35 @@ class RequestBody:
     It has whatever the server's own object has, beyond PEP 3333 too; all that reads is noted.
     """
 
-    def __init__(self, stream: Any, max_bytes: int) -> None:
-        self._stream = stream
-        self.body = Body(max_bytes)
-        #: Where the body begins in a stream that can seek; None until the app does.
-        self._start: int | None = None
-        #: What the app went back over and is going to read again.
-        self._repeated_bytes = 0
+    #: Where the body begins in a stream that can seek; None until the app does.
+    _start: int | None = None
+    #: What the app went back over and is going to read again.
+    _repeated_bytes = 0
+
+    def __init__(self, stream: Any, capture: Capture) -> None:
+        self.stream = stream
+        self._capture = capture
 
     def read(self, *args: Any, **kwargs: Any) -> bytes:
-        return self._note(self._stream.read(*args, **kwargs))
+        return self._note(self.stream.read(*args, **kwargs))
 
     def readline(self, *args: Any, **kwargs: Any) -> bytes:
-        return self._note(self._stream.readline(*args, **kwargs))
+        return self._note(self.stream.readline(*args, **kwargs))
 
     def readlines(self, *args: Any, **kwargs: Any) -> list[bytes]:
-        lines: list[bytes] = self._stream.readlines(*args, **kwargs)
+        lines: list[bytes] = self.stream.readlines(*args, **kwargs)
         for line in lines:
             self._note(line)
         return lines
 
     def __iter__(self) -> Iterator[bytes]:
-        return map(self._note, self._stream)
+        return map(self._note, self.stream)
 
     def __next__(self) -> bytes:
-        return self._note(next(self._stream))
+        return self._note(next(self.stream))
 
     def __getattr__(self, name: str) -> Any:
-        attribute = getattr(self._stream, name)
+        attribute = getattr(self.stream, name)
         if name in ("read1", "readall"):
             return lambda *args: self._note(attribute(*args))
         if name in ("readinto", "readinto1"):
@@ -55,21 +57,21 @@ class RequestBody:
             if size:
                 self._note(bytes(memoryview(buffer).cast("B")[:size]))
         except Exception as error:
-            self.body.failure = error
+            self._capture.fail(error)
         return size
 
     def _seek(self, seek: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         try:
             if self._start is None:
-                self._start = self._stream.tell() - self.body.size_bytes
+                self._start = self.stream.tell() - self._capture.request_bytes
         except Exception as error:
-            self.body.failure = error
+            self._capture.fail(error)
         result = seek(*args)
         try:
             if self._start is not None:
-                self._repeated_bytes = max(self._start + self.body.size_bytes - self._stream.tell(), 0)
+                self._repeated_bytes = max(self._start + self._capture.request_bytes - self.stream.tell(), 0)
         except Exception as error:
-            self.body.failure = error
+            self._capture.fail(error)
         return result
 
     def _note(self, data: bytes) -> bytes:
@@ -77,7 +79,7 @@ class RequestBody:
             repeated = self._repeated_bytes
             if repeated:
                 self._repeated_bytes = max(repeated - len(data), 0)
-                self.body.add(data[repeated:])
+                self._capture.add_request(data[repeated:])
             else:
-                self.body.add(data)
+                self._capture.add_request(data)
         return data

@@ -10,20 +10,21 @@ if TYPE_CHECKING:
 
 
 class ListResponseBody(list[bytes]):
-    """A plain list, as what it is: some servers (granian) send a list in one piece and anything else chunk by chunk."""
+    """A plain list, as what it is: some servers (granian) send a list in one piece and anything else chunk by chunk.
 
-    __slots__ = ("_exchange",)
+    Without an `__init__` of its own, which would be a second call per request: whoever makes it sets `exchange`.
+    """
 
-    def __init__(self, chunks: list[bytes], exchange: Exchange) -> None:
-        super().__init__(chunks)
-        self._exchange = exchange
+    __slots__ = ("exchange",)
+
+    exchange: Exchange
 
     def close(self) -> None:
-        self._exchange.finish(self)
+        self.exchange.finish(self)
 
     def __del__(self) -> None:
         # A server that drops a response without closing it breaks PEP 3333, and still answered a request.
-        self._exchange.finish(self)
+        self.exchange.finish(self)
 
 
 class ResponseBody:
@@ -52,7 +53,7 @@ class ResponseBody:
         if self._passed_chunks == 2:
             # This may be a stream without end, which must not fill its capture first.
             self._exchange.stream_started()
-        self._exchange.response.add(chunk)
+        self._exchange.capture.add_response(chunk)
         return chunk
 
     def close(self) -> None:

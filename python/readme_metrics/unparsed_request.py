@@ -12,12 +12,13 @@ from readme_metrics.late import loading
 if TYPE_CHECKING:
     from werkzeug import Request
 
+    from readme_metrics._core import Capture
     from readme_metrics.wsgi_types import Environ
 
 
 @functools.cache
-def request_type() -> Callable[[Environ, list[bytes]], Request]:
-    """A subclass of `werkzeug.Request` over a copy of an environ, with a body of these chunks.
+def request_type() -> Callable[[Environ, Capture], Request]:
+    """A subclass of `werkzeug.Request` over a copy of an environ, with the body as far as it is captured.
 
     Many a grouping function answers from elsewhere (the app's own session, a constant), and parsing would be most of
     what it costs. So nothing is copied, joined or parsed before the first look at an attribute.
@@ -26,8 +27,8 @@ def request_type() -> Callable[[Environ, list[bytes]], Request]:
         from werkzeug import Request
 
     class UnparsedRequest(Request):
-        def __init__(self, environ: Environ, body: list[bytes]) -> None:
-            self._unparsed: tuple[Environ, list[bytes]] | None = (environ, body)
+        def __init__(self, environ: Environ, capture: Capture) -> None:
+            self._unparsed: tuple[Environ, Capture] | None = (environ, capture)
 
         def __getattr__(self, name: str) -> Any:
             # Only called for what is not there: all that Werkzeug's own __init__ sets, until it has run.
@@ -35,8 +36,8 @@ def request_type() -> Callable[[Environ, list[bytes]], Request]:
             if unparsed is None:
                 raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
             self._unparsed = None
-            environ, chunks = unparsed
-            body = b"".join(chunks)
+            environ, capture = unparsed
+            body = capture.request_body()
             already_set = self.__dict__.copy()
             super().__init__({**environ, "wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))})
             self.__dict__.update(already_set)

@@ -3,6 +3,8 @@
 //! Every entry point runs inside [`error::guarded`], so that a bug in the core becomes an ordinary exception
 //! and never pyo3's `PanicException`, which `except Exception` does not catch.
 
+mod body;
+mod capture;
 mod encoder;
 mod environ;
 mod error;
@@ -11,12 +13,6 @@ mod queue;
 mod view;
 
 use pyo3::prelude::*;
-
-/// A new log id: a random UUID (version 4) from the operating system's randomness.
-#[pyfunction]
-fn new_log_id() -> PyResult<String> {
-    error::guarded(|| Ok(uuid::Uuid::new_v4().to_string()))
-}
 
 /// `sha512-<base64 digest>?<last four characters>`, the wire format's form of a secret that must stay recognisable.
 #[pyfunction]
@@ -40,11 +36,11 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
         "InternalError",
         module.py().get_type::<error::InternalError>(),
     )?;
-    module.add_function(wrap_pyfunction!(new_log_id, module)?)?;
     module.add_function(wrap_pyfunction!(mask, module)?)?;
     module.add_function(wrap_pyfunction!(seal, module)?)?;
     module.add_function(wrap_pyfunction!(view::survey, module)?)?;
     module.add_function(wrap_pyfunction!(view::entries, module)?)?;
+    module.add_class::<capture::Capture>()?;
     module.add_class::<encoder::Encoder>()?;
     module.add_class::<queue::Queue>()?;
     module.add_class::<queue::Batch>()

@@ -4,14 +4,17 @@ use std::cell::RefCell;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
-use pyo3::types::{PyBytes, PyDict, PyList};
+use pyo3::types::{PyBytes, PyDict};
+use uuid::Uuid;
 
+use super::capture::Capture;
 use super::encoder::Encoder;
-use super::environ::{Chunks, Held};
+use super::environ::Headers;
 use super::error::guarded;
 use super::gate;
 use super::view;
@@ -60,56 +63,51 @@ impl Queue {
         })
     }
 
-    /// Redacts, encodes and queues one exchange; returns the entries waiting, 0 where it was dropped (and counted).
-    #[pyo3(signature = (
-        encoder, log_id, group, environ, request_body, request_size, status, headers, response_body, response_size,
-        started_unix_s, duration_s,
-    ))]
+    /// Redacts, encodes and queues one exchange. Returns the entries waiting, 0 where it was dropped (and counted), and
+    /// None where this queue belongs to the process that this one was forked from.
     // One crossing per request: everything is handed over at once.
     #[allow(clippy::too_many_arguments, clippy::needless_pass_by_value)]
     fn record(
         &self,
         py: Python<'_>,
         encoder: &Encoder,
-        log_id: &str,
+        capture: &Capture,
         group: (PyBackedStr, Option<PyBackedStr>, Option<PyBackedStr>),
-        environ: &Bound<'_, PyDict>,
-        request_body: Option<&Bound<'_, PyList>>,
-        request_size: Option<u64>,
         status: &str,
         headers: &Bound<'_, PyAny>,
-        response_body: Option<&Bound<'_, PyList>>,
-        response_size: Option<u64>,
-        started_unix_s: f64,
-        duration_s: f64,
-    ) -> PyResult<u64> {
+        is_file: bool,
+    ) -> PyResult<Option<u64>> {
         guarded(|| {
-            let environ = Held::environ(environ);
-            let headers = Held::headers(headers)?;
-            let request_chunks = request_body.map(Chunks::new).transpose()?;
-            let response_chunks = response_body.map(Chunks::new).transpose()?;
-            let captured_bytes = [&request_chunks, &response_chunks]
-                .into_iter()
-                .flatten()
-                .map(Chunks::len)
-                .sum::<usize>();
+            let headers = Headers::read(headers)?;
+            let ([(request, request_bytes), (response, response_bytes)], duration) =
+                capture.bodies(py);
+            let mut log_id = Uuid::encode_buffer();
+            let captured_bytes = request.len(py) + response.len(py);
+            let request_body = Captured {
+                bytes: Some(request.joined(py)),
+                size_bytes: Some(request_bytes.max(capture.environ.content_length)),
+            };
+            // What the server sends from a file by itself is not seen; its size is what the app says.
+            let response_body = Captured {
+                bytes: (!is_file).then(|| response.joined(py)),
+                size_bytes: (!is_file).then_some(response_bytes),
+            };
             let exchange = Exchange {
-                log_id,
+                log_id: capture.log_id().hyphenated().encode_lower(&mut log_id),
                 group: Group {
                     id: &group.0,
                     label: group.1.as_deref(),
                     email: group.2.as_deref(),
                 },
-                started_unix_ms: milliseconds(started_unix_s),
-                duration_ms: milliseconds(duration_s),
-                request: environ.request(
-                    captured(request_chunks.as_ref(), request_size),
-                    encoder.trust_forwarded,
-                ),
+                started_unix_ms: whole_milliseconds(capture.started_unix),
+                duration_ms: whole_milliseconds(duration),
+                request: capture
+                    .environ
+                    .request(py, request_body, encoder.trust_forwarded),
                 response: Response {
                     status: status.into(),
                     headers: headers.pairs(),
-                    body: captured(response_chunks.as_ref(), response_size),
+                    body: response_body,
                 },
             };
             Ok(if captured_bytes < DETACH_BYTES {
@@ -297,7 +295,8 @@ impl Queue {
 }
 
 impl Queue {
-    fn push(&self, encoder: &har::Encoder, exchange: &Exchange<'_>) -> u64 {
+    /// As `record`.
+    fn push(&self, encoder: &har::Encoder, exchange: &Exchange<'_>) -> Option<u64> {
         SCRATCH.with_borrow_mut(|scratch| {
             let waiting = self.push_encoded(encoder, exchange, scratch);
             if scratch.capacity() > SCRATCH_BYTES {
@@ -312,7 +311,7 @@ impl Queue {
         encoder: &har::Encoder,
         exchange: &Exchange<'_>,
         scratch: &mut Vec<u8>,
-    ) -> u64 {
+    ) -> Option<u64> {
         for bodies in [Bodies::Kept, Bodies::Dropped] {
             scratch.clear();
             encoder.encode(exchange, bodies, scratch);
@@ -321,26 +320,26 @@ impl Queue {
                     if bodies == Bodies::Dropped {
                         self.queue.count(Counter::BodiesDropped);
                     }
-                    return waiting;
+                    return Some(waiting);
                 }
                 Err(Refusal::TooLarge) => {}
-                // A fork between the caller's pid check and here: the child's own queue counts from its first request on.
-                Err(Refusal::Full | Refusal::Forked) => {
+                Err(Refusal::Full) => {
                     self.queue.count(Counter::Dropped(DropReason::Full));
-                    return 0;
+                    return Some(0);
                 }
+                Err(Refusal::Forked) => return None,
             }
         }
         self.queue.count(Counter::Dropped(DropReason::Oversize));
-        0
+        Some(0)
     }
 }
 
-fn captured<'a>(chunks: Option<&'a Chunks<'_>>, size_bytes: Option<u64>) -> Captured<'a> {
-    Captured {
-        bytes: chunks.map(Chunks::joined),
-        size_bytes,
-    }
+fn whole_milliseconds(duration: Duration) -> u64 {
+    let rounded = duration
+        .saturating_add(Duration::from_micros(500))
+        .as_millis();
+    u64::try_from(rounded).unwrap_or(u64::MAX)
 }
 
 fn milliseconds(seconds: f64) -> u64 {

@@ -51,15 +51,23 @@ pub(super) mod avx2 {
     #[inline]
     pub(in super::super) fn classify(block: &[u8; SIZE]) -> Classes {
         let halves = block.as_chunks::<32>().0.first_chunk::<2>();
-        let [low, high] = halves.map(|halves| halves.each_ref().map(|half| load(half))).unwrap_or([splat(0); 2]);
-        let is = |byte: u8| both(_mm256_cmpeq_epi8(low, splat(byte)), _mm256_cmpeq_epi8(high, splat(byte)));
+        let [low, high] = halves
+            .map(|halves| halves.each_ref().map(|half| load(half)))
+            .unwrap_or([splat(0); 2]);
+        let is = |byte: u8| {
+            both(
+                _mm256_cmpeq_epi8(low, splat(byte)),
+                _mm256_cmpeq_epi8(high, splat(byte)),
+            )
+        };
         let folded = [low, high].map(|bytes| _mm256_or_si256(bytes, splat(0x20)));
         let is_folded = |byte: u8| {
             let [low, high] = folded.map(|bytes| _mm256_cmpeq_epi8(bytes, splat(byte)));
             both(low, high)
         };
         let is_up_to = |limit: u8| {
-            let [low, high] = [low, high].map(|bytes| _mm256_cmpeq_epi8(_mm256_min_epu8(bytes, splat(limit)), bytes));
+            let [low, high] = [low, high]
+                .map(|bytes| _mm256_cmpeq_epi8(_mm256_min_epu8(bytes, splat(limit)), bytes));
             both(low, high)
         };
         Classes {

@@ -29,7 +29,9 @@ impl Names {
 
     #[inline]
     pub(super) fn contains(&self, name: &str) -> bool {
-        self.same_length(name).iter().any(|listed| **listed == *name)
+        self.same_length(name)
+            .iter()
+            .any(|listed| **listed == *name)
     }
 
     #[inline]

@@ -143,9 +143,10 @@ def _test_log(config: MetricsApiConfig) -> Finding:
     )
     queue = _core.Queue([], "doctor", 1024 * 1024)
     environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/readme-metrics-doctor", "HTTP_HOST": "localhost"}
-    log_id = _core.new_log_id()
-    group = ("readme-metrics-doctor", None, None)
-    queue.record(encoder, log_id, group, environ, None, None, _TEST_STATUS, [], None, None, time.time(), 0.0)
+    capture = _core.Capture(environ, 0)
+    capture.end()
+    log_id = capture.documentation_url("").removeprefix("/logs/")
+    queue.record(encoder, capture, ("readme-metrics-doctor", None, None), _TEST_STATUS, [], False)
     batch = queue.peek(1, 1024 * 1024)
     if batch is None:
         return Finding("test log", False, "could not be queued", "please report this")

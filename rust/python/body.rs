@@ -1,0 +1,101 @@
+//! What is kept of one body while it passes.
+
+use std::borrow::Cow;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyMemoryView};
+
+/// So many chunks are joined into one: an object costs some 33 bytes beside its content, which a body that comes byte by
+/// byte would pay a million times. Each byte is copied once, whatever the number of chunks.
+const MANY_CHUNKS: usize = 256;
+
+/// The first bytes of a body, and the number of all of them.
+pub struct Body {
+    chunks: Vec<Py<PyBytes>>,
+    /// How many of the chunks, from the first, are joined ones.
+    joined: usize,
+    room_bytes: usize,
+    pub size_bytes: u64,
+}
+
+impl Body {
+    pub fn new(max_bytes: usize) -> Body {
+        Body {
+            chunks: Vec::new(),
+            joined: 0,
+            room_bytes: max_bytes,
+            size_bytes: 0,
+        }
+    }
+
+    /// Notes a piece of the body.
+    pub fn add(&mut self, data: &Bound<'_, PyBytes>) {
+        let py = data.py();
+        let bytes = data.as_bytes();
+        self.size_bytes += bytes.len() as u64;
+        let kept = bytes.len().min(self.room_bytes);
+        if kept == 0 {
+            return;
+        }
+        self.room_bytes -= kept;
+        self.chunks.push(match bytes.get(..kept) {
+            Some(beginning) if kept < bytes.len() => PyBytes::new(py, beginning).unbind(),
+            _ => data.clone().unbind(),
+        });
+        if self.chunks.len() - self.joined == MANY_CHUNKS {
+            let many = Chunks(self.chunks.split_off(self.joined));
+            self.chunks
+                .push(PyBytes::new(py, &many.joined(py)).unbind());
+            self.joined += 1;
+        }
+    }
+
+    /// Keeps no bytes from here on; the size is still counted.
+    pub fn forget(&mut self) {
+        self.chunks = Vec::new();
+        self.joined = 0;
+        self.room_bytes = 0;
+    }
+
+    pub fn chunks(&self, py: Python<'_>) -> Chunks {
+        Chunks(
+            self.chunks
+                .iter()
+                .map(|chunk| chunk.clone_ref(py))
+                .collect(),
+        )
+    }
+}
+
+/// A piece of a body as bytes that stay what they are.
+pub fn unchanging<'py>(data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
+    if let Ok(bytes) = data.cast_exact::<PyBytes>() {
+        return Ok(bytes.clone());
+    }
+    // A few servers give and take other buffers as well; theirs may change once they have passed.
+    let copy = PyMemoryView::from(data)?.call_method0("tobytes")?;
+    Ok(copy.cast_into::<PyBytes>()?)
+}
+
+/// The chunks of a body, held for as long as the core borrows their bytes.
+pub struct Chunks(pub Vec<Py<PyBytes>>);
+
+impl Chunks {
+    pub fn len(&self, py: Python<'_>) -> usize {
+        self.0.iter().map(|chunk| chunk.as_bytes(py).len()).sum()
+    }
+
+    /// One chunk is borrowed as it is; several are joined.
+    pub fn joined<'a>(&'a self, py: Python<'a>) -> Cow<'a, [u8]> {
+        match self.0.as_slice() {
+            [only] => Cow::Borrowed(only.as_bytes(py)),
+            chunks => {
+                let mut joined = Vec::with_capacity(self.len(py));
+                for chunk in chunks {
+                    joined.extend_from_slice(chunk.as_bytes(py));
+                }
+                Cow::Owned(joined)
+            }
+        }
+    }
+}
