@@ -18,6 +18,15 @@ pub struct Exchange<'a> {
     pub response: Response<'a>,
 }
 
+impl Exchange<'_> {
+    /// What is captured of both bodies.
+    pub fn body_bytes(&self) -> usize {
+        let bodies = [&self.request.body, &self.response.body];
+        let bytes = bodies.map(|body| body.bytes.as_deref().map_or(0, <[u8]>::len));
+        bytes.iter().sum()
+    }
+}
+
 /// The caller's identity. The id arrives in clear and is masked before it is written.
 pub struct Group<'a> {
     pub id: &'a str,

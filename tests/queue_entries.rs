@@ -92,8 +92,36 @@ fn a_full_home_overflows_in_order_and_shrinks_back() {
     assert_eq!(queue.segment_count(), files().len());
     assert!(queue.segment_count() > 3);
 
+    // The next burst finds the segments as they are.
+    for burst in 0..3 {
+        assert!(drain(&queue) == pushed);
+        let before = files();
+        for entry in &pushed {
+            assert!(queue.push(entry).is_ok(), "in burst {burst}");
+        }
+        assert_eq!(files(), before);
+    }
+
     assert!(drain(&queue) == pushed);
+    for _ in 0..5 {
+        assert!(files().len() > 1);
+        queue.adopt();
+    }
     assert_eq!((queue.segment_count(), files().len()), (1, 1));
+
+    // What is kept for the next burst is in the way of an entry that fits none of it: of one, not of two.
+    for entry in &pushed {
+        assert!(queue.push(entry).is_ok());
+    }
+    drain(&queue);
+    let largest = vec![5; queue.max_entry_bytes()];
+    assert_eq!(queue.push(&largest), Err(Refusal::Full));
+    queue.adopt();
+    assert_eq!(queue.push(&largest), Ok(1));
+    assert!(drain(&queue) == [largest]);
+    for _ in 0..5 {
+        queue.adopt();
+    }
     assert_eq!(files()[0].1, 1 << 20);
     assert_eq!(queue.push(b"home again"), Ok(1));
     assert_eq!(drain(&queue), [b"home again".to_vec()]);

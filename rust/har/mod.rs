@@ -59,6 +59,8 @@ impl Encoder {
 
     /// Appends the log object of `exchange` to `out` as msgpack.
     pub fn encode(&self, exchange: &Exchange<'_>, bodies: Bodies, out: &mut Vec<u8>) {
+        // A log takes as much as its bodies as a rule, and some kilobytes.
+        out.reserve(8192 + exchange.body_bytes());
         let w = &mut Writer { out };
         w.map(6);
         w.str("_id");

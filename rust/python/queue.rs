@@ -30,13 +30,17 @@ use crate::queue::{self, Peek, Refusal};
 /// (`benches/README.md`); hashlib draws its line at 2 KiB for the same reason, for slower work per byte.
 const DETACH_BYTES: usize = 32 * 1024;
 
-/// A scratch buffer that grew beyond this is given back after use.
+/// What a thread keeps of its scratch buffer, and the process of one.
 const SCRATCH_BYTES: usize = 256 * 1024;
+const LARGE_SCRATCH_BYTES: usize = 4 * 1024 * 1024;
 
 thread_local! {
     /// Entries are encoded here and then copied into the segment: one allocation per thread, not per request.
     static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
+
+/// A large one that some thread is done with. To give its pages back and take them anew costs more than to fill them.
+static LARGE_SCRATCH: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 
 #[pyclass(frozen, module = "readme_metrics._core")]
 pub struct Queue {
@@ -82,7 +86,6 @@ impl Queue {
             let ([(request, request_bytes), (response, response_bytes)], duration) =
                 capture.bodies(py);
             let mut log_id = Uuid::encode_buffer();
-            let captured_bytes = request.len(py) + response.len(py);
             let request_body = Captured {
                 bytes: Some(request.joined(py)),
                 size_bytes: Some(request_bytes.max(capture.environ.content_length)),
@@ -110,7 +113,7 @@ impl Queue {
                     body: response_body,
                 },
             };
-            Ok(if captured_bytes < DETACH_BYTES {
+            Ok(if exchange.body_bytes() < DETACH_BYTES {
                 self.push(&encoder.har, &exchange)
             } else {
                 gate::detach(py, || self.push(&encoder.har, &exchange))
@@ -297,6 +300,9 @@ impl Queue {
 impl Queue {
     /// As `record`.
     fn push(&self, encoder: &har::Encoder, exchange: &Exchange<'_>) -> Option<u64> {
+        if exchange.body_bytes() > SCRATCH_BYTES / 2 {
+            return self.push_large(encoder, exchange);
+        }
         SCRATCH.with_borrow_mut(|scratch| {
             let waiting = self.push_encoded(encoder, exchange, scratch);
             if scratch.capacity() > SCRATCH_BYTES {
@@ -304,6 +310,21 @@ impl Queue {
             }
             waiting
         })
+    }
+
+    fn push_large(&self, encoder: &har::Encoder, exchange: &Exchange<'_>) -> Option<u64> {
+        // Never waited for: a forked child may find it locked for good.
+        let spare = || LARGE_SCRATCH.try_lock().ok();
+        let mut scratch = spare()
+            .map(|mut spare| std::mem::take(&mut *spare))
+            .unwrap_or_default();
+        let waiting = self.push_encoded(encoder, exchange, &mut scratch);
+        if scratch.capacity() <= LARGE_SCRATCH_BYTES
+            && let Some(mut spare) = spare()
+        {
+            *spare = scratch;
+        }
+        waiting
     }
 
     fn push_encoded(

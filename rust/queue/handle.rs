@@ -12,7 +12,7 @@ use super::ledger::Ledger;
 use super::peek::{Limits, Peek, Span};
 use super::process::{self, Scan};
 use super::reader::{self, Reader};
-use super::writer::Writer;
+use super::writer::{Own, Writer};
 use super::{Adopted, Options, Refusal, adopt};
 use crate::counters::{Counter, DropReason};
 
@@ -125,7 +125,7 @@ impl Queue {
     /// Copies the oldest entries: own segments first, then leased ones. At least one if any waits, however large.
     pub fn peek(&self, max_entries: usize, max_bytes: usize) -> Option<Peek> {
         let mut reader = self.reader()?;
-        reader.own.append(&mut self.writer()?.take_arrivals());
+        self.writer()?.hand_over(&mut reader.own);
         let (peek, corrupt) = reader.peek(&Limits {
             entries: max_entries,
             bytes: max_bytes,
@@ -153,7 +153,7 @@ impl Queue {
             let Some(mut writer) = self.writer() else {
                 return;
             };
-            reader.own.append(&mut writer.take_arrivals());
+            writer.hand_over(&mut reader.own);
             let mut first = 0;
             for span in peek.spans() {
                 let corrupt = corrupt_in(span, &mut first, corrupt);
@@ -194,14 +194,8 @@ impl Queue {
             writer.leased.segments = reader.leased.len();
             (retired, drained)
         };
-        // The file system only now: a push may be waiting for the writer's lock.
-        reader
-            .own
-            .retain(|(id, _)| retired.iter().all(|own| own.id != *id));
         let mut found = Adopted::default();
-        for own in &retired {
-            bury(own, &mut found);
-        }
+        remove(&mut reader, &retired, &mut found);
         for (_, leased) in &drained {
             adopt::bury(leased, &mut found);
         }
@@ -252,7 +246,10 @@ impl Queue {
         }
         found.corrupt_entries += std::mem::take(&mut writer.lost_entries);
         found.corrupt_segments += std::mem::take(&mut writer.lost_segments);
-        drop((reader, writer, scan));
+        let retired = writer.retire();
+        drop(writer);
+        remove(&mut reader, &retired, &mut found);
+        drop((reader, scan));
         self.keep(&found.unburied);
         self.bury_unburied();
         found
@@ -334,6 +331,17 @@ impl Queue {
 
     fn is_owner(&self) -> bool {
         process::is(self.token)
+    }
+}
+
+/// Removes segments that the writer has taken out. Not under its lock, for which a push may be waiting: this is the file
+/// system.
+fn remove(reader: &mut Reader, retired: &[Own], found: &mut Adopted) {
+    reader
+        .own
+        .retain(|(id, _)| retired.iter().all(|own| own.id != *id));
+    for own in retired {
+        bury(own, found);
     }
 }
 

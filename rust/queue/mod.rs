@@ -45,7 +45,7 @@
 //!
 //! ```text
 //!            create, lock, allocate in full,           push, peek, release
-//!  nothing ──map, write the preamble─────────▶ T-1.tmp ──rename──▶ T-1.seg ──drained (overflow), close──▶ unlinked
+//!  nothing ──map, write the preamble─────────▶ T-1.tmp ──rename──▶ T-1.seg ──drained and calm, close────▶ unlinked
 //!                                                 │                  │
 //!                                         owner dies: lock free   owner dies: lock free; or it closes: renamed R-0.seg
 //!                                                 ▼                  ▼

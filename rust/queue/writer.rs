@@ -13,6 +13,8 @@ use crate::counters::{Counter, Counts, DropReason};
 
 /// What an idle process holds.
 pub const HOME_BYTES: u64 = 1 << 20;
+/// Drained segments outlive a burst by so many calls of `inspect`.
+const CALM_LOOKS: u32 = 5;
 /// Rather refuse than add a segment smaller than this.
 const LEAST_OVERFLOW_BYTES: u64 = 64 * 1024;
 
@@ -61,8 +63,9 @@ impl Waiting {
 
 /// Everything a push touches, behind one short lock.
 ///
-/// Home is the first segment. When the newest is full, an overflow of twice its size joins; pushes go to the newest, so
-/// the order of entries is the order of segments. Once all are drained only home is left.
+/// Home is the first segment. Pushes go to the newest, so the order of entries is the order of segments. When it is full, a
+/// drained one becomes the newest, or else a new one of twice the size joins. To make one takes milliseconds, so what is
+/// drained stays until all has been calm for some seconds; then only home is left.
 pub struct Writer {
     directory: Option<Arc<Directory>>,
     max_bytes: u64,
@@ -74,6 +77,10 @@ pub struct Writer {
     waiting: Waiting,
     /// Kept here for the counts: the reader's lock may be busy.
     pub leased: Waiting,
+    /// The segments are not in the order of their making any more, and the reader does not know.
+    is_reordered: bool,
+    /// How often `inspect` was called since the last push that home alone could hardly have taken.
+    calm_looks: u32,
     /// The last segment could not be made: not tried again until something has changed.
     blocked: bool,
     closed: bool,
@@ -109,6 +116,8 @@ impl Writer {
             arrivals: Vec::new(),
             waiting: Waiting::default(),
             leased: Waiting::default(),
+            is_reordered: false,
+            calm_looks: 0,
             blocked: false,
             closed: false,
             past: Counts::default(),
@@ -146,11 +155,14 @@ impl Writer {
         }
         // A ring that a stranger has scribbled on refuses as a full one does; the reader will set it aside.
         let taken = self.push_newest(entry).or_else(|| {
-            self.grow(entry.len())?;
+            self.reuse(entry.len()).or_else(|| self.grow(entry.len()))?;
             self.push_newest(entry)
         });
         let bytes = taken.ok_or(Refusal::Full)?;
         self.waiting.add(1, bytes);
+        if self.waiting.bytes > HOME_BYTES / 2 {
+            self.calm_looks = 0;
+        }
         Ok(self.waiting.entries)
     }
 
@@ -206,6 +218,21 @@ impl Writer {
         self.waiting.entries + self.left_entries
     }
 
+    /// Makes a drained segment the newest, if there is one with room for `payload` bytes.
+    fn reuse(&mut self, payload: usize) -> Option<()> {
+        let need = HEADER_BYTES + layout::record_bytes(payload)?;
+        let has_room =
+            |own: &Own| own.waiting.entries == 0 && !own.sealed && own.file_bytes >= need;
+        let index = self.segments.iter().position(has_room)?;
+        if index + 1 == self.segments.len() {
+            return None; // the one that has just refused
+        }
+        let own = self.segments.remove(index);
+        self.segments.push(own);
+        self.is_reordered = true;
+        Some(())
+    }
+
     /// Adds a segment with room for `payload` bytes, within the bound.
     fn grow(&mut self, payload: usize) -> Option<()> {
         if self.blocked {
@@ -216,10 +243,19 @@ impl Writer {
         let left = self.max_bytes.saturating_sub(held);
         let (usual, least) = match self.segments.last() {
             None => (self.home_bytes(), 2 * HEADER_BYTES),
-            Some(newest) => (2 * newest.file_bytes, LEAST_OVERFLOW_BYTES),
+            Some(newest) => (
+                (2 * newest.file_bytes)
+                    .min(self.max_bytes / 4)
+                    .max(HOME_BYTES),
+                LEAST_OVERFLOW_BYTES,
+            ),
         };
         let file_bytes = usual.max(need.next_multiple_of(HEADER_BYTES)).min(left);
         if file_bytes < need.max(least) {
+            if self.segments.iter().all(|own| own.file_bytes < need) {
+                // No segment will ever be drained for this one: what is drained makes room for the next like it.
+                self.calm_looks = CALM_LOOKS;
+            }
             return None;
         }
         self.blocked = self.add(file_bytes).is_err();
@@ -253,8 +289,12 @@ impl Writer {
         self.next_id
     }
 
-    pub fn take_arrivals(&mut self) -> Vec<(u64, Consumer<Mapping>)> {
-        std::mem::take(&mut self.arrivals)
+    /// Brings the reading ends, oldest first, up to date.
+    pub fn hand_over(&mut self, own: &mut Vec<(u64, Consumer<Mapping>)>) {
+        own.append(&mut self.arrivals);
+        if std::mem::take(&mut self.is_reordered) {
+            own.sort_by_key(|(id, _)| self.segments.iter().position(|own| own.id == *id));
+        }
     }
 
     /// Own and leased together.
@@ -275,13 +315,15 @@ impl Writer {
         }
     }
 
-    /// Takes out the drained segments, except home.
+    /// Takes out the drained segments that will not be used again: all but home, once it has been calm for a while.
     pub fn retire(&mut self) -> Vec<Own> {
         let home_bytes = self.home_bytes();
-        let mut first = true;
+        let is_calm = self.calm_looks >= CALM_LOOKS;
+        let mut has_home = false;
         let drained = |own: &mut Own| {
-            let home = std::mem::take(&mut first) && own.file_bytes <= home_bytes && !own.sealed;
-            own.waiting.entries == 0 && !home
+            let is_home = !has_home && !own.sealed && own.file_bytes <= home_bytes;
+            has_home |= is_home;
+            own.waiting.entries == 0 && (own.sealed || is_calm && !is_home)
         };
         let retired: Vec<_> = self.segments.extract_if(.., drained).collect();
         for own in &retired {
@@ -319,8 +361,9 @@ impl Writer {
         Some(own)
     }
 
-    /// Seals the segments whose file or lock is gone, and lets a refused growth be tried again.
+    /// Seals the segments whose file or lock is gone, and lets a refused growth be tried again. Called once a second or so.
     pub fn inspect(&mut self) {
+        self.calm_looks = self.calm_looks.saturating_add(1);
         for own in &mut self.segments {
             own.sealed |= own.lease.as_ref().is_some_and(|lease| !lease.renew());
         }

@@ -51,9 +51,9 @@ pub(super) mod avx2 {
     #[inline]
     pub(in super::super) fn classify(block: &[u8; SIZE]) -> Classes {
         let halves = block.as_chunks::<32>().0.first_chunk::<2>();
-        let [low, high] = halves
-            .map(|halves| halves.each_ref().map(|half| load(half)))
-            .unwrap_or([splat(0); 2]);
+        let [low, high] = halves.map_or([splat(0); 2], |halves| {
+            halves.each_ref().map(|half| load(half))
+        });
         let is = |byte: u8| {
             both(
                 _mm256_cmpeq_epi8(low, splat(byte)),

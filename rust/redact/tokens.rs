@@ -129,7 +129,8 @@ impl<'t> Tokens<'t> {
         self.read_block_by(|block| block::avx2::classify(block))
     }
 
-    // Always: so that what the compiler makes of it has the features of the two above.
+    // So that what the compiler makes of it has the features of the two above.
+    #[allow(clippy::inline_always)]
     #[inline(always)]
     fn read_block_by(&mut self, classify: impl Fn(&[u8; block::SIZE]) -> Classes) -> Option<()> {
         let rest = self
