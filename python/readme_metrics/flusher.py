@@ -22,8 +22,12 @@ if TYPE_CHECKING:
 
 #: How often an idle flusher looks for segments of dead siblings. Half of the two seconds that are promised.
 TICK_S = 1.0
-#: Under load, batches grow for this long between two POSTs: at 1,000 requests a second, 50 logs share one.
-LINGER_S = 0.05
+#: Under load, batches grow for this long between two POSTs: at 2,000 requests a second, 200 logs share one.
+LINGER_S = 0.1
+#: They do not grow beyond this, which is what fits one POST if logs are of a common size (4 KiB).
+LINGER_ENTRIES = 250
+#: More entries than any queue holds: no request calls.
+_NEVER = 1 << 62
 
 
 class Flusher:
@@ -55,7 +59,9 @@ class Flusher:
         # signal handler nor a finaliser that logs a request can deadlock here, as it could in an Event.
         self._wake = threading.Lock()
         self._wake.acquire()
-        self._wants_wake = False
+        #: How many entries wait when a request calls.
+        self._wake_at_entries = _NEVER
+        self._posted_at_s = 0.0
         self.is_stopping = False
         self.shutdown_timeout_s = config.shutdown_timeout
         self._deadline_s = 0.0
@@ -89,8 +95,8 @@ class Flusher:
         if self._thread is None:
             if waiting == 0 or self._is_due(waiting):
                 self._send_inline()
-        elif waiting >= self._buffer_length and self._wants_wake:
-            self._wants_wake = False
+        elif waiting >= self._wake_at_entries:
+            self._wake_at_entries = _NEVER
             self._call()
 
     def _is_due(self, waiting: int) -> bool:
@@ -117,14 +123,23 @@ class Flusher:
         self._finish()
 
     def _wait(self) -> None:
-        pause_s = self._delivery.pause_s()
-        # During a pause nothing can be sent, and requests need not call. A call between the two lines below is kept
-        # by the lock; a push before them is seen by the comparison.
-        self._wants_wake = pause_s == 0.0
-        if pause_s or self.queue.waiting < self._buffer_length:
-            wait_s = min(TICK_S, self._config.flush_interval)
-            self._wake.acquire(timeout=min(wait_s, pause_s) if pause_s else wait_s)
-        self._wants_wake = False
+        wait_s = min(TICK_S, self._config.flush_interval)
+        if pause_s := self._delivery.pause_s():
+            # Nothing can be sent, and requests need not call.
+            self._sleep(min(wait_s, pause_s), _NEVER)
+            return
+        self._sleep(wait_s, self._buffer_length)
+        linger_s = self._posted_at_s + LINGER_S - time.monotonic()
+        if linger_s > 0 and not self.is_stopping:
+            self._sleep(linger_s, max(self._buffer_length, LINGER_ENTRIES))
+
+    def _sleep(self, longest_s: float, wake_at_entries: int) -> None:
+        """Until so many entries wait, the end is asked for, or the time is over."""
+        # A call between these two lines is kept by the lock; a push before them is seen by the comparison.
+        self._wake_at_entries = wake_at_entries
+        if self.queue.waiting < wake_at_entries:
+            self._wake.acquire(timeout=longest_s)
+        self._wake_at_entries = _NEVER
 
     def _tick(self) -> None:
         self.docs_url.refresh(self._sender)
@@ -133,11 +148,10 @@ class Flusher:
             return
         with self._sending:
             while self._delivery.post_next() and not self.is_stopping:
-                if not adopted and self.queue.waiting < self._buffer_length:
+                # What is left of a batch grows until the next turn.
+                if not adopted and self.queue.waiting_bytes < MAX_BATCH_BYTES:
                     break
-                if self.queue.waiting_bytes < MAX_BATCH_BYTES:
-                    self._wake.acquire(timeout=LINGER_S)
-            self._waiting_since_s = time.monotonic()
+            self._posted_at_s = self._waiting_since_s = time.monotonic()
             self._is_behind = self.queue.waiting > 0 and self._delivery.pause_s() > 0
 
     def _look_round(self) -> int:
