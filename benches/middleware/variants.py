@@ -28,14 +28,28 @@ WSGIApp = Callable[[dict[str, Any], Callable[..., Any]], Any]
 
 
 def document(size_bytes: int) -> bytes:
-    """A JSON object of about `size_bytes`, such as an API returns: records with strings, numbers and flags."""
+    """A JSON object of `size_bytes`, such as an API returns: a list of records, the same that `redact.rs` filters."""
     items: list[dict[str, Any]] = []
-    value = {"user": "alice", "token": "0123456789abcdef", "items": items, "note": "end"}
-    while len(json.dumps(value)) < size_bytes:
-        # Grows in steps, so that a megabyte does not take a quadratic while.
-        for _ in range(max(1, len(items) // 4)):
-            number = len(items)
-            items.append({"id": number, "name": f'thing "{number}"', "price": number * 1.5, "sold": number % 2 == 0})
+    value = {"status": "ok", "password": "hunter2", "items": items, "token": "d41d8cd98f00b204", "note": ""}
+    left = size_bytes - len(json.dumps(value))
+    while left > 0:
+        number = len(items)
+        items.append(
+            {
+                "id": number,
+                "name": f"Product number {number}",
+                "price": number + 0.99,
+                "in_stock": True,
+                "tags": ["red", "large", "cotton"],
+                "description": 'A rather good product, with a "quoted" word in it.',
+                "maker": {"name": "ACME", "country": "NL"},
+                "password": None,
+            }
+        )
+        left -= len(json.dumps(items[-1])) + 2
+    if left < 0:
+        items.pop()
+    value["note"] = " " * (size_bytes - len(json.dumps(value)))
     return json.dumps(value).encode()
 
 
@@ -107,6 +121,7 @@ def environ(method: str, body: bytes) -> dict[str, Any]:
 
 
 def build(variant: str, method: str, body: bytes, denylist: bool, buffer_length: int) -> Any:
+    """The app in one of its variants: bare, floor or sdk."""
     bare = app(method, body)
     if variant == "bare":
         return bare

@@ -18,9 +18,6 @@ import urllib3.connection
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: One TLS record: each piece of a body is sent with the time that is left.
-_PIECE_BYTES = 16 * 1024
-
 
 class Deadline:
     """When the exchange under way has to be over. One per session, since a session does one exchange at a time."""
@@ -92,8 +89,9 @@ def _bounded(kind: type[urllib3.connection.HTTPConnection], deadline: Deadline) 
                 self.connect()
             view = memoryview(data)
             while view:
+                # Takes what the socket has room for, and with TLS one record: the rest gets the time that is left then.
                 self.sock.settimeout(deadline.left_s())
-                view = view[self.sock.send(view[:_PIECE_BYTES]) :]
+                view = view[self.sock.send(view) :]
 
     return Connection
 

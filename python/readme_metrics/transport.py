@@ -7,7 +7,7 @@ import os
 import time
 from datetime import datetime, timezone
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from readme_metrics import _core
 from readme_metrics.backoff import parse_retry_after
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     import requests
 
     from readme_metrics.config import MetricsApiConfig
-    from readme_metrics.deadline import Deadline
 
 #: Fast: a batch compresses to a tenth at any level, and this runs beside the app.
 _GZIP_LEVEL = 1
@@ -72,36 +71,38 @@ class Transport:
         self._timeout_s = config.METRICS_API_TIMEOUT
         self._compress = config.compress
         self._session: requests.Session | None = None
-        self._deadline: Deadline | None = None
+        self._settings: dict[str, Any] = {}
         self.server = server(config)
         self._readme_api = config.README_API_URL
 
-    def _exchange(self, method: str, url: str, timeout_s: float, **arguments: object) -> requests.Response:
+    def _open(self) -> requests.Session:
+        with loading():  # not at import, nor on a request's thread: it takes longer to load than all the rest
+            import requests
+
+            from readme_metrics.deadline import Adapter, Deadline
+
+            "localhost".encode("idna")  # what the first look-up of a host's name would load
+        self._request = requests.Request
+        self._deadline = Deadline()
+        self._session = session = requests.Session()
+        session.auth = self._auth
+        session.headers["User-Agent"] = f"readme-metrics-python@{_core.__version__}"
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, Adapter(self._deadline))
+        return session
+
+    def _exchange(self, method: str, url: str, timeout_s: float, **arguments: Any) -> requests.Response:
         """Sends, and reads the head of the answer and some of its body, all within `timeout_s` seconds."""
-        if self._session is None or self._deadline is None:
-            with loading():  # not at import, nor on a request's thread: it takes longer to load than all the rest
-                import requests
-
-                from readme_metrics.deadline import Adapter, Deadline
-
-                "localhost".encode("idna")  # what the first look-up of a host's name would load
-
-            self._deadline = Deadline()
-            self._session = requests.Session()
-            self._session.auth = self._auth
-            self._session.headers["User-Agent"] = f"readme-metrics-python@{_core.__version__}"
-            for scheme in ("http://", "https://"):
-                self._session.mount(scheme, Adapter(self._deadline))
+        session = self._session or self._open()
+        # Proxies and certificates, which the environment names: to read it takes as long as the rest of a POST. After a
+        # failure it is read again.
+        settings = self._settings.pop(url, None) or session.merge_environment_settings(url, {}, True, None, None)
+        request = session.prepare_request(self._request(method, url, **arguments))
         self._deadline.at_s = time.monotonic() + timeout_s
         # A redirect would carry the key elsewhere.
-        return self._session.request(
-            method,
-            url,
-            timeout=timeout_s,
-            allow_redirects=False,
-            stream=True,
-            **arguments,  # type: ignore[arg-type]
-        )
+        response = session.send(request, timeout=timeout_s, allow_redirects=False, **settings)
+        self._settings[url] = settings
+        return response
 
     def post(self, body: bytes, timeout_s: float | None = None) -> Result:
         """Posts a JSON array of logs.

@@ -1,0 +1,68 @@
+"""Instructions on the request's thread, which do not depend on how busy the machine is. Needs valgrind.
+
+Each variant runs under callgrind for N and for 2 N requests; the difference is what N requests take. Nothing is sent
+meanwhile: the flusher has no part in it.
+
+    python benches/middleware/instructions.py --published PATH/TO/PYTHON_WITH_3.4.0
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+REQUESTS = 1000
+RUN = """
+import os, sys
+sys.path.insert(0, {here!r})
+import variants
+method, size, variant, requests = sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4])
+body = variants.document(size) if size else b'{{"ok": true}}'
+app = variants.build(variant, method, body, True, 10**9)
+template = variants.environ(method, body)
+for _ in range(requests):
+    variants.call(app, template, body)
+os._exit(0)  # what is queued is not part of it
+"""
+
+
+def instructions(python: str, arguments: list[str], requests: int) -> int:
+    command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", python, "-c"]
+    code = RUN.format(here=str(Path(__file__).parent))
+    environment = {**os.environ, "PYTHONHASHSEED": "0", "README_METRICS_SERVER": "http://127.0.0.1:9"}
+    environment |= {"README_METRICS_QUEUE_DIR": "/nonexistent"}  # private memory, which nobody has to clean up
+    process = subprocess.run(
+        [*command, code, *arguments, str(requests)], env=environment, capture_output=True, text=True, check=True
+    )
+    found = re.search(r"Collected : (\d+)", process.stderr)
+    if found is None:
+        raise RuntimeError(process.stderr)
+    return int(found[1])
+
+
+def per_request(python: str, *arguments: str) -> int:
+    few, many = (instructions(python, list(arguments), n * REQUESTS) for n in (1, 2))
+    return (many - few) // REQUESTS
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--published", metavar="PYTHON", help="an interpreter with readme-metrics 3.4.0")
+    published = parser.parse_args().published
+    columns = {"bare": (sys.executable, "bare"), "floor": (sys.executable, "floor")}
+    columns |= {"published": (published, "sdk")} if published else {}
+    columns |= {"ours": (sys.executable, "sdk")}
+    print("| instructions per request, bare included | " + " | ".join(columns) + " |")
+    print("|---" * (len(columns) + 1) + "|")
+    for method, size in [("GET", 0), ("POST", 1_000), ("POST", 100_000)]:
+        cells = [f"{per_request(python, method, str(size), variant):,}" for python, variant in columns.values()]
+        label = f"{method} {size // 1000} KB" if size else method
+        print(f"| {label}, 10 keys | " + " | ".join(cells) + " |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
