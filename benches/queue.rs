@@ -9,11 +9,15 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use readme_metrics_core::queue::{Options, Queue};
 
 fn open(rung: Option<&Path>) -> Queue {
+    open_sized(rung, 16 << 20)
+}
+
+fn open_sized(rung: Option<&Path>, max_bytes: u64) -> Queue {
     let directories = rung.map(Path::to_owned).into_iter().collect();
     Queue::open(&Options {
         directories,
         name: "bench".to_owned(),
-        max_bytes: 16 << 20,
+        max_bytes,
     })
 }
 
@@ -69,6 +73,40 @@ fn bench(criterion: &mut Criterion) {
             });
         });
     }
+    let rung = tempfile::tempdir_in("/dev/shm")
+        .or_else(|_| tempfile::tempdir())
+        .ok();
+    criterion.bench_function("push/10,000 waiting/2000", |bencher| {
+        let queue = open_sized(rung.as_ref().map(tempfile::TempDir::path), 64 << 20);
+        for _ in 0..10_000 {
+            let _ = queue.push(&[1; 2000]);
+        }
+        bencher.iter_custom(|pushes| {
+            let mut elapsed = Duration::ZERO;
+            for _ in 0..pushes {
+                let start = Instant::now();
+                let _ = black_box(queue.push(black_box(&[1; 2000])));
+                elapsed += start.elapsed();
+                if let Some(peek) = queue.peek(1, 1) {
+                    queue.release(peek);
+                }
+            }
+            elapsed
+        });
+        drain(&queue);
+        queue.close();
+    });
+    criterion.bench_function("push/beside 1,000 orphans/2000", |bencher| {
+        for _ in 0..1000 {
+            let dead = open_sized(rung.as_ref().map(tempfile::TempDir::path), 8192);
+            let _ = dead.push(&[1; 2000]);
+            dead.close();
+        }
+        let queue = open(rung.as_ref().map(tempfile::TempDir::path));
+        queue.adopt();
+        bencher.iter_custom(|pushes| time_pushes(&queue, &[1; 2000], pushes));
+        queue.close();
+    });
     criterion.bench_function("open and close/shared", |bencher| {
         bencher.iter(|| open(rung.as_ref().map(tempfile::TempDir::path)).close());
     });

@@ -59,13 +59,20 @@ class Worker:
             env={**os.environ, "README_METRICS_SERVER": server},
         )
 
-    def measure(self, variant: str, requests: int) -> dict[str, Any]:
+    def ask(self, variant: str, requests: int, threads: int = 1) -> None:
         assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps({"variant": variant, "requests": requests}) + "\n")
+        command = {"variant": variant, "requests": requests, "threads": threads}
+        self._process.stdin.write(json.dumps(command) + "\n")
         self._process.stdin.flush()
+
+    def answer(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
         result: dict[str, Any] = json.loads(self._process.stdout.readline())
         return result
+
+    def measure(self, variant: str, requests: int) -> dict[str, Any]:
+        self.ask(variant, requests)
+        return self.answer()
 
     def close(self) -> None:
         self._process.communicate()

@@ -7,14 +7,18 @@ import json
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import variants
 
+clock_ns = time.perf_counter_ns
+
 
 def main() -> None:
     scenario = json.loads(sys.argv[1])
-    body = variants.document(scenario["size_bytes"]) if scenario["size_bytes"] else b'{"ok": true}'
+    size = scenario["size_bytes"]
+    body = variants.document(size) if size else b'{"ok": true}'
     method = scenario["method"]
     template = variants.environ(method, body)
     apps: dict[str, Any] = {}
@@ -23,27 +27,42 @@ def main() -> None:
         variant = command["variant"]
         if variant not in apps:
             apps[variant] = variants.build(variant, method, body, scenario["denylist"], scenario["buffer_length"])
-        print(json.dumps(measure(apps[variant], template, body, command["requests"])), flush=True)
+        result = measure(apps[variant], template, body, command["requests"], command["threads"])
+        print(json.dumps(result), flush=True)
 
 
-def measure(wsgi_app: Any, template: dict[str, Any], body: bytes, requests: int) -> dict[str, Any]:
-    """Wall times on this thread, and the CPU time of all threads until everything is delivered."""
-    clock = time.perf_counter_ns
+def serve(wsgi_app: Any, template: dict[str, Any], body: bytes, requests: int) -> tuple[list[int], float]:
+    """Wall times of each request, and this thread's processor time for all."""
     wall_ns = []
+    started_s = time.thread_time()
+    for _ in range(requests):
+        started_ns = clock_ns()
+        variants.call(wsgi_app, template, body)
+        wall_ns.append(clock_ns() - started_ns)
+    return wall_ns, time.thread_time() - started_s
+
+
+def measure(wsgi_app: Any, template: dict[str, Any], body: bytes, requests: int, threads: int) -> dict[str, Any]:
+    """Wall times, and the processor time of all threads until everything is delivered."""
     gc.collect()
     cpu_before_s = time.process_time()
-    for _ in range(requests):
-        started = clock()
-        variants.call(wsgi_app, template, body)
-        wall_ns.append(clock() - started)
+    if threads == 1:
+        served = [serve(wsgi_app, template, body, requests)]
+    else:
+        with ThreadPoolExecutor(threads) as pool:
+            served = list(pool.map(lambda _: serve(wsgi_app, template, body, requests // threads), range(threads)))
+    most_threads = threading.active_count() - 1
     deliver(wsgi_app)
     cpu_s = time.process_time() - cpu_before_s
-    wall_ns.sort()
+    wall_ns = sorted(ns for times, _ in served for ns in times)
+    count = len(wall_ns)
     return {
-        "p50_us": wall_ns[requests // 2] / 1000,
-        "p99_us": wall_ns[requests * 99 // 100] / 1000,
-        "cpu_us": cpu_s / requests * 1e6,
+        "p50_us": wall_ns[count // 2] / 1000,
+        "p99_us": wall_ns[count * 99 // 100] / 1000,
+        "cpu_us": cpu_s / count * 1e6,
+        "serving_cpu_us": sum(cpu_s for _, cpu_s in served) / count * 1e6,
         "threads": threading.active_count() - 1,
+        "most_threads": most_threads,
         "rss_mb": rss_mb(),
     }
 

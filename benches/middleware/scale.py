@@ -1,0 +1,44 @@
+"""Cost per request, in processor time of the threads that serve, with more processes and more threads.
+
+There are more of them than processors, so that wall time says nothing; what they share would show as processor time.
+
+    python benches/middleware/scale.py
+"""
+
+from __future__ import annotations
+
+import sys
+
+from compare import Scenario, Worker
+from sink import Sink
+
+REQUESTS = 4000
+ROUNDS = 5
+SCENARIO = Scenario("POST", 1_000, True, 10, REQUESTS)
+
+
+def cost_us(workers: list[Worker], variant: str, threads: int) -> float:
+    """The least of some rounds, averaged over the workers: what is beside the point only adds."""
+    rounds = []
+    for _ in range(ROUNDS):
+        for worker in workers:
+            worker.ask(variant, REQUESTS, threads)
+        results = [worker.answer() for worker in workers]
+        rounds.append(sum(result["serving_cpu_us"] for result in results) / len(results))
+    return min(rounds)
+
+
+def main() -> None:
+    print("| processes x threads | bare, us | ours, us | added |")
+    print("|---|---|---|---|")
+    with Sink() as sink:
+        for processes, threads in [(1, 1), (2, 1), (4, 1), (8, 1), (1, 2), (1, 4), (1, 8), (1, 16)]:
+            workers = [Worker(sys.executable, SCENARIO, sink.url) for _ in range(processes)]
+            bare, ours = (cost_us(workers, variant, threads) for variant in ("bare", "sdk"))
+            for worker in workers:
+                worker.close()
+            print(f"| {processes} x {threads} | {bare:.1f} | {ours:.1f} | {ours - bare:.1f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
