@@ -101,18 +101,12 @@ class Recorder:
                 self._lost("internal", failure)
                 return
             flusher = self._flusher or self._join()
-            log = (
-                self._encoder,
-                capture,
-                group,
-                exchange.status or "500 Internal Server Error",
-                exchange.headers,
-                exchange.is_file,
-            )
-            waiting = flusher.queue.record(*log)
+            status = exchange.status or "500 Internal Server Error"
+            headers, is_file = exchange.headers, exchange.is_file
+            waiting = flusher.queue.record(self._encoder, capture, group, status, headers, is_file)
             if waiting is None:
                 flusher = self._join()
-                waiting = flusher.queue.record(*log) or 0
+                waiting = flusher.queue.record(self._encoder, capture, group, status, headers, is_file) or 0
         except Exception as error:
             self._lost("internal", error)
             return

@@ -137,7 +137,11 @@ impl Capture {
 
     /// Where the log will be found on the documentation site at `base_url`.
     fn documentation_url(&self, base_url: &str) -> PyResult<String> {
-        guarded(|| Ok(format!("{base_url}/logs/{}", self.log_id())))
+        guarded(|| {
+            let mut log_id = Uuid::encode_buffer();
+            let log_id = self.log_id().hyphenated().encode_lower(&mut log_id);
+            Ok([base_url, "/logs/", log_id].concat())
+        })
     }
 }
 

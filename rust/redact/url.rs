@@ -34,6 +34,8 @@ const MAX_ENCODINGS: usize = 4;
 
 /// From the outermost to the innermost.
 const SEPARATORS: &[u8] = b"&;#?";
+/// Those that stand inside a parameter: no more than `has_any` looks for.
+const INNER_SEPARATORS: &[u8] = b";#?";
 
 /// The parameters of a query as HAR's `queryString` wants them: decoded, in order, blank ones included.
 pub fn query_params<'a>(rules: &Rules, query: &'a [u8]) -> Vec<Param<'a>> {
@@ -80,11 +82,14 @@ fn param_value<'a>(rules: &Rules, text: &'a str, pair: &Pair) -> Text<'a> {
     if denies(rules, pair.name(text)) {
         return Text::plain(marker::redacted(value.chars().count()));
     }
+    let range = pair.value_start()..pair.end;
+    if !has_any(text, pair.start..pair.end, INNER_SEPARATORS) {
+        return Text::plain(value);
+    }
     let denied = denied(rules, text, pair.start..pair.end);
     if denied.is_empty() {
         return Text::plain(value);
     }
-    let range = pair.value_start()..pair.end;
     Text::plain(rewrite(text, range, &denied, decode, marker::redacted))
 }
 
@@ -126,13 +131,22 @@ fn find_denied(
         return;
     };
     for pair in split(text, range, separator) {
-        let whole = text.as_bytes().get(pair.start..pair.end);
-        let has_inner = whole.is_some_and(|whole| whole.iter().any(|byte| inner.contains(byte)));
         if denies(rules, pair.name(text)) {
             found.extend(pair.denied(text));
-        } else if has_inner {
+        } else if has_any(text, pair.start..pair.end, inner) {
             find_denied(rules, text, pair.start..pair.end, inner, found);
         }
+    }
+}
+
+/// Whether one of these bytes is in a range of `text`.
+fn has_any(text: &str, range: Range<usize>, bytes: &[u8]) -> bool {
+    let part = text.as_bytes().get(range).unwrap_or_default();
+    match bytes {
+        [] => false,
+        [only] => memchr::memchr(*only, part).is_some(),
+        [one, other] => memchr::memchr2(*one, *other, part).is_some(),
+        [one, other, third, ..] => memchr::memchr3(*one, *other, *third, part).is_some(),
     }
 }
 
