@@ -43,10 +43,16 @@ soak:
 bench-core: ## criterion: filtering, encoding, queueing
 	cargo bench --locked --no-default-features
 
-bench: $(VENV)/.installed ## bare app, floor, published SDK and ours, side by side
+# Ten minutes on a quiet machine. Needs valgrind and wrk (Debian packages of these names).
+bench: $(VENV)/.installed ## bare app, floor, published SDK and ours, side by side: the tables of benches/README.md
 	test -x $(VENV)/published/bin/python || $(PYTHON) -m venv $(VENV)/published
-	$(VENV)/published/bin/pip install --quiet readme-metrics==3.4.0
+	$(VENV)/published/bin/pip install --quiet readme-metrics==3.4.0 gunicorn
 	$(BIN)/python benches/middleware/compare.py --published $(VENV)/published/bin/python
+	$(BIN)/python benches/middleware/instructions.py --published $(VENV)/published/bin/python
+	$(BIN)/python benches/middleware/served.py --published $(VENV)/published/bin/python
+	$(BIN)/python benches/middleware/lasting.py --published $(VENV)/published/bin/python
+	$(BIN)/python benches/middleware/imported.py --published $(VENV)/published/bin/python
+	$(BIN)/python benches/middleware/scale.py
 
 python-test: $(VENV)/.dev
 	$(BIN)/pytest
