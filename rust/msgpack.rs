@@ -2,7 +2,7 @@
 //!
 //! `rmp` stays behind this file: if it ever stalls, these few functions are what there is to replace.
 
-use crate::redact::Text;
+use crate::redact::{COPY_BYTES, Text};
 
 /// Writes msgpack into a buffer. A `Vec` cannot fail to grow short of aborting, so nothing here returns an error.
 pub struct Writer<'a> {
@@ -36,7 +36,7 @@ impl Writer<'_> {
 
     /// Writes redacted text without building it first.
     pub fn text(&mut self, value: &Text<'_>) {
-        if let Some(text) = value.unedited() {
+        if let Some(text) = value.unedited().filter(|text| text.len() <= COPY_BYTES) {
             return self.str(text);
         }
         self.long_str_len(value.len());

@@ -36,6 +36,7 @@ mod url;
 use std::borrow::Cow;
 
 pub use body::{Body, Content, request_body, response_body};
+pub(crate) use edit::COPY_BYTES;
 pub use edit::Text;
 pub use header::{request_header, response_header};
 pub use mask::mask;
