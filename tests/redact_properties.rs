@@ -262,6 +262,33 @@ proptest! {
         prop_assert_eq!(is_understood, is_json || text.trim_ascii().is_empty());
     }
 
+    /// Of values that no list applies to, too: one slip anywhere, and at any offset from where reading began.
+    #[test]
+    fn what_is_skipped_is_judged_like_the_rest(
+        value in document(),
+        offset in 0..140_usize,
+        at in any::<prop::sample::Index>(),
+        is_removed: bool,
+        inserted in select(vec!["", "", "{", "}", "[", "]", ",", ":", "\"", "\"a\"", "\\", "1", "-", "0", ".", "e", "true", "n", " ", "\u{1}"]),
+    ) {
+        let mut skipped = value.to_string();
+        let at = at.index(skipped.len() + 1);
+        let at = (0..=at).rfind(|&at| skipped.is_char_boundary(at)).unwrap();
+        if is_removed && at < skipped.len() {
+            skipped.remove(at);
+        }
+        skipped.insert_str(at, inserted);
+        let text = |last| format!("{{\"k\":[{:offset$}{skipped}],\"password\":{last}}}", "");
+        let sent = text("1");
+        let got = filter_json(&Rules::new(&["password".to_owned()], &[], false), &sent);
+        let expected = match serde_json::from_str::<Value>(&sent) {
+            Ok(_) => text("\"[REDACTED]\""),
+            Err(error) if error.to_string().starts_with("number out of range") => return Ok(()),
+            Err(_) => format!("[WITHHELD {} bytes: not valid JSON]", sent.len()),
+        };
+        prop_assert_eq!(got, expected);
+    }
+
     #[test]
     fn json_cut_off_anywhere_is_withheld(members in vec((key(), document()), 1..4), nested: bool) {
         let text = Value::from_iter(members).to_string();
