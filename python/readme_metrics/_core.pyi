@@ -92,7 +92,7 @@ class Capture:
         """What the client has declared and nobody has read; 0 where it waits for a "100 Continue" to send it."""
 
     @property
-    def failure(self) -> Exception | None:
+    def failure(self) -> InternalError | None:
         """Why this is not what passed, if it is not: its log would not be true."""
 
 @final

@@ -28,8 +28,9 @@ struct Passing {
     request: Body,
     response: Body,
     duration: Option<Duration>,
-    /// Why this is not what passed, if it is not: its log would not be true.
-    failure: Option<PyErr>,
+    /// Why this is not what passed, if it is not: its log would not be true. Not the exception itself, whose traceback would
+    /// lead back here.
+    failure: Option<String>,
 }
 
 #[pymethods]
@@ -56,7 +57,7 @@ impl Capture {
 
     /// Notes a piece of the request's body. Never raises: `failure` tells what went wrong.
     fn add_request(&self, data: &Bound<'_, PyAny>) {
-        self.note(|| {
+        self.note(data.py(), || {
             let data = unchanging(data)?;
             self.passing().request.add(&data);
             Ok(())
@@ -65,7 +66,7 @@ impl Capture {
 
     /// The same of the response's.
     fn add_response(&self, data: &Bound<'_, PyAny>) {
-        self.note(|| {
+        self.note(data.py(), || {
             let data = unchanging(data)?;
             self.passing().response.add(&data);
             Ok(())
@@ -83,7 +84,9 @@ impl Capture {
 
     /// Notes why this is not what passed.
     fn fail(&self, error: &Bound<'_, PyException>) {
-        self.note(|| Err(PyErr::from_value(error.clone().into_any())));
+        self.note(error.py(), || {
+            Err(PyErr::from_value(error.clone().into_any()))
+        });
     }
 
     /// Keeps no bytes of the request from here on.
@@ -128,11 +131,13 @@ impl Capture {
 
     #[getter]
     fn failure<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
-        let passing = self.passing();
-        passing
-            .failure
-            .as_ref()
-            .map(|error| error.value(py).clone().into_any())
+        let failure = self.passing().failure.clone();
+        failure.map(|name| {
+            InternalError::new_err(name)
+                .into_value(py)
+                .into_bound(py)
+                .into_any()
+        })
     }
 
     /// Where the log will be found on the documentation site at `base_url`.
@@ -163,12 +168,15 @@ impl Capture {
     }
 
     /// A panic in `work` fails the log, not the app that reads or writes.
-    fn note(&self, work: impl FnOnce() -> PyResult<()>) {
+    fn note(&self, py: Python<'_>, work: impl FnOnce() -> PyResult<()>) {
         let noted = catch_unwind(AssertUnwindSafe(work))
             .unwrap_or_else(|_| Err(InternalError::new_err("panic in the capture")));
         if let Err(error) = noted {
-            let before = self.passing().failure.replace(error);
-            drop(before); // which may run Python code: not under the lock
+            let name = error
+                .get_type(py)
+                .name()
+                .map_or_else(|_| String::new(), |name| name.to_string());
+            self.passing().failure = Some(format!("the capture failed: {name}"));
         }
     }
 
