@@ -15,6 +15,8 @@ from readme_metrics.commands.terminal import Terminal
 
 # Enough to look at in a debugger; a collector that runs for weeks must not grow with its logs.
 _REMEMBERED = 1000
+# The sender whose line could not be shown is told that its logs were accepted.
+_LAST_ANSWERS_S = 1.0
 
 
 def add_parser(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -44,6 +46,7 @@ def run(options: argparse.Namespace) -> int:
         try:
             with collector:
                 printer.is_stopped.wait()
+                collector.wait_until_answered(_LAST_ANSWERS_S)
         except KeyboardInterrupt:
             pass
         printer.conclude(collector)

@@ -75,6 +75,10 @@ class Collector:
         self._server.server_close()
         self._thread.join()
 
+    def wait_until_answered(self, timeout_s: float) -> bool:
+        """Whether all that was asked is answered, at the latest after `timeout_s` seconds."""
+        return self._server.wait_until_answered(timeout_s)
+
     @property
     def host(self) -> str:
         return str(self._server.server_address[0])

@@ -8,8 +8,8 @@ import struct
 import sys
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from typing import Any, Protocol
@@ -41,6 +41,9 @@ class HTTPServer(socketserver.ThreadingTCPServer):
         self.service = service
         self._connections: set[socket.socket] = set()
         self._lock = threading.Lock()
+        #: How many requests are being answered.
+        self._answering = 0
+        self._answered = threading.Condition()
         super().__init__((host, port), _Handler)
 
     def get_request(self) -> tuple[socket.socket, Any]:
@@ -62,6 +65,23 @@ class HTTPServer(socketserver.ThreadingTCPServer):
             for connection in self._connections:
                 with suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """Round the making and sending of an answer."""
+        with self._answered:
+            self._answering += 1
+        try:
+            yield
+        finally:
+            with self._answered:
+                self._answering -= 1
+                self._answered.notify_all()
+
+    def wait_until_answered(self, timeout_s: float) -> bool:
+        """Whether every request that has come is answered, at the latest after `timeout_s` seconds."""
+        with self._answered:
+            return self._answered.wait_for(lambda: self._answering == 0, timeout_s)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that goes away is no news; anything else is a bug worth its traceback."""
@@ -93,14 +113,15 @@ class _Handler(BaseHTTPRequestHandler):
         return self.server.service.look_up()
 
     def _answer(self, decide: Callable[[], Answer]) -> None:
-        try:
-            answer = decide()
-        except Refused as refusal:
-            answer = Answer.refusal(refusal.status, str(refusal))
-        if answer.raw is None:
-            self._send(answer)
-        else:
-            self._send_raw(answer.raw)
+        with self.server.answering():
+            try:
+                answer = decide()
+            except Refused as refusal:
+                answer = Answer.refusal(refusal.status, str(refusal))
+            if answer.raw is None:
+                self._send(answer)
+            else:
+                self._send_raw(answer.raw)
 
     def _read_body(self) -> bytes:
         if "Transfer-Encoding" in self.headers:
