@@ -53,7 +53,7 @@ impl Grammar {
         let after_value = tokens & !(after_open | after_comma | after_colon | after_key);
 
         let value = open | string | scalar;
-        let wrong = (after_key ^ colon)
+        let wrong = (after_key & !colon)
             | (after_open & in_object & !(string | close))
             | (after_open & !in_object & !(value | close))
             | (after_comma & in_object & !string)
