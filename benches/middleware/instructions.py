@@ -8,12 +8,12 @@ meanwhile: the flusher has no part in it.
 
 from __future__ import annotations
 
-import argparse
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
+
+from columns import columns
 
 #: N, by size of body: callgrind is fifty times slower than the processor.
 REQUESTS = {0: 1000, 1_000: 1000, 100_000: 20}
@@ -52,17 +52,12 @@ def per_request(python: str, method: str, size: int, variant: str) -> int:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--published", metavar="PYTHON", help="an interpreter with readme-metrics 3.4.0")
-    published = parser.parse_args().published
-    columns = {"bare": (sys.executable, "bare"), "floor": (sys.executable, "floor")}
-    columns |= {"published": (published, "sdk")} if published else {}
-    columns |= {"ours": (sys.executable, "sdk")}
-    print("| instructions per request, bare included | " + " | ".join(columns) + " |")
-    print("|---" * (len(columns) + 1) + "|")
+    compared = columns(__doc__)
+    print("| instructions per request, bare included | " + " | ".join(compared) + " |")
+    print("|---" * (len(compared) + 1) + "|")
     for size in REQUESTS:
         method = "POST" if size else "GET"
-        cells = [f"{per_request(python, method, size, variant):,}" for python, variant in columns.values()]
+        cells = [f"{per_request(python, method, size, variant):,}" for python, variant in compared.values()]
         label = f"{method} {size // 1000} KB" if size else method
         print(f"| {label}, 10 keys | " + " | ".join(cells) + " |", flush=True)
 

@@ -5,10 +5,9 @@ python benches/middleware/lasting.py --published PATH/TO/PYTHON_WITH_3.4.0
 
 from __future__ import annotations
 
-import argparse
-import sys
 import time
 
+from columns import columns
 from compare import Scenario, Worker
 from sink import Sink
 
@@ -20,16 +19,11 @@ CALM_S = 8
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--published", metavar="PYTHON", help="an interpreter with readme-metrics 3.4.0")
-    published = parser.parse_args().published
-    columns = {"bare": (sys.executable, "bare"), "floor": (sys.executable, "floor")}
-    columns |= {"published": (published, "sdk")} if published else {}
-    columns |= {"ours": (sys.executable, "sdk")}
+    compared = columns(__doc__)
     scenario = Scenario("POST", 1_000, True, 10, REQUESTS)
     print("| 50,000 requests | resident at the end, MB | 8 s later | threads at the end | at most |")
     print("|---|---|---|---|---|")
-    for name, (python, variant) in columns.items():
+    for name, (python, variant) in compared.items():
         with Sink() as sink:
             worker = Worker(python, scenario, sink.url)
             rounds = [worker.measure(variant, REQUESTS // ROUNDS) for _ in range(ROUNDS)]

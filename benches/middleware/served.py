@@ -7,7 +7,6 @@ Needs wrk, and gunicorn in both environments. Delivered/answered counts all roun
 
 from __future__ import annotations
 
-import argparse
 import os
 import shutil
 import socket
@@ -21,6 +20,7 @@ from statistics import median
 from typing import NamedTuple
 
 import variants
+from columns import columns
 from sink import Sink
 
 HERE = Path(__file__).parent
@@ -90,19 +90,15 @@ def wrk_script(directory: Path) -> Path:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--published", metavar="PYTHON", help="an interpreter with readme-metrics 3.4.0 and gunicorn")
-    published = parser.parse_args().published
-    published = published and os.path.abspath(published)  # noqa: PTH100 - the link is what makes it that environment
     if shutil.which("wrk") is None:
         sys.exit("wrk is not installed")
-    columns = {"bare": (sys.executable, "bare"), "floor": (sys.executable, "floor"), "ours": (sys.executable, "sdk")}
-    columns |= {"published": (published, "sdk")} if published else {}
+    compared = columns(__doc__)
     with tempfile.TemporaryDirectory(dir="/dev/shm") as scratch, ExitStack() as stack:
         script = wrk_script(Path(scratch))
-        sinks = {name: stack.enter_context(Sink()) for name in columns}
+        sinks = {name: stack.enter_context(Sink()) for name in compared}
         served = {
-            name: Served(python, variant, sinks[name].url, Path(scratch)) for name, (python, variant) in columns.items()
+            name: Served(python, variant, sinks[name].url, Path(scratch))
+            for name, (python, variant) in compared.items()
         }
         loads: dict[str, list[Load]] = {name: [] for name in served}
         for number in range(ROUNDS + 1):
@@ -119,7 +115,7 @@ def main() -> None:
             p50_us, p99_us = median(load.p50_us for load in rounds), median(load.p99_us for load in rounds)
             cells = [f"{per_second:,.0f}", f"{per_second / bare:.2f}", f"{p50_us:,.0f}", f"{p99_us:,.0f}"]
             answered = sum(load.answered for load in results)
-            cells.append(f"{sinks[name].count()}/{answered}" if columns[name][1] == "sdk" else "")
+            cells.append(f"{sinks[name].count()}/{answered}" if compared[name][1] == "sdk" else "")
             print(f"| {name} | " + " | ".join(cells) + " |")
             if failed := sum(load.failed for load in results):
                 print(f"{failed} requests failed")
