@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from readme_metrics import MetricsMiddleware
+from readme_metrics import MetricsMiddleware, flusher
 from readme_metrics.commands.collector import HANG, RESET, Answer, Collector, Post
 from wsgi import call
 
@@ -181,3 +181,15 @@ def test_the_random_numbers_of_the_app_are_its_own(logged: Logged, collector: Co
     assert middleware.flush(10) == 1
     assert middleware.stats()["retries"] == 1
     assert random.getstate() == state
+
+
+def test_batches_grow_between_two_posts(collector: Collector, monkeypatch: pytest.MonkeyPatch, logged: Logged) -> None:
+    monkeypatch.setattr(flusher, "LINGER_S", 3600.0)
+    monkeypatch.setattr(flusher, "LINGER_ENTRIES", 30)
+    middleware, _ = logged(buffer_length=10, flush_interval=3600)
+    log(middleware, 10)
+    assert collector.wait_for(10, 10)
+    for _ in range(3):
+        log(middleware, 10)
+    assert collector.wait_for(40, 10)
+    assert [post.count for post in collector.posts] == [10, 30]

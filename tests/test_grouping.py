@@ -33,6 +33,26 @@ def test_it_gets_a_werkzeug_request_with_what_the_app_added(logged: Logged) -> N
     assert seen == [(True, "alice", {"a": 1}, "1")]
 
 
+def test_a_request_that_nobody_looks_at_is_not_parsed(logged: Logged) -> None:
+    middleware, logs = logged(group=lambda _: {"api_key": "k", "label": "l", "email": "e"})
+    call(middleware, query="not latin-1: \u20ac")  # Werkzeug refuses it
+    assert len(logs(1)) == 1
+
+
+def test_what_is_set_on_the_request_stays_and_what_it_lacks_is_an_attribute_error(logged: Logged) -> None:
+    kept: list[Any] = []
+
+    def group(request: Any) -> Any:
+        request.path = "/mine"
+        kept.append((request.path, request.method, request.path, hasattr(request, "no_such_thing")))
+        return {"api_key": "k", "label": "l", "email": "e"}
+
+    middleware, logs = logged(group=group)
+    call(middleware, "/theirs", method="PUT")
+    logs(1)
+    assert kept == [("/mine", "PUT", "/mine", False)]
+
+
 def test_the_id_is_masked_and_the_dict_is_left_alone(logged: Logged) -> None:
     answer = {"api_key": "deadbeef", "label": "Label", "email": "a@example.com"}
     middleware, logs = logged(group=lambda _: answer)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import socket
 import subprocess
 import sys
 import tracemalloc
@@ -115,6 +116,25 @@ def test_an_unread_body_is_left_alone(logged: Logged, changes: dict[str, Any], o
     call(middleware, "/unread", method="POST", **environ)
     logs(1)
     assert stream.tell() == 0
+
+
+@pytest.mark.parametrize(("server_says", "app_says", "is_read"), [("http", "https", True), ("https", "http", False)])
+def test_what_the_app_makes_of_the_scheme_changes_nothing(
+    logged: Logged, server_says: str, app_says: str, is_read: bool
+) -> None:
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        environ["wsgi.url_scheme"] = app_says  # as ProxyFix does
+        start_response("200 OK", [])
+        return []
+
+    client, server = socket.socketpair()
+    with client, server, server.makefile("rb") as stream:
+        client.sendall(b"whole")
+        middleware, logs = logged(app=app)
+        environ: dict[str, Any] = {"CONTENT_LENGTH": "5", "wsgi.input": stream, "wsgi.url_scheme": server_says}
+        call(middleware, method="POST", **environ)
+        [log] = logs(1)
+    assert entry(log)["request"]["postData"]["text"] == ("whole" if is_read else "")
 
 
 def test_the_streams_own_attributes_are_the_servers(logged: Logged) -> None:

@@ -88,6 +88,10 @@ class Capture:
         """How much of the response's body has passed."""
 
     @property
+    def is_tls(self) -> bool:
+        """Whether the server's `wsgi.url_scheme` was `https`."""
+
+    @property
     def unread_bytes(self) -> int:
         """What the client has declared and nobody has read; 0 where it waits for a "100 Continue" to send it."""
 

@@ -17,12 +17,13 @@ else:
     _FIONREAD = termios.FIONREAD
 
 
-def arrived_bytes(environ: dict[str, Any], stream: Any) -> int:
+def arrived_bytes(environ: dict[str, Any], stream: Any, *, is_tls: bool) -> int:
     """How many bytes `stream.read()` surely gives without waiting for the client; 0 where nobody can tell.
 
     Args:
-        environ: The request's, as the server made it.
-        stream: Its `wsgi.input`.
+        environ: The request's.
+        stream: Its `wsgi.input`, as the server made it.
+        is_tls: Whether the server said so; the app may have changed the environ's word since (ProxyFix).
 
     Raises:
         Exception: Whatever a stream that is closed or broken raises.
@@ -35,7 +36,7 @@ def arrived_bytes(environ: dict[str, Any], stream: Any) -> int:
         return len(stream.reader.unreader.buf.getbuffer()) + _waiting_in(gunicorn_socket)
     if type(stream).__module__ == "uwsgi":
         return _waiting_for_uwsgi(stream)
-    if type(stream) is io.BufferedReader and environ.get("wsgi.url_scheme") != "https":  # wsgiref, Werkzeug
+    if type(stream) is io.BufferedReader and not is_tls:  # wsgiref, Werkzeug
         return _waiting_for_buffer(stream)
     return 0
 

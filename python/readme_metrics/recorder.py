@@ -128,7 +128,7 @@ class Recorder:
         is_wanted = self._config.capture_unread_body and unread + exchange.capture.request_bytes <= self._max_bytes
         if is_wanted and body is not None:
             try:
-                if arrived_bytes(exchange.environ, body.stream) >= unread:
+                if arrived_bytes(exchange.environ, body.stream, is_tls=exchange.capture.is_tls) >= unread:
                     body.read(unread)
             except Exception as error:
                 self._reporter.warning("unread body", "Could not read the rest of a request's body: %s", error)

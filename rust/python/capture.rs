@@ -119,6 +119,11 @@ impl Capture {
         self.passing().response.size_bytes
     }
 
+    #[getter]
+    fn is_tls(&self, py: Python<'_>) -> bool {
+        self.environ.is_tls(py)
+    }
+
     /// What the client has declared and nobody has read; 0 where it waits for a leave to send it.
     #[getter]
     fn unread_bytes(&self) -> u64 {

@@ -96,6 +96,11 @@ impl Environ {
         *field = Some(value.unbind());
     }
 
+    pub fn is_tls(&self, py: Python<'_>) -> bool {
+        let scheme = self.scheme.as_ref();
+        scheme.is_some_and(|scheme| lossy(py, scheme) == "https")
+    }
+
     /// The request that this environ describes.
     pub fn request<'a>(
         &'a self,

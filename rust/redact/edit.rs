@@ -5,8 +5,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
-/// Copied at once. A longer copy the GNU C library leaves to `rep movsb`, which on AMD processors takes several times as long
-/// where the addresses are a little more than whole pages apart (its bug 30994), as those of a text and its copy may be.
+/// Copied at once. A longer copy the GNU C library leaves to `rep movsb`, which some AMD processors do many times more slowly
+/// where the addresses are not aligned (lunnova.dev/articles/ryzen-slow-short-rep-mov), as those of a text seldom are.
 pub const COPY_BYTES: usize = 1024;
 
 /// One range of the source and what stands in its place.

@@ -60,10 +60,7 @@ fn allowed<'a>(rules: &Rules, name: &str, value: &'a str) -> Text<'a> {
     Text::edited(value, edits)
 }
 
-/// Most names are told by their length.
 #[inline]
 fn is_one_of(names: &[&str], name: &str) -> bool {
-    names
-        .iter()
-        .any(|known| known.len() == name.len() && known.eq_ignore_ascii_case(name))
+    names.iter().any(|known| known.eq_ignore_ascii_case(name))
 }

@@ -76,7 +76,7 @@ class Collector:
         self._thread.join()
 
     def wait_until_answered(self, timeout_s: float) -> bool:
-        """Whether all that was asked is answered, at the latest after `timeout_s` seconds."""
+        """Whether no answer is under way any more, at the latest after `timeout_s` seconds."""
         return self._server.wait_until_answered(timeout_s)
 
     @property

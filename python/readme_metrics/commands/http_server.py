@@ -79,7 +79,7 @@ class HTTPServer(socketserver.ThreadingTCPServer):
                 self._answered.notify_all()
 
     def wait_until_answered(self, timeout_s: float) -> bool:
-        """Whether every request that has come is answered, at the latest after `timeout_s` seconds."""
+        """Whether nothing is being answered any more, at the latest after `timeout_s` seconds."""
         with self._answered:
             return self._answered.wait_for(lambda: self._answering == 0, timeout_s)
 
