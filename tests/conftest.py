@@ -19,8 +19,10 @@ from readme_metrics.commands.collector import Collector
 
 HERE = Path(__file__).parent
 
-# A shell that runs the tests in the background has them ignore Ctrl-C, and so would every process that they start.
+# A shell that runs the tests in the background has them ignore Ctrl-C, `nohup` the hang-up, and so would every process
+# that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture
