@@ -4,6 +4,8 @@
 
 use crate::redact::{COPY_BYTES, Text};
 
+const STR32: u8 = 0xDB;
+
 /// Writes msgpack into a buffer. A `Vec` cannot fail to grow short of aborting, so nothing here returns an error.
 pub struct Writer<'a> {
     pub out: &'a mut Vec<u8>,
@@ -28,7 +30,6 @@ impl Writer<'_> {
         self.out.extend_from_slice(value.as_bytes());
     }
 
-    /// A text beyond 4 GiB would be malformed here, but an entry of more than 1 GiB is never queued.
     #[inline(never)]
     fn long_str_len(&mut self, len: usize) {
         let _ = rmp::encode::write_str_len(self.out, u32::try_from(len).unwrap_or(u32::MAX));
@@ -39,8 +40,15 @@ impl Writer<'_> {
         if let Some(text) = value.unedited().filter(|text| text.len() <= COPY_BYTES) {
             return self.str(text);
         }
-        self.long_str_len(value.len());
+        // Room for the longest form of the length, which is known afterwards. A text beyond 4 GiB would be malformed here,
+        // but an entry of more than 1 GiB is never queued.
+        self.out.extend_from_slice(&[STR32, 0, 0, 0, 0]);
+        let start = self.out.len();
         value.write_to(self.out);
+        let len = u32::try_from(self.out.len() - start).unwrap_or(u32::MAX);
+        if let Some(before) = self.out.get_mut(start - 4..start) {
+            before.copy_from_slice(&len.to_be_bytes());
+        }
     }
 
     pub fn int(&mut self, value: i64) {

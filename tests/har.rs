@@ -190,3 +190,60 @@ fn clocks_and_statuses_out_of_range() {
     assert_eq!(entry["response"]["status"], 0);
     assert_eq!(entry["response"]["statusText"], "nonsense");
 }
+
+/// More names than an encoder remembers, of which one in three is denied, some longer than any that it remembers.
+fn header_keys() -> Vec<String> {
+    let key = |number: usize| match number % 10 {
+        0 => format!("HTTP_X_{}_{number}", "LONG".repeat(20)),
+        n if n < 4 => format!("HTTP_{number}_SECRET"),
+        _ => format!("HTTP_X_NAME_{number}"),
+    };
+    (0..2_000).map(key).collect()
+}
+
+#[test]
+fn what_is_known_of_a_header_is_true_however_many_there_are() {
+    let keys = header_keys();
+    // What another implementation makes of `HTTP_X_NAME_1`.
+    let name = |key: &str| {
+        let words = key.split('_').skip(1).map(|word| {
+            let (first, rest) = word.split_at(word.len().min(1));
+            first.to_uppercase() + &rest.to_lowercase()
+        });
+        words.collect::<Vec<_>>().join("-")
+    };
+    let is_denied = |key: &str| key.ends_with("_SECRET");
+    let denied: Vec<_> = keys.iter().filter(|key| is_denied(key)).collect();
+    let denied: Vec<_> = denied.iter().map(|key| name(key)).collect();
+    let encoder = encoder(&denied.iter().map(String::as_str).collect::<Vec<_>>());
+    let check = |keys: &mut dyn Iterator<Item = &String>| {
+        let mut exchange = exchange();
+        let keys: Vec<_> = keys.collect();
+        exchange.request.headers = keys
+            .iter()
+            .map(|key| (key.as_str().into(), "value".into()))
+            .collect();
+        let log = decode(&encoder, &exchange, Bodies::Kept);
+        let found = entry_of(&log)["request"]["headers"].as_array().unwrap();
+        assert_eq!(found.len(), keys.len());
+        for (key, header) in keys.iter().zip(found) {
+            let value = if is_denied(key) {
+                "[REDACTED 5]"
+            } else {
+                "value"
+            };
+            assert_eq!(*header, json!({"name": name(key), "value": value}));
+        }
+    };
+    // At once from several threads, of which all but one find the memory taken.
+    std::thread::scope(|scope| {
+        for step in [1, 3, 7, 11] {
+            let (check, keys) = (&check, &keys);
+            scope.spawn(move || {
+                check(&mut keys.iter().step_by(step));
+                check(&mut keys.iter().rev().step_by(step));
+                check(&mut keys.iter().take(10).cycle().take(100));
+            });
+        }
+    });
+}

@@ -9,8 +9,8 @@ use std::path::Path;
 use flate2::Compression;
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use readme_metrics_core::redact::{
-    self, Body, Content, Param, Text, query_params, query_text, request_body, request_header,
-    response_body, response_header,
+    self, Body, Content, Param, Text, Treatment, query_params, query_text, request_body,
+    response_body,
 };
 use readme_metrics_core::rules::Rules;
 use serde_json::{Value, json};
@@ -128,16 +128,14 @@ fn run(case: &Value) -> Value {
     };
     match text(&case["call"]) {
         "mask" => json!(redact::mask(text(&case["value"]))),
-        "request_header" => written(&request_header(
-            &rules,
-            text(&case["name"]),
-            text(&case["value"]),
-        )),
-        "response_header" => written(&response_header(
-            &rules,
-            text(&case["name"]),
-            text(&case["value"]),
-        )),
+        "request_header" => {
+            let treatment = Treatment::in_request(&rules, text(&case["name"]));
+            written(&treatment.apply(&rules, text(&case["value"])))
+        }
+        "response_header" => {
+            let treatment = Treatment::in_response(&rules, text(&case["name"]));
+            written(&treatment.apply(&rules, text(&case["value"])))
+        }
         "query_params" => params(&query_params(&rules, &query)),
         "query_text" => Value::from(query_text(&rules, &query)),
         "request_body" => match request_body(&rules, &body) {

@@ -1,7 +1,7 @@
 //! Forms and queries: no denied value is sent, in any of the places that it goes to.
 
 use super::{assert_hidden, body, denied_in_form, expand, rules, sent};
-use readme_metrics_core::redact::{query_params, query_text, request_header};
+use readme_metrics_core::redact::{Treatment, query_params, query_text};
 
 pub fn check(data: &[u8]) {
     let text = expand(data);
@@ -24,7 +24,9 @@ pub fn check(data: &[u8]) {
             assert_hidden(
                 &denied,
                 &text,
-                &[request_header(&rules, name, &url).to_string()],
+                &[Treatment::in_request(&rules, name)
+                    .apply(&rules, &url)
+                    .to_string()],
             );
         }
     }

@@ -3,15 +3,17 @@
 //! The shape is the wire format's. What a list forbids is replaced while it is written, so that clear text
 //! never exists outside the app's own memory.
 
+mod header_names;
 mod request;
 mod response;
 mod url;
 
 use std::time::{Duration, UNIX_EPOCH};
 
+use self::header_names::HeaderNames;
 use crate::exchange::{Captured, Exchange, Group};
 use crate::msgpack::Writer;
-use crate::redact::{self, Body, Param};
+use crate::redact::{self, Body, Param, Treatment};
 use crate::rules::Rules;
 
 /// The version of the log object that the Metrics server expects.
@@ -20,6 +22,7 @@ const LOG_VERSION: i64 = 3;
 /// What a configuration fixes for every log.
 pub struct Encoder {
     rules: Rules,
+    header_names: HeaderNames,
     development: bool,
     max_body_bytes: usize,
     /// The `creator` object, encoded once.
@@ -51,6 +54,7 @@ impl Encoder {
         writer.str(platform);
         Encoder {
             rules,
+            header_names: HeaderNames::default(),
             development,
             max_body_bytes,
             creator,
@@ -111,6 +115,14 @@ impl Encoder {
         self.write_request(w, request, &url, bodies);
         w.str("response");
         self.write_response(w, &exchange.response, &request.protocol, bodies);
+    }
+
+    fn write_header_value(&self, w: &mut Writer<'_>, treatment: Treatment, value: &str) {
+        match treatment {
+            // What most are.
+            Treatment::Keep => w.str(value),
+            _ => w.text(&treatment.apply(&self.rules, value)),
+        }
     }
 
     fn body<'a>(

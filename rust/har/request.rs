@@ -41,15 +41,16 @@ impl Encoder {
 
     fn write_request_headers(&self, w: &mut Writer<'_>, request: &Request<'_>) {
         w.array(u32::try_from(request.headers.len()).unwrap_or(0));
-        let mut name = String::with_capacity(32);
-        for (key, value) in &request.headers {
-            header_name(key, &mut name);
-            w.map(2);
-            w.str("name");
-            w.str(&name);
-            w.str("value");
-            w.text(&redact::request_header(&self.rules, &name, value));
-        }
+        self.header_names.look_up(|names| {
+            for (key, value) in &request.headers {
+                let header = names.header(&self.rules, key);
+                w.map(2);
+                w.str("name");
+                w.str(&header.name);
+                w.str("value");
+                self.write_header_value(w, header.treatment, value);
+            }
+        });
     }
 
     fn write_post_data(&self, w: &mut Writer<'_>, request: &Request<'_>, bodies: Bodies) {
@@ -92,22 +93,4 @@ fn environ_header<'a>(headers: &'a [(Cow<'a, str>, Cow<'a, str>)], key: &str) ->
         .iter()
         .find(|(name, _)| name == key)
         .map(|(_, value)| value.as_ref())
-}
-
-/// `HTTP_X_API_KEY` -> `X-Api-Key`, `CONTENT_TYPE` -> `Content-Type`.
-fn header_name(environ_key: &str, name: &mut String) {
-    let key = environ_key.strip_prefix("HTTP_").unwrap_or(environ_key);
-    let mut bytes = std::mem::take(name).into_bytes();
-    bytes.clear();
-    let mut before = b'-';
-    bytes.extend(key.bytes().map(|byte| {
-        before = match (byte, before) {
-            (b'_', _) => b'-',
-            (_, b'-') => byte.to_ascii_uppercase(),
-            _ => byte.to_ascii_lowercase(),
-        };
-        before
-    }));
-    // ASCII was replaced by ASCII, so this cannot fail.
-    *name = String::from_utf8(bytes).unwrap_or_default();
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::{Bodies, DROPPED_BODY, Encoder, size};
 use crate::exchange::Response;
 use crate::msgpack::Writer;
-use crate::redact;
+use crate::redact::{self, Treatment};
 
 impl Encoder {
     pub(super) fn write_response(
@@ -39,7 +39,7 @@ impl Encoder {
             w.str("name");
             w.str(name);
             w.str("value");
-            w.text(&redact::response_header(&self.rules, name, value));
+            self.write_header_value(w, Treatment::in_response(&self.rules, name), value);
         }
         w.str("cookies");
         w.array(0);

@@ -23,7 +23,7 @@ impl Grammar {
     pub(super) fn new(is_object: bool) -> Self {
         Self {
             is_object,
-            nesting: Nesting::default(),
+            nesting: Nesting::new(),
             after_open: 1,
             after_comma: 0,
             after_colon: 0,
@@ -43,7 +43,7 @@ impl Grammar {
             string,
             scalar,
             ..
-        } = block.and(end.map_or(u64::MAX, |end| u64::MAX >> (63 - end)));
+        } = end.map_or(*block, |end| block.and(u64::MAX >> (63 - end)));
         let tokens = open | close | comma | colon | string | scalar;
         let after_open = follow(open, tokens, &mut self.after_open);
         let after_comma = follow(comma, tokens, &mut self.after_comma);
@@ -103,33 +103,38 @@ fn follow(kind: u64, tokens: u64, carry: &mut u64) -> u64 {
 }
 
 /// The containers around a position: for each, whether it is an object.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Nesting {
-    depth: usize,
-    /// The innermost ones, the last in bit 0.
+    /// The innermost ones, the last in bit 0, above them a bit that is always set: 1 is none.
     inner: u64,
-    /// The others, 64 to a word.
+    /// The others, a full word each.
     outer: Vec<u64>,
 }
 
 impl Nesting {
+    fn new() -> Self {
+        Self {
+            inner: 1,
+            outer: Vec::new(),
+        }
+    }
+
     #[inline]
     fn push(&mut self, is_object: bool) {
-        if self.depth > 0 && self.depth.is_multiple_of(64) {
+        if self.inner >> 63 == 1 {
             self.outer.push(self.inner);
+            self.inner = 1;
         }
         self.inner = self.inner << 1 | u64::from(is_object);
-        self.depth += 1;
     }
 
     #[inline]
     fn pop(&mut self) -> Option<bool> {
-        self.depth = self.depth.checked_sub(1)?;
+        if self.inner == 1 {
+            self.inner = self.outer.pop()?;
+        }
         let is_object = self.inner & 1 == 1;
         self.inner >>= 1;
-        if self.depth > 0 && self.depth.is_multiple_of(64) {
-            self.inner = self.outer.pop().unwrap_or_default();
-        }
         Some(is_object)
     }
 }

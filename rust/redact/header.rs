@@ -1,6 +1,8 @@
 //! Header values.
 
-use super::edit::Text;
+use std::ops::Range;
+
+use super::edit::{Edit, Text};
 use super::{marker, mask, url};
 use crate::rules::Rules;
 
@@ -21,46 +23,81 @@ const URLS: [&str; 10] = [
     "X-Rewrite-Url",
 ];
 
-/// The value of a request header, as far as it may be sent.
-pub fn request_header<'a>(rules: &Rules, name: &str, value: &'a str) -> Text<'a> {
-    if rules.denies_header(name) {
-        Text::plain(marker::redacted(value.chars().count()))
-    } else if is_one_of(&CREDENTIALS, name) {
-        Text::plain(mask(value))
-    } else {
-        allowed(rules, name, value)
-    }
+/// What becomes of a header's value, which follows from the header's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Treatment {
+    Keep,
+    /// Kept, without the denied parameters in its URLs.
+    KeepUrl,
+    /// The same of `Link`, which holds several, each in angle brackets and followed by parameters of another kind.
+    KeepLinks,
+    Mask,
+    Redact,
 }
 
-/// The value of a response header, as far as it may be sent.
-pub fn response_header<'a>(rules: &Rules, name: &str, value: &'a str) -> Text<'a> {
-    if rules.denies_header(name) {
-        Text::plain(marker::redacted(value.chars().count()))
-    } else {
-        allowed(rules, name, value)
-    }
-}
-
-/// The value of a header that is allowed itself.
-fn allowed<'a>(rules: &Rules, name: &str, value: &'a str) -> Text<'a> {
-    if !rules.is_active() || !is_one_of(&URLS, name) {
-        return Text::plain(value);
-    }
-    // `Link` holds several URLs, each in angle brackets and followed by parameters of another kind.
-    let closing = name.eq_ignore_ascii_case("Link").then_some('>');
-    let mut edits = Vec::new();
-    let mut start = 0;
-    for piece in value.split(|character| Some(character) == closing) {
-        let end = start + piece.len();
-        if let Some(at) = piece.find(['?', '#']) {
-            edits.extend(url::edits(rules, value, start + at + 1..end));
+impl Treatment {
+    /// Of a request's header.
+    pub fn in_request(rules: &Rules, name: &str) -> Treatment {
+        match Treatment::in_response(rules, name) {
+            Treatment::Redact => Treatment::Redact,
+            _ if is_one_of(&CREDENTIALS, name) => Treatment::Mask,
+            other => other,
         }
+    }
+
+    /// Of a response's header.
+    pub fn in_response(rules: &Rules, name: &str) -> Treatment {
+        if rules.denies_header(name) {
+            Treatment::Redact
+        } else if !rules.is_active() || !is_one_of(&URLS, name) {
+            Treatment::Keep
+        } else if name.eq_ignore_ascii_case("Link") {
+            Treatment::KeepLinks
+        } else {
+            Treatment::KeepUrl
+        }
+    }
+
+    /// The value, as far as it may be sent.
+    #[inline]
+    pub fn apply<'a>(self, rules: &Rules, value: &'a str) -> Text<'a> {
+        match self {
+            Treatment::Keep => Text::plain(value),
+            Treatment::KeepUrl => Text::edited(value, edits(rules, value, 0..value.len())),
+            Treatment::KeepLinks => Text::edited(value, link_edits(rules, value)),
+            Treatment::Mask => Text::plain(mask(value)),
+            Treatment::Redact => Text::plain(marker::redacted(value.chars().count())),
+        }
+    }
+}
+
+/// For the parameters of the URL in a range of `value`.
+fn edits(rules: &Rules, value: &str, range: Range<usize>) -> Vec<Edit> {
+    let url = value.as_bytes().get(range.clone()).unwrap_or_default();
+    let question = memchr::memchr2(b'?', b'#', url);
+    question.map_or_else(Vec::new, |at| {
+        url::edits(rules, value, range.start + at + 1..range.end)
+    })
+}
+
+/// The same of several URLs, each of which ends at an angle bracket.
+fn link_edits(rules: &Rules, value: &str) -> Vec<Edit> {
+    let mut found = Vec::new();
+    let mut start = 0;
+    for url in value.split('>') {
+        let end = start + url.len();
+        found.extend(edits(rules, value, start..end));
         start = end + 1;
     }
-    Text::edited(value, edits)
+    found
 }
 
-#[inline]
+/// Most names differ in length or in the first letter.
 fn is_one_of(names: &[&str], name: &str) -> bool {
-    names.iter().any(|known| known.eq_ignore_ascii_case(name))
+    let first = name.as_bytes().first().map(u8::to_ascii_uppercase);
+    names.iter().any(|known| {
+        known.len() == name.len()
+            && known.as_bytes().first().copied() == first
+            && known.eq_ignore_ascii_case(name)
+    })
 }

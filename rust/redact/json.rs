@@ -50,11 +50,11 @@ pub(super) fn filter(rules: &Rules, text: &str) -> Result<Vec<Edit>, Malformed> 
                 }
                 continue;
             }
+        } else if verdict == Verdict::Keep {
+            scanner.skip()?;
         } else {
             let end = scanner.value()?;
-            if verdict != Verdict::Keep {
-                edits.push(redact(text, start, end));
-            }
+            edits.push(redact(text, start, end));
         }
         // A value has ended, or an empty container is about to.
         loop {

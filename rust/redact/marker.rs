@@ -56,7 +56,19 @@ pub(super) fn redacted_component(characters: usize) -> String {
 
 /// Not `format!`, which takes longer: a request's thread does this for each denied value.
 fn counted(before: &str, count: usize, after: &str) -> String {
-    [before, &count.to_string(), after].concat()
+    const DIGITS: usize = 20;
+    let mut marker = String::with_capacity(before.len() + DIGITS + after.len());
+    marker.push_str(before);
+    push_number(count, &mut marker);
+    marker.push_str(after);
+    marker
+}
+
+fn push_number(number: usize, text: &mut String) {
+    if number >= 10 {
+        push_number(number / 10, text);
+    }
+    text.push(char::from(b"0123456789"[number % 10]));
 }
 
 /// Stands for a body of so many bytes.

@@ -38,7 +38,7 @@ use std::borrow::Cow;
 pub use body::{Body, Content, request_body, response_body};
 pub(crate) use edit::COPY_BYTES;
 pub use edit::Text;
-pub use header::{request_header, response_header};
+pub use header::Treatment;
 pub use mask::mask;
 pub use url::{query_params, query_text};
 

@@ -28,11 +28,15 @@ pub(super) struct RawString<'t> {
 }
 
 impl<'t> RawString<'t> {
+    fn new(text: &'t str) -> Self {
+        let has_escapes = text.as_bytes().contains(&b'\\'); // short as a rule, too short for memchr
+        Self { text, has_escapes }
+    }
+
     /// `None` if the value is not a string.
     pub(super) fn unquote(value: &'t str) -> Option<Self> {
         let text = value.strip_prefix('"')?.strip_suffix('"')?;
-        let has_escapes = text.as_bytes().contains(&b'\\'); // short as a rule, too short for memchr
-        Some(Self { text, has_escapes })
+        Some(Self::new(text))
     }
 }
 
@@ -75,8 +79,23 @@ impl<'t> Scanner<'t> {
         if (quote, colon) != (b'"', b':') {
             return Err(Malformed);
         }
-        let string = self.text.get(start..end).ok_or(Malformed)?;
-        RawString::unquote(string.trim_ascii_end()).ok_or(Malformed)
+        let inside = self.text.get(start + 1..end).ok_or(Malformed)?;
+        let text = match inside.strip_suffix('"') {
+            Some(text) => text,
+            None => inside.trim_ascii_end().strip_suffix('"').ok_or(Malformed)?,
+        };
+        Ok(RawString::new(text))
+    }
+
+    /// A value of any kind.
+    pub(super) fn skip(&mut self) -> Result<()> {
+        let (start, first) = self.token()?;
+        match first {
+            b'{' | b'[' => self.container(first == b'{').map(drop),
+            // The inside of strings is the tokens' business.
+            b'"' => Ok(()),
+            _ => scalar(self.text.as_bytes(), start).map(drop),
+        }
     }
 
     /// A value of any kind: where it ends.
@@ -104,7 +123,7 @@ impl<'t> Scanner<'t> {
         let mut grammar = Grammar::new(is_object);
         loop {
             let (start, block) = self.tokens.block().ok_or(Malformed)?;
-            let end = grammar.read(&block)?;
+            let end = grammar.read(block)?;
             let mut scalars = block.scalar & end.map_or(u64::MAX, |end| (1 << end) - 1);
             while scalars != 0 {
                 scalar(bytes, start + scalars.trailing_zeros() as usize)?;
@@ -122,17 +141,23 @@ impl<'t> Scanner<'t> {
 #[inline]
 fn scalar(bytes: &[u8], start: usize) -> Result<usize> {
     let rest = bytes.get(start..).unwrap_or_default();
-    let length = match short(rest) {
-        Some(length) => length,
-        None if matches!(rest, [b'-' | b'0'..=b'9', ..]) && !rest.starts_with(b"-I") => {
-            number(rest)?
-        }
-        None => name(rest)?,
+    match short(rest) {
+        Some(length) => Ok(start + length),
+        None => long(rest).map(|length| start + length),
+    }
+}
+
+/// The length of any number or name.
+#[inline(never)]
+fn long(rest: &[u8]) -> Result<usize> {
+    let length = if matches!(rest, [b'-' | b'0'..=b'9', ..]) && !rest.starts_with(b"-I") {
+        number(rest)?
+    } else {
+        name(rest)?
     };
     match rest.get(length) {
-        None => Ok(start + length),
-        Some(&byte) if ENDS_SCALAR[usize::from(byte)] => Ok(start + length),
-        Some(_) => Err(Malformed),
+        Some(&byte) if !ENDS_SCALAR[usize::from(byte)] => Err(Malformed),
+        _ => Ok(length),
     }
 }
 
@@ -147,36 +172,28 @@ const ENDS_SCALAR: [bool; 256] = {
 };
 
 /// The length of what numbers and names mostly are, told by eight bytes at once: positive numbers of few digits without an
-/// exponent, and the three names of RFC 8259.
+/// exponent, and the three names of RFC 8259. `None` where it may be something else.
 #[inline]
 fn short(rest: &[u8]) -> Option<usize> {
     let chunk = rest.first_chunk()?;
-    let word = u64::from_le_bytes(*chunk);
-    let integer = leading_digits(word);
-    if integer == 0 {
-        return match chunk {
-            [b't', b'r', b'u', b'e', ..] | [b'n', b'u', b'l', b'l', ..] => Some(4),
-            [b'f', b'a', b'l', b's', b'e', ..] => Some(5),
-            _ => None,
-        };
-    }
-    if chunk[0] == b'0' && integer > 1 {
-        return None;
-    }
-    match rest.get(integer)? {
-        b'.' => {
+    let integer = leading_digits(u64::from_le_bytes(*chunk));
+    let length = match chunk {
+        [b't', b'r', b'u', b'e', ..] | [b'n', b'u', b'l', b'l', ..] => 4,
+        [b'f', b'a', b'l', b's', b'e', ..] => 5,
+        _ if integer == 0 || chunk[0] == b'0' && integer > 1 => return None,
+        _ if rest.get(integer) != Some(&b'.') => integer,
+        _ => {
             let fraction = rest.get(integer + 1..)?.first_chunk()?;
-            let digits = leading_digits(u64::from_le_bytes(*fraction));
-            let is_whole = (1..8).contains(&digits)
-                && !matches!(fraction.get(digits), Some(b'e' | b'E') | None);
-            is_whole.then_some(integer + 1 + digits)
+            match leading_digits(u64::from_le_bytes(*fraction)) {
+                0 => return None,
+                digits => integer + 1 + digits,
+            }
         }
-        byte if ENDS_SCALAR[usize::from(*byte)] => Some(integer),
-        _ => None,
-    }
+    };
+    // An exponent or one digit more is no end either.
+    ENDS_SCALAR[usize::from(*rest.get(length)?)].then_some(length)
 }
 
-#[inline(never)]
 fn name(rest: &[u8]) -> Result<usize> {
     ["true", "false", "null", "NaN", "Infinity", "-Infinity"]
         .iter()
@@ -185,7 +202,6 @@ fn name(rest: &[u8]) -> Result<usize> {
         .ok_or(Malformed)
 }
 
-#[inline(never)]
 fn number(rest: &[u8]) -> Result<usize> {
     let at = |i: usize| rest.get(i).copied().unwrap_or_default();
     let digits = |start: usize| {

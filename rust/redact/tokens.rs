@@ -22,6 +22,7 @@ pub(super) struct Tokens<'t> {
     in_scalar: u64,
     /// Not zero once a string has been found to be malformed.
     malformed: u64,
+    read_block: fn(&mut Self) -> Option<()>,
 }
 
 /// The tokens of one block by their kinds: a bit at the first byte of each.
@@ -70,6 +71,7 @@ impl<'t> Tokens<'t> {
             escaped: 0,
             in_scalar: 0,
             malformed: 0,
+            read_block: Self::reader(),
         }
     }
 
@@ -94,13 +96,15 @@ impl<'t> Tokens<'t> {
 
     /// Takes what is left of a block: where the block begins, and its tokens.
     #[inline]
-    pub(super) fn block(&mut self) -> Option<(usize, Block)> {
+    pub(super) fn block(&mut self) -> Option<(usize, &Block)> {
+        if self.left != 0 {
+            self.block = self.block.and(self.left);
+        }
         while self.left == 0 {
             self.read_block()?;
         }
-        let block = self.block.and(self.left);
         self.left = 0;
-        Some((self.block_start(), block))
+        Some((self.block_start(), &self.block))
     }
 
     /// Gives back the tokens of the current block that are in `mask`.
@@ -113,20 +117,32 @@ impl<'t> Tokens<'t> {
         self.next_block.wrapping_sub(block::SIZE)
     }
 
-    #[inline(never)]
+    #[inline]
     fn read_block(&mut self) -> Option<()> {
-        #[cfg(target_arch = "x86_64")]
-        if std::arch::is_x86_feature_detected!("avx2") {
-            // SAFETY: this processor has AVX2.
-            return unsafe { self.read_block_avx2() };
-        }
-        self.read_block_by(block::classify)
+        (self.read_block)(self)
     }
 
     #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx2")]
     fn read_block_avx2(&mut self) -> Option<()> {
-        self.read_block_by(|block| block::avx2::classify(block))
+        #[target_feature(enable = "avx2")]
+        fn read(tokens: &mut Tokens<'_>) -> Option<()> {
+            tokens.read_block_by(|block| block::avx2::classify(block))
+        }
+        // SAFETY: `reader` has asked whether this processor has AVX2.
+        unsafe { read(self) }
+    }
+
+    fn read_block_portable(&mut self) -> Option<()> {
+        self.read_block_by(block::classify)
+    }
+
+    /// The one for this processor.
+    fn reader() -> fn(&mut Self) -> Option<()> {
+        #[cfg(target_arch = "x86_64")]
+        if std::arch::is_x86_feature_detected!("avx2") {
+            return Self::read_block_avx2;
+        }
+        Self::read_block_portable
     }
 
     // So that what the compiler makes of it has the features of the two above.

@@ -32,6 +32,9 @@ const NOT_IN_QUERY: &AsciiSet = &CONTROLS
 /// How often a name may have been encoded. A proxy in front of the application may decode what we see encoded twice.
 const MAX_ENCODINGS: usize = 4;
 
+/// Not worth a search with SIMD.
+const SHORT: usize = 16;
+
 /// From the outermost to the innermost.
 const SEPARATORS: &[u8] = b"&;#?";
 /// Those that stand inside a parameter: no more than `has_any` looks for.
@@ -143,11 +146,19 @@ fn find_denied(
 fn has_any(text: &str, range: Range<usize>, bytes: &[u8]) -> bool {
     let part = text.as_bytes().get(range).unwrap_or_default();
     match bytes {
+        _ if part.len() < SHORT => part.iter().any(|byte| bytes.contains(byte)),
         [] => false,
         [only] => memchr::memchr(*only, part).is_some(),
         [one, other] => memchr::memchr2(*one, *other, part).is_some(),
         [one, other, third, ..] => memchr::memchr3(*one, *other, *third, part).is_some(),
     }
+}
+
+fn find(byte: u8, text: &[u8]) -> Option<usize> {
+    if text.len() < SHORT {
+        return text.iter().position(|other| *other == byte);
+    }
+    memchr::memchr(byte, text)
 }
 
 /// A range of `text`: what is kept put through `keep`, and what is denied through `hide`.
@@ -233,12 +244,12 @@ fn split(text: &str, range: Range<usize>, separator: u8) -> impl Iterator<Item =
     std::iter::from_fn(move || {
         let start = next?;
         let rest = text.as_bytes().get(start..range.end)?;
-        let separator = memchr::memchr(separator, rest);
+        let separator = find(separator, rest);
         next = separator.map(|at| start + at + 1);
         let pair = rest.get(..separator.unwrap_or(rest.len()))?;
         Some(Pair {
             start,
-            equals: memchr::memchr(b'=', pair).map(|at| start + at),
+            equals: find(b'=', pair).map(|at| start + at),
             end: start + pair.len(),
         })
     })
@@ -260,7 +271,7 @@ fn decode(component: &str) -> Cow<'_, str> {
 }
 
 fn is_encoded(component: &str) -> bool {
-    memchr::memchr2(b'%', b'+', component.as_bytes()).is_some()
+    has_any(component, 0..component.len(), b"%+")
 }
 
 fn spaces(component: &str) -> Cow<'_, str> {

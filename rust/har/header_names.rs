@@ -1,0 +1,101 @@
+//! What follows from the name of a request header. The same few names come with every request: it is worked out once.
+
+use std::sync::{Mutex, TryLockError};
+
+use crate::redact::Treatment;
+use crate::rules::Rules;
+
+/// A power of two, several times what an app sees.
+const SLOTS: usize = 256;
+
+/// Longer keys are not remembered: no client is to decide how much memory this takes.
+const LONGEST_KEY: usize = 64;
+
+/// The names that one encoder knows.
+#[derive(Default)]
+pub(super) struct HeaderNames {
+    names: Mutex<Names>,
+}
+
+impl HeaderNames {
+    /// Nobody waits: where another thread is at it, or was when this process was forked, all is worked out anew.
+    pub(super) fn look_up<T>(&self, work: impl FnOnce(&mut Names) -> T) -> T {
+        let mut other = Names::default();
+        let mut known = match self.names.try_lock() {
+            Ok(names) => Some(names),
+            Err(TryLockError::Poisoned(names)) => Some(names.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        };
+        let names = known.as_deref_mut().unwrap_or(&mut other);
+        names.slots.resize_with(SLOTS, Header::default);
+        work(names)
+    }
+}
+
+/// Each header in the one slot that its key allows.
+#[derive(Default)]
+pub(super) struct Names {
+    slots: Vec<Header>,
+    other: Header,
+}
+
+pub(super) struct Header {
+    /// In the environ: `HTTP_X_API_KEY`.
+    key: String,
+    /// In a log: `X-Api-Key`.
+    pub(super) name: String,
+    pub(super) treatment: Treatment,
+}
+
+impl Default for Header {
+    /// Of the empty name.
+    fn default() -> Header {
+        Header {
+            key: String::new(),
+            name: String::new(),
+            treatment: Treatment::Redact,
+        }
+    }
+}
+
+impl Names {
+    /// Always by the same rules.
+    pub(super) fn header(&mut self, rules: &Rules, key: &str) -> &Header {
+        let header = match self.slots.get_mut(slot(key)) {
+            Some(header) if key.len() <= LONGEST_KEY => header,
+            _ => &mut self.other,
+        };
+        if header.key != key {
+            let name = name(key);
+            *header = Header {
+                treatment: Treatment::in_request(rules, &name),
+                key: key.to_owned(),
+                name,
+            };
+        }
+        header
+    }
+}
+
+/// Names mostly differ in their last letters or in their length.
+fn slot(key: &str) -> usize {
+    let end = key.as_bytes().last_chunk().copied().unwrap_or_default();
+    let mixed = (u64::from_le_bytes(end) ^ key.len() as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    mixed.to_be_bytes()[0].into()
+}
+
+/// `HTTP_X_API_KEY` -> `X-Api-Key`, `CONTENT_TYPE` -> `Content-Type`.
+fn name(environ_key: &str) -> String {
+    let key = environ_key.strip_prefix("HTTP_").unwrap_or(environ_key);
+    let mut before = '-';
+    key.chars()
+        .map(|character| {
+            before = match (character, before) {
+                ('_', _) => '-',
+                (_, '-') => character.to_ascii_uppercase(),
+                _ => character.to_ascii_lowercase(),
+            };
+            before
+        })
+        .collect()
+}
