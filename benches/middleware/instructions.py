@@ -1,7 +1,7 @@
 """Instructions on the request's thread, which do not depend on how busy the machine is. Needs valgrind.
 
-Each variant runs under callgrind for N and for 2 N requests; the difference is what N requests take. Nothing is sent
-meanwhile: the flusher has no part in it.
+Each variant runs under callgrind for N and for 2 N requests; the difference is what N requests take. Of the threads,
+only the one that makes the requests is counted.
 
     python benches/middleware/instructions.py --published PATH/TO/PYTHON_WITH_3.4.0
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import tempfile
 from pathlib import Path
 
 from columns import columns
@@ -32,16 +33,18 @@ os._exit(0)  # what is queued is not part of it
 
 
 def instructions(python: str, arguments: list[str], requests: int) -> int:
-    command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", python, "-c"]
     code = RUN.format(here=str(Path(__file__).parent))
     environment = {**os.environ, "PYTHONHASHSEED": "0", "README_METRICS_SERVER": "http://127.0.0.1:9"}
     environment |= {"README_METRICS_QUEUE_DIR": "/nonexistent"}  # private memory, which nobody has to clean up
-    process = subprocess.run(
-        [*command, code, *arguments, str(requests)], env=environment, capture_output=True, text=True, check=True
-    )
-    found = re.search(r"Collected : (\d+)", process.stderr)
+    with tempfile.TemporaryDirectory() as directory:
+        out = Path(directory) / "callgrind"
+        options = ["--tool=callgrind", "--separate-threads=yes", f"--callgrind-out-file={out}"]
+        command = ["valgrind", *options, python, "-c", code, *arguments, str(requests)]
+        subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        main_thread = out.with_name("callgrind-01").read_text()
+    found = re.search(r"^totals: (\d+)$", main_thread, re.MULTILINE)
     if found is None:
-        raise RuntimeError(process.stderr)
+        raise RuntimeError(main_thread)
     return int(found[1])
 
 
