@@ -16,7 +16,7 @@ from reference import redaction
 
 Case = dict[str, Any]
 
-MAX_BYTES = 1 << 20
+MAX_BYTES = 4 << 20
 
 
 def to_bytes(source: Any) -> bytes:
@@ -85,12 +85,14 @@ def _queue() -> _core.Queue:
 
 def log_entry(case: Case) -> Any:
     """The HAR entry of an exchange that has what the case has: as request or as response, or else as both."""
+    body = case.get("body", b"")
+    size = case.get("size", len(body))
     encoder = _core.Encoder(
         denylist=list(case.get("denylist", ())),
         allowlist=list(case.get("allowlist", ())),
         redact_nested=case.get("nested", False),
         development=False,
-        max_body_bytes=case.get("max_bytes", MAX_BYTES),
+        max_body_bytes=len(body) if size > len(body) else case.get("max_bytes", MAX_BYTES),
         trust_forwarded=False,
         platform="test",
     )
@@ -104,13 +106,13 @@ def log_entry(case: Case) -> Any:
             key = name.upper().replace("-", "_")
             environ[key if name == "Content-Type" else f"HTTP_{key}"] = value
             headers.append((name, value))
-    body = case.get("body", b"")
-    capture = _core.Capture(environ, len(body))
-    for piece in (body, bytes(case.get("size", len(body)) - len(body))):  # the second one is cut off
-        capture.add_request(piece)
-        capture.add_response(piece)
+    capture = _core.Capture(encoder, environ)
+    capture.set_caller(("caller", None, None))
+    whole = body + bytes(size - len(body))  # what is too much is cut off
+    capture.add_request(whole)
+    capture.add_response(whole)
     queue = _queue()
-    assert queue.record(encoder, capture, ("caller", None, None), "200 OK", headers, False), queue.stats()
+    assert queue.record(capture, None, "200 OK", headers) != 0, queue.stats()
     batch = queue.peek(1, 1)
     assert batch is not None
     queue.release(batch, True)

@@ -235,7 +235,7 @@ def test_the_size_of_a_log(kind: str, documented_bytes: int, logged: Callable[..
     body = json.dumps({"k": "v" * 1000}).encode() if kind == "POST" else b""
     for _ in range(10):
         call(middleware, "/echo" if body else "/", method=kind, body=body, content_type="application/json", **headers)
-    queue = middleware._recorder._flusher.queue
+    queue = middleware._recorder.flusher.queue
     assert queue.waiting_bytes / queue.waiting == pytest.approx(documented_bytes, rel=0.1)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import wsgi
-from readme_metrics import MetricsApiConfig, MetricsMiddleware, recorder
+from readme_metrics import MetricsApiConfig, MetricsMiddleware
 from readme_metrics.commands.collector import Collector
 from readme_metrics.docs_url import DocsUrl
 from readme_metrics.exchange import Exchange
@@ -50,18 +51,18 @@ def served(middleware: MetricsMiddleware, environ: dict[str, Any]) -> bytes:
     return body
 
 
-class BrokenEncoder:
+class Broken:
     """Not what the core expects."""
 
 
 STEPS: dict[str, tuple[Any, str, Any]] = {
     "filter": (Recorder, "_is_selected", fails),
-    "capture, at the beginning": (Exchange, "__init__", fails),
-    "capture of the response": (Exchange, "_is_server_file", fails),
-    "grouping": (recorder, "identify", fails),
+    "capture, at the beginning": (Recorder, "_encoder", property(lambda _: Broken(), lambda *_: None)),
+    "capture of the response": (Exchange, "is_server_file", fails),
+    "grouping": (Recorder, "_narrow", fails),
     "documentation URL": (DocsUrl, "base_url", property(fails, lambda *_: None)),
     "unread body": (Recorder, "_read_rest", fails),
-    "encode": (Recorder, "_encoder", property(lambda _: BrokenEncoder(), lambda *_: None)),
+    "encode": (Exchange, "headers", property(lambda _: Broken(), lambda *_: None)),
 }
 
 
@@ -73,7 +74,8 @@ def test_a_step_that_fails(
     step: str,
 ) -> None:
     owner, name, replacement = STEPS[step]
-    middleware = make(collector, monkeypatch, ignore_paths=["/not/asked/for"])
+    # An answer that must be looked at.
+    middleware = make(collector, monkeypatch, ignore_paths=["/not/asked/for"], group=lambda _: {"api_key": 1})
     monkeypatch.setattr(owner, name, replacement, raising=False)
     requests = 0
     for path in PATHS:
@@ -107,11 +109,15 @@ def test_a_body_that_cannot_be_noted(collector: Collector, monkeypatch: pytest.M
     assert dropped(middleware) == {"internal": 1}
 
 
-def test_a_core_that_fails(collector: Collector, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_queue_that_fails(collector: Collector, monkeypatch: pytest.MonkeyPatch) -> None:
     middleware = make(collector, monkeypatch)
-    # The core refuses it with a TypeError, as it would answer a panic with an InternalError.
-    monkeypatch.setattr(middleware._recorder, "_encoder", BrokenEncoder())
     assert call(middleware, "/echo", method="POST", body=b"abc").body == b"abc"
+    flusher: Any = middleware._recorder.flusher
+    queue, flusher.queue = flusher.queue, Broken()
+    # The core refuses it with a TypeError, as it would answer a panic with an InternalError. The count needs the queue.
+    monkeypatch.setattr(middleware._recorder, "join", lambda: SimpleNamespace(queue=queue))
+    assert call(middleware, "/echo", method="POST", body=b"abc").body == b"abc"
+    flusher.queue = queue
     assert dropped(middleware) == {"internal": 1}
 
 

@@ -3,11 +3,17 @@
 Every function here may raise `InternalError`, which is a bug of ours; the callers count it and go on.
 """
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, final
 
+from typing_extensions import Self, disjoint_base
+
+from readme_metrics.wsgi_types import Environ, Headers
+
 __all__ = [
+    "FORKED",
+    "QUIET",
+    "UNREAD",
     "Batch",
     "Capture",
     "Encoder",
@@ -21,6 +27,15 @@ __all__ = [
 ]
 
 __version__: str
+
+QUIET: int
+"""`Queue.record`: the log is queued, and nobody needs to hear of it."""
+
+UNREAD: int
+"""`Queue.record`: nothing is queued yet, the client has declared more of the request than was read."""
+
+FORKED: int
+"""`Queue.record`: nothing is queued, the queue belongs to the process that this one was forked from."""
 
 class InternalError(RuntimeError):
     """A bug in the compiled core. The middleware counts it, logs it once and goes on."""
@@ -48,24 +63,42 @@ def entries(directory: str | Path, name: str, position: int) -> tuple[int, list[
         The position to go on from and the entries, as msgpack; None where the segment is gone.
     """
 
-@final
+@disjoint_base
 class Capture:
-    """What is kept of one request and its response while they pass: the environ's strings as they are now, the first
-    `max_bytes` of each body, the sizes, the times, and the log's id.
+    """What is kept of one request and its response while they pass: the environ as it is now, the first bytes of each
+    body, the sizes, the times, the caller, and the log's id.
+
+    Nothing of it calls Python code, which would not survive the end of an interpreter in a daemon thread.
     """
 
-    def __new__(cls, environ: dict[str, Any], max_bytes: int) -> Capture: ...
+    def __new__(cls, encoder: Encoder, environ: Environ) -> Self: ...
     def add_request(self, data: object) -> None:
-        """Notes a piece of the request's body. Never raises: `failure` tells what went wrong."""
+        """Notes a piece of the request's body. Never raises: what cannot be noted makes `Queue.record` raise."""
 
     def add_response(self, data: object) -> None:
         """The same of the response's."""
 
     def end(self, chunks: list[bytes] | None = None) -> None:
-        """Notes that the response has ended, with `chunks` as its last pieces. Never raises, either."""
+        """Notes that the response has ended, with `chunks` as its last pieces; when, is what the first call says."""
 
     def fail(self, error: Exception) -> None:
         """Notes why this is not what passed."""
+
+    def sent_by_server(self) -> None:
+        """Notes that the server sends the response by itself: it is not seen, and its size is what the app says."""
+
+    def identify(self, answer: object) -> bool:
+        """Notes who made the call.
+
+        Returns:
+            False where `answer`, the grouping function's, is not a dict of three strings and needs a second look.
+        """
+
+    def set_caller(self, caller: tuple[str, str | None, str | None]) -> None:
+        """Notes who made the call: id, label and email. The id is in clear; the core masks it."""
+
+    def announced(self, headers: Headers, base_url: str) -> Headers:
+        """The headers of the response and `x-documentation-url`, which begins with `base_url`."""
 
     def forget_request(self) -> None:
         """Keeps no bytes of the request from here on; the size is still counted."""
@@ -73,11 +106,8 @@ class Capture:
     def forget_response(self) -> None:
         """The same of the response."""
 
-    def request_body(self) -> bytes:
+    def captured_request(self) -> bytes:
         """What is kept of the request's body so far."""
-
-    def documentation_url(self, base_url: str) -> str:
-        """Where the log will be found on the documentation site at `base_url`."""
 
     @property
     def request_bytes(self) -> int:
@@ -94,10 +124,6 @@ class Capture:
     @property
     def unread_bytes(self) -> int:
         """What the client has declared and nobody has read; 0 where it waits for a "100 Continue" to send it."""
-
-    @property
-    def failure(self) -> InternalError | None:
-        """Why this is not what passed, if it is not: its log would not be true."""
 
 @final
 class Encoder:
@@ -122,17 +148,27 @@ class Queue:
     def __new__(cls, directories: list[str], name: str, max_bytes: int) -> Queue: ...
     def record(
         self,
-        encoder: Encoder,
         capture: Capture,
-        group: tuple[str, str | None, str | None],
-        status: str,
-        headers: Iterable[tuple[str, str]],
-        is_file: bool,
-    ) -> int | None:
-        """Redacts, encodes and queues one exchange.
+        chunks: list[bytes] | None,
+        status: str | None,
+        headers: Headers,
+        is_read: bool = False,
+    ) -> int:
+        """Redacts, encodes and queues what was captured.
+
+        Args:
+            capture: Of an exchange whose caller is known.
+            chunks: The last pieces of the response.
+            status: The response's, for instance `200 OK`; None where the app raised.
+            headers: The response's.
+            is_read: Records even if some of the request is unread.
 
         Returns:
-            The entries waiting, 0 where it was dropped (and counted); None in a process forked from the queue's.
+            How many entries wait, where the flusher has asked to hear of that many, 0 where this one was dropped (and
+            counted); or one of `QUIET`, `UNREAD` and `FORKED`.
+
+        Raises:
+            InternalError: What was captured is not what passed.
         """
 
     def drop_one(self, reason: str) -> None:
@@ -178,6 +214,9 @@ class Queue:
         Args:
             siblings: Other queues of this process in the same directory.
         """
+
+    call_at_entries: int
+    """How many entries wait when a request tells the flusher; 0: each one does. The first one always does."""
 
     @property
     def failures(self) -> int: ...

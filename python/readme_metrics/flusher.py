@@ -59,8 +59,6 @@ class Flusher:
         # signal handler nor a finaliser that logs a request can deadlock here, as it could in an Event.
         self._wake = threading.Lock()
         self._wake.acquire()
-        #: How many entries wait when a request calls.
-        self._wake_at_entries = _NEVER
         self._posted_at_s = 0.0
         self.is_stopping = False
         self.shutdown_timeout_s = config.shutdown_timeout
@@ -85,7 +83,7 @@ class Flusher:
         return self._thread is not None
 
     def recorded(self, waiting: int) -> None:
-        """After each push, on the request's thread.
+        """After the pushes that `Queue.call_at_entries` asks for, on the request's thread.
 
         Args:
             waiting: Entries in this process's queue; 0 where the new one was dropped.
@@ -95,8 +93,8 @@ class Flusher:
         if self._thread is None:
             if waiting == 0 or self._is_due(waiting):
                 self._send_inline()
-        elif waiting >= self._wake_at_entries:
-            self._wake_at_entries = _NEVER
+        elif waiting >= self.queue.call_at_entries:
+            self.queue.call_at_entries = _NEVER
             self._call()
 
     def _is_due(self, waiting: int) -> bool:
@@ -133,13 +131,13 @@ class Flusher:
         if linger_s > 0 and not self.is_stopping:
             self._sleep(linger_s, max(self._buffer_length, LINGER_ENTRIES))
 
-    def _sleep(self, longest_s: float, wake_at_entries: int) -> None:
+    def _sleep(self, longest_s: float, call_at_entries: int) -> None:
         """Until so many entries wait, the end is asked for, or the time is over."""
         # A call between these two lines is kept by the lock; a push before them is seen by the comparison.
-        self._wake_at_entries = wake_at_entries
-        if self.queue.waiting < wake_at_entries:
+        self.queue.call_at_entries = call_at_entries
+        if self.queue.waiting < call_at_entries:
             self._wake.acquire(timeout=longest_s)
-        self._wake_at_entries = _NEVER
+        self.queue.call_at_entries = _NEVER
 
     def _tick(self) -> None:
         self.docs_url.refresh(self._sender)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from readme_metrics.config import MetricsApiConfig
+from readme_metrics.late import loading
+from readme_metrics.response_body import ListResponseBody, watched
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,7 +33,8 @@ class MetricsMiddleware:
         if not isinstance(config, MetricsApiConfig):
             raise TypeError(f"config takes a MetricsApiConfig, got {type(config).__name__}")
         # Not at import, which stays cheap for those who only import; nor at the first request, which would pay for it.
-        from readme_metrics.recorder import Recorder
+        with loading():
+            from readme_metrics.recorder import Recorder
 
         self.app = wsgi_app_reference
         self.config = config
@@ -47,7 +50,11 @@ class MetricsMiddleware:
             exchange.failed()
             exchange.finish()
             raise
-        return exchange.wrap(iterable)
+        if type(iterable) is list:
+            response = ListResponseBody(iterable)
+            response.exchange = exchange
+            return response
+        return watched(iterable, exchange)
 
     def flush(self, timeout: float | None = None) -> int:
         """Sends what this process has logged so far, for serverless functions and tests.

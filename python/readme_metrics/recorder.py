@@ -7,16 +7,21 @@ import platform
 from typing import TYPE_CHECKING
 
 from readme_metrics import _core, flushers
+from readme_metrics._core import FORKED, QUIET, UNREAD
 from readme_metrics._guard import Reporter
 from readme_metrics.arrived import arrived_bytes
 from readme_metrics.exchange import Exchange
-from readme_metrics.grouping import UnusableGroup, identify
+from readme_metrics.grouping import UnusableGroup, narrow
 from readme_metrics.losses import CAUSES
+from readme_metrics.request_body import RequestBody
+from readme_metrics.unparsed_request import UnparsedRequest
 
 if TYPE_CHECKING:
     from readme_metrics.config import MetricsApiConfig
     from readme_metrics.flusher import Flusher
-    from readme_metrics.wsgi_types import Environ, Headers, StartResponse
+    from readme_metrics.wsgi_types import Environ, StartResponse
+
+_new = object.__new__
 
 
 class Recorder:
@@ -26,7 +31,7 @@ class Recorder:
         self._config = config
         self._reporter = Reporter(config)
         self._function = config.GROUPING_FUNCTION
-        self._max_bytes = config.max_body_bytes
+        self._max_body_bytes = config.max_body_bytes
         self._hosts = frozenset(host.lower() for host in config.ALLOWED_HTTP_HOSTS)
         self._ignored_paths = frozenset(path for path in config.ignore_paths if not path.endswith("*"))
         self._ignored_prefixes = tuple(path[:-1] for path in config.ignore_paths if path.endswith("*"))
@@ -40,16 +45,31 @@ class Recorder:
             platform=f"{platform.machine()}-{platform.system().lower()}{platform.release()}/{platform.python_version()}",
         )
         self._is_selective = bool(config.is_disabled or self._hosts or config.ignore_paths)
-        self._flusher: Flusher | None = None
+        self.flusher: Flusher | None = None
 
     def begin(self, environ: Environ, start_response: StartResponse) -> Exchange | None:
         """Starts to watch a request; None where it is not to be logged."""
         try:
             if environ.get("REQUEST_METHOD") == "OPTIONS" or (self._is_selective and not self._is_selected(environ)):
                 return None
-            return Exchange(self, environ, start_response, self._max_bytes)
+            exchange = Exchange(self._encoder, environ)
+            exchange.recorder = self
+            exchange.environ = environ
+            exchange.server_start_response = start_response
+            exchange.is_logged = None
+            exchange.is_finished = False
+            stream = environ.get("wsgi.input")
+            if stream is not None:
+                environ["wsgi.input"] = exchange.request_body = body = RequestBody()
+                body.stream = stream
+                body.capture = exchange
+                body.repeated_bytes = 0
+            file_wrapper = environ.get("wsgi.file_wrapper")
+            if file_wrapper is not None:
+                exchange.watch(file_wrapper)
+            return exchange
         except Exception as error:
-            self._lost("internal", error)
+            self.lost("internal", error)
             return None
 
     def _is_selected(self, environ: Environ) -> bool:
@@ -62,113 +82,106 @@ class Recorder:
         path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
         return not (path in self._ignored_paths or path.startswith(self._ignored_prefixes))
 
-    def response_started(self, exchange: Exchange, headers: Headers) -> Headers:
-        """Asks who called; returns the headers to send, with the documentation URL where it is known."""
+    def identify(self, exchange: Exchange) -> None:
+        """Asks who made the call. Whatever goes wrong is counted and reported, never raised."""
+        exchange.is_logged = False
         try:
-            if not exchange.is_identified:
-                self._identify(exchange)
-            if exchange.group is not None:
-                base_url = (self._flusher or self._join()).docs_url.base_url
-                if base_url:
-                    return [*headers, ("x-documentation-url", exchange.capture.documentation_url(base_url))]
+            request = _new(UnparsedRequest)
+            request._environ = exchange.environ
+            request._capture = exchange
+            answer = self._function(request)
+            exchange.is_logged = exchange.identify(answer) or self._narrow(exchange, answer)
         except Exception as error:
-            exchange.group = None
-            self._lost("internal", error)
-        return headers
+            self.lost("grouping", error)
+        if not exchange.is_logged:
+            exchange.forget_request()
+            exchange.forget_response()
 
-    def _identify(self, exchange: Exchange) -> None:
-        exchange.is_identified = True
-        try:
-            exchange.group = identify(self._function, exchange.environ, exchange.capture, self._reporter)
-        except Exception as error:
-            self._lost("grouping", error)
-        if exchange.group is None:
-            exchange.capture.forget_request()
-            exchange.capture.forget_response()
+    def _narrow(self, exchange: Exchange, answer: object) -> bool:
+        group = narrow(answer, self._reporter)
+        if group is not None:
+            exchange.set_caller(group)
+        return group is not None
 
-    def record(self, exchange: Exchange) -> None:
-        """Logs a finished exchange. Whatever goes wrong is counted and reported, never raised."""
+    def record(self, exchange: Exchange, chunks: list[bytes] | None = None) -> None:
+        """Logs an exchange, with `chunks` at the end of its response. Whatever goes wrong is counted, never raised."""
+        exchange.is_finished = True
         try:
-            if not exchange.is_identified:  # the app raised before it called start_response
-                self._identify(exchange)
-            group = exchange.group
-            if group is None:
-                return
-            capture = exchange.capture
-            if capture.unread_bytes:
-                self._read_rest(exchange)
-            if failure := capture.failure:
-                self._lost("internal", failure)
-                return
-            flusher = self._flusher or self._join()
-            status = exchange.status or "500 Internal Server Error"
-            headers, is_file = exchange.headers, exchange.is_file
-            waiting = flusher.queue.record(self._encoder, capture, group, status, headers, is_file)
-            if waiting is None:
-                flusher = self._join()
-                waiting = flusher.queue.record(self._encoder, capture, group, status, headers, is_file) or 0
+            if exchange.is_logged is None:  # the app raised before it called start_response
+                exchange.end()
+                self.identify(exchange)
+            if exchange.is_logged:
+                flusher = self.flusher or self.join()
+                waiting = flusher.queue.record(exchange, chunks, exchange.status, exchange.headers)
+                if waiting != QUIET:
+                    self._settle(exchange, flusher, waiting)
         except Exception as error:
-            self._lost("internal", error)
-            return
-        try:
-            # A file is still to be sent by the server: where requests send logs themselves, a later one does.
-            if not exchange.is_file:
+            self.lost("internal", error)
+        # Both lead back to the exchange: a cycle would stay until the garbage collector comes.
+        exchange.request_body = None
+        del exchange.environ
+
+    def _settle(self, exchange: Exchange, flusher: Flusher, waiting: int) -> None:
+        """What is left to do after a push, or before it can be done."""
+        if waiting == UNREAD:
+            self._read_rest(exchange)
+            waiting = flusher.queue.record(exchange, None, exchange.status, exchange.headers, is_read=True)
+        if waiting == FORKED:
+            flusher = self.join()
+            waiting = flusher.queue.record(exchange, None, exchange.status, exchange.headers, is_read=True)
+        if waiting >= 0:
+            try:
                 flusher.recorded(waiting)
-        except Exception as error:
-            self._reporter.error("wake", "A log is queued and will be sent later (%s)", _describe(error))
-
-    def lose(self, exchange: Exchange, error: Exception) -> None:
-        """Counts an exchange that cannot be watched any further."""
-        if exchange.group is not None or not exchange.is_identified:
-            self._lost("internal", error)
+            except Exception as error:
+                self._reporter.error("wake", "A log is queued and will be sent later (%s)", _describe(error))
 
     def _read_rest(self, exchange: Exchange) -> None:
         """Reads what the app left of the request's body, if all of it is there and fits."""
-        body, unread = exchange.request_body, exchange.capture.unread_bytes
-        is_wanted = self._config.capture_unread_body and unread + exchange.capture.request_bytes <= self._max_bytes
+        body, unread = exchange.request_body, exchange.unread_bytes
+        is_wanted = self._config.capture_unread_body and unread + exchange.request_bytes <= self._max_body_bytes
         if is_wanted and body is not None:
             try:
-                if arrived_bytes(exchange.environ, body.stream, is_tls=exchange.capture.is_tls) >= unread:
+                if arrived_bytes(exchange.environ, body.stream, is_tls=exchange.is_tls) >= unread:
                     body.read(unread)
             except Exception as error:
                 self._reporter.warning("unread body", "Could not read the rest of a request's body: %s", error)
 
-    def _join(self) -> Flusher:
+    def join(self) -> Flusher:
         """This process's flusher. A fork hook may not have run (uWSGI forks in C), so the pid decides.
 
         Requests need not ask for the pid: in a forked child, the parent's queue takes nothing and says so.
         """
-        flusher = self._flusher
+        flusher = self.flusher
         if flusher is not None and flusher.pid == os.getpid():
             return flusher
         with flushers.lock():
-            flusher = self._flusher
+            flusher = self.flusher
             if flusher is None or flusher.pid != os.getpid():
-                self._flusher = flusher = flushers.join(self._config, self._reporter)
+                self.flusher = flusher = flushers.join(self._config, self._reporter)
         return flusher
 
-    def _lost(self, reason: str, error: Exception) -> None:
+    def lost(self, reason: str, error: Exception) -> None:
         try:
             # The type alone: an exception's text may quote what a list forbids.
             self._reporter.error(reason, "A request was not logged (%s): %s", reason, _describe(error))
-            self._join().queue.drop_one(reason)
+            self.join().queue.drop_one(reason)
         except Exception:  # noqa: S110 - nothing is left to count or report with
             pass
 
     def __del__(self) -> None:
         # A middleware that is no longer used; one whose construction failed has no flusher.
-        flusher = getattr(self, "_flusher", None)
+        flusher = getattr(self, "flusher", None)
         if flusher is not None:
             flushers.leave(flusher, self._config.shutdown_timeout)
 
     def flush(self, timeout: float | None) -> int:
-        flusher = self._flusher
+        flusher = self.flusher
         if flusher is None or flusher.pid != os.getpid():
             return 0
         return flusher.flush(self._config.shutdown_timeout if timeout is None else timeout)
 
     def stats(self) -> dict[str, object]:
-        flusher = self._flusher
+        flusher = self.flusher
         if flusher is None or flusher.pid != os.getpid():
             flusher = flushers.find(self._config)
         if flusher is None:

@@ -12,20 +12,22 @@ if TYPE_CHECKING:
 class RequestBody:
     """`wsgi.input` as the app reads it. Nothing is read before the app asks, nor more than it asks for.
 
-    It has whatever the server's own object has, beyond PEP 3333 too; all that reads is noted.
+    It has whatever the server's own object has, beyond PEP 3333 too; all that reads is noted. Made by `Recorder.begin`.
     """
 
+    stream: Any
+    capture: Capture
+    #: What the app went back over and is going to read again.
+    repeated_bytes: int
     #: Where the body begins in a stream that can seek; None until the app does.
     _start: int | None = None
-    #: What the app went back over and is going to read again.
-    _repeated_bytes = 0
-
-    def __init__(self, stream: Any, capture: Capture) -> None:
-        self.stream = stream
-        self._capture = capture
 
     def read(self, *args: Any, **kwargs: Any) -> bytes:
-        return self._note(self.stream.read(*args, **kwargs))
+        data: bytes = self.stream.read(*args, **kwargs)
+        if self.repeated_bytes:
+            return self._note(data)
+        self.capture.add_request(data)
+        return data
 
     def readline(self, *args: Any, **kwargs: Any) -> bytes:
         return self._note(self.stream.readline(*args, **kwargs))
@@ -57,29 +59,29 @@ class RequestBody:
             if size:
                 self._note(bytes(memoryview(buffer).cast("B")[:size]))
         except Exception as error:
-            self._capture.fail(error)
+            self.capture.fail(error)
         return size
 
     def _seek(self, seek: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         try:
             if self._start is None:
-                self._start = self.stream.tell() - self._capture.request_bytes
+                self._start = self.stream.tell() - self.capture.request_bytes
         except Exception as error:
-            self._capture.fail(error)
+            self.capture.fail(error)
         result = seek(*args)
         try:
             if self._start is not None:
-                self._repeated_bytes = max(self._start + self._capture.request_bytes - self.stream.tell(), 0)
+                self.repeated_bytes = max(self._start + self.capture.request_bytes - self.stream.tell(), 0)
         except Exception as error:
-            self._capture.fail(error)
+            self.capture.fail(error)
         return result
 
     def _note(self, data: bytes) -> bytes:
         if data:
-            repeated = self._repeated_bytes
+            repeated = self.repeated_bytes
             if repeated:
-                self._repeated_bytes = max(repeated - len(data), 0)
-                self._capture.add_request(data[repeated:])
+                self.repeated_bytes = max(repeated - len(data), 0)
+                self.capture.add_request(data[repeated:])
             else:
-                self._capture.add_request(data)
+                self.capture.add_request(data)
         return data

@@ -9,6 +9,27 @@ if TYPE_CHECKING:
     from readme_metrics.exchange import Exchange
 
 
+def watched(iterable: Iterable[bytes], exchange: Exchange) -> Iterable[bytes]:
+    """What the server gets in place of the app's `iterable`, if that is no list; logs `exchange` at its end."""
+    try:
+        # Servers know their own file wrapper by its type or identity and send the file without Python; uWSGI also takes
+        # bytes for the whole response. Hands off.
+        if exchange.is_server_file(iterable):
+            exchange.sent_by_server()
+            exchange.finish()
+            return iterable
+        if isinstance(iterable, bytes):
+            exchange.add_response(iterable)
+            exchange.finish()
+            return iterable
+        return (
+            SizedResponseBody(iterable, exchange) if hasattr(iterable, "__len__") else ResponseBody(iterable, exchange)
+        )
+    except Exception as error:
+        exchange.lose(error)
+        return iterable
+
+
 class ListResponseBody(list[bytes]):
     """A plain list, as what it is: some servers (granian) send a list in one piece and anything else chunk by chunk.
 
@@ -20,11 +41,12 @@ class ListResponseBody(list[bytes]):
     exchange: Exchange
 
     def close(self) -> None:
-        self.exchange.finish(self)
+        exchange = self.exchange
+        if not exchange.is_finished:
+            exchange.recorder.record(exchange, self)
 
-    def __del__(self) -> None:
-        # A server that drops a response without closing it breaks PEP 3333, and still answered a request.
-        self.exchange.finish(self)
+    # A server that drops a response without closing it breaks PEP 3333, and still answered a request.
+    __del__ = close
 
 
 class ResponseBody:
@@ -50,10 +72,10 @@ class ResponseBody:
             self._exchange.failed()
             raise
         self._passed_chunks += 1
-        if self._passed_chunks == 2:
-            # This may be a stream without end, which must not fill its capture first.
-            self._exchange.stream_started()
-        self._exchange.capture.add_response(chunk)
+        if self._passed_chunks == 2 and _are_events(self._exchange.headers):
+            # A stream without end, which must not fill its capture first.
+            self._exchange.forget_response()
+        self._exchange.add_response(chunk)
         return chunk
 
     def close(self) -> None:
@@ -78,3 +100,13 @@ class SizedResponseBody(ResponseBody):
 
     def __len__(self) -> int:
         return len(self._iterable)  # type: ignore[arg-type]
+
+
+def _are_events(headers: Iterable[tuple[str, str]]) -> bool:
+    """Whether this is a stream of server-sent events, which is logged without its body."""
+    try:
+        return any(
+            name.lower() == "content-type" and value.lower().startswith("text/event-stream") for name, value in headers
+        )
+    except Exception:  # malformed headers: the server will refuse them, which is the app's to see
+        return False

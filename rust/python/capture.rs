@@ -6,20 +6,33 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList};
+use pyo3::pybacked::PyBackedStr;
+use pyo3::types::{PyBytes, PyDict, PyList, PyString};
+use pyo3::{PyTraverseError, PyVisit, intern};
 use uuid::Uuid;
 
 use super::body::{Body, Chunks, unchanging};
+use super::encoder::Encoder;
 use super::environ::Environ;
 use super::error::{InternalError, guarded};
 
-/// No cycle can go through it: it holds strings and bytes only.
-#[pyclass(frozen, module = "readme_metrics._core")]
+/// Who made the call: id, label and email.
+pub type Caller = (PyBackedStr, Option<PyBackedStr>, Option<PyBackedStr>);
+
+/// The half of `Exchange` (`exchange.py`) that every request pays for.
+///
+/// Nothing here calls Python code, or only what an odd object brings along. Up to 3.13, an interpreter that goes ends a daemon
+/// thread with `pthread_exit` where it asks for the GIL, and with a frame of Rust further up the stack that takes the process
+/// down: so the app, the server and the grouping function are called by `exchange.py`.
+#[pyclass(frozen, subclass, module = "readme_metrics._core")]
 pub struct Capture {
+    pub(super) encoder: Py<Encoder>,
+    /// The request as it came: an app may change its environ (mounts move `SCRIPT_NAME`).
     pub(super) environ: Environ,
     started: Instant,
     pub(super) started_unix: Duration,
     log_id: OnceLock<Uuid>,
+    caller: OnceLock<Caller>,
     passing: Mutex<Passing>,
 }
 
@@ -28,6 +41,8 @@ struct Passing {
     request: Body,
     response: Body,
     duration: Option<Duration>,
+    /// The server sends the response from a file by itself: its content is not seen, its size is what the app says.
+    is_file: bool,
     /// Why this is not what passed, if it is not: its log would not be true. Not the exception itself, whose traceback would
     /// lead back here.
     failure: Option<String>,
@@ -36,26 +51,31 @@ struct Passing {
 #[pymethods]
 impl Capture {
     #[new]
-    fn new(environ: &Bound<'_, PyDict>, max_bytes: usize) -> PyResult<Capture> {
+    #[allow(clippy::needless_pass_by_value)]
+    fn new(encoder: Py<Encoder>, environ: &Bound<'_, PyDict>) -> PyResult<Capture> {
         guarded(|| {
+            let max_bytes = encoder.get().max_body_bytes;
             Ok(Capture {
-                environ: Environ::read(environ),
+                encoder,
+                environ: Environ::of(environ)?,
                 started: Instant::now(),
                 started_unix: SystemTime::now()
                     .duration_since(UNIX_EPOCH)
                     .unwrap_or_default(),
                 log_id: OnceLock::new(),
+                caller: OnceLock::new(),
                 passing: Mutex::new(Passing {
                     request: Body::new(max_bytes),
                     response: Body::new(max_bytes),
                     duration: None,
+                    is_file: false,
                     failure: None,
                 }),
             })
         })
     }
 
-    /// Notes a piece of the request's body. Never raises: `failure` tells what went wrong.
+    /// Notes a piece of the request's body. Never raises: see `failure`.
     fn add_request(&self, data: &Bound<'_, PyAny>) {
         self.note(data.py(), || {
             let data = unchanging(data)?;
@@ -73,20 +93,62 @@ impl Capture {
         });
     }
 
-    /// Notes that the response has ended, with `chunks` as its last pieces.
-    #[pyo3(signature = (chunks = None))]
-    fn end(&self, chunks: Option<&Bound<'_, PyList>>) {
-        self.passing().duration = Some(self.started.elapsed());
-        for chunk in chunks.into_iter().flatten() {
-            self.add_response(&chunk);
-        }
-    }
-
     /// Notes why this is not what passed.
     fn fail(&self, error: &Bound<'_, PyException>) {
         self.note(error.py(), || {
             Err(PyErr::from_value(error.clone().into_any()))
         });
+    }
+
+    /// Notes that the response has ended, with `chunks` as its last pieces; when it did is what the first call says.
+    #[pyo3(signature = (chunks = None))]
+    pub(super) fn end(&self, chunks: Option<&Bound<'_, PyList>>) {
+        self.passing()
+            .duration
+            .get_or_insert_with(|| self.started.elapsed());
+        for chunk in chunks.into_iter().flatten() {
+            self.add_response(&chunk);
+        }
+    }
+
+    /// Notes that the server sends the response from a file by itself.
+    fn sent_by_server(&self) {
+        self.passing().is_file = true;
+    }
+
+    /// Notes who made the call. False where the answer of the grouping function needs a second look: it is not a dict of
+    /// three strings.
+    fn identify(&self, answer: &Bound<'_, PyAny>) -> PyResult<bool> {
+        guarded(|| {
+            let caller = plain(answer);
+            Ok(caller.is_some_and(|caller| self.caller.set(caller).is_ok()))
+        })
+    }
+
+    /// Notes who made the call.
+    fn set_caller(&self, caller: Caller) {
+        let _ = self.caller.set(caller);
+    }
+
+    /// The headers of the response and the documentation's URL, which begins with `base_url`.
+    fn announced<'py>(
+        &self,
+        headers: &Bound<'py, PyAny>,
+        base_url: &str,
+    ) -> PyResult<Bound<'py, PyList>> {
+        guarded(|| {
+            let py = headers.py();
+            let mut announced = match headers.cast_exact::<PyList>() {
+                Ok(headers) => headers.iter().collect(),
+                Err(_) => headers.try_iter()?.collect::<PyResult<Vec<_>>>()?,
+            };
+            let mut log_id = Uuid::encode_buffer();
+            let log_id = self.log_id().hyphenated().encode_lower(&mut log_id);
+            let url = [base_url, "/logs/", log_id].concat();
+            let documentation = (intern!(py, "x-documentation-url"), url);
+            announced.push(documentation.into_pyobject(py)?.into_any());
+            PyList::new(py, announced)
+        })
     }
 
     /// Keeps no bytes of the request from here on.
@@ -100,7 +162,7 @@ impl Capture {
     }
 
     /// What is kept of the request's body so far.
-    fn request_body<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+    fn captured_request<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
         let chunks = self.passing().request.chunks(py);
         match chunks.0.as_slice() {
             [only] => only.bind(py).clone(),
@@ -126,36 +188,34 @@ impl Capture {
 
     /// What the client has declared and nobody has read; 0 where it waits for a leave to send it.
     #[getter]
-    fn unread_bytes(&self) -> u64 {
-        if self.environ.expects_continue {
+    pub(super) fn unread_bytes(&self, py: Python<'_>) -> u64 {
+        let declared = self.environ.content_length(py);
+        let unread = declared.saturating_sub(self.request_bytes());
+        if unread > 0 && self.environ.expects_continue(py) {
             return 0;
         }
-        let read = self.passing().request.size_bytes;
-        self.environ.content_length.saturating_sub(read)
+        unread
     }
 
-    #[getter]
-    fn failure<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
-        let failure = self.passing().failure.clone();
-        failure.map(|name| {
-            InternalError::new_err(name)
-                .into_value(py)
-                .into_bound(py)
-                .into_any()
-        })
-    }
-
-    /// Where the log will be found on the documentation site at `base_url`.
-    fn documentation_url(&self, base_url: &str) -> PyResult<String> {
-        guarded(|| {
-            let mut log_id = Uuid::encode_buffer();
-            let log_id = self.log_id().hyphenated().encode_lower(&mut log_id);
-            Ok([base_url, "/logs/", log_id].concat())
-        })
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.environ.traverse(&visit)
     }
 }
 
 impl Capture {
+    pub(super) fn failure(&self) -> Option<PyErr> {
+        let failure = self.passing().failure.clone();
+        failure.map(InternalError::new_err)
+    }
+
+    pub(super) fn is_file(&self) -> bool {
+        self.passing().is_file
+    }
+
+    pub(super) fn caller(&self) -> Option<&Caller> {
+        self.caller.get()
+    }
+
     /// A random UUID (version 4) from the operating system's randomness.
     pub(super) fn log_id(&self) -> &Uuid {
         self.log_id.get_or_init(Uuid::new_v4)
@@ -172,7 +232,7 @@ impl Capture {
         )
     }
 
-    /// A panic in `work` fails the log, not the app that reads or writes.
+    /// An error or a panic in `work` fails the log, not the app that reads or writes.
     fn note(&self, py: Python<'_>, work: impl FnOnce() -> PyResult<()>) {
         let noted = catch_unwind(AssertUnwindSafe(work))
             .unwrap_or_else(|_| Err(InternalError::new_err("panic in the capture")));
@@ -189,4 +249,20 @@ impl Capture {
     fn passing(&self) -> MutexGuard<'_, Passing> {
         self.passing.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The answer that most grouping functions give: a dict of three strings.
+fn plain(answer: &Bound<'_, PyAny>) -> Option<Caller> {
+    let py = answer.py();
+    let answer = answer
+        .cast_exact::<PyDict>()
+        .ok()
+        .filter(|answer| answer.len() == 3)?;
+    let string = |key| {
+        let value = answer.get_item(key).ok().flatten()?;
+        PyBackedStr::try_from(value.cast_exact::<PyString>().ok()?.clone()).ok()
+    };
+    let id = string(intern!(py, "api_key")).or_else(|| string(intern!(py, "id")))?;
+    let label = string(intern!(py, "label"))?;
+    Some((id, Some(label), Some(string(intern!(py, "email"))?)))
 }

@@ -10,6 +10,7 @@ use crate::rules::Rules;
 pub struct Encoder {
     pub(super) har: har::Encoder,
     pub(super) trust_forwarded: bool,
+    pub(super) max_body_bytes: usize,
 }
 
 #[pymethods]
@@ -37,6 +38,7 @@ impl Encoder {
             Ok(Encoder {
                 har,
                 trust_forwarded,
+                max_body_bytes,
             })
         })
     }

@@ -1,160 +1,158 @@
-//! What a log needs of a WSGI environ and of a header list: their strings, kept alive so that the core can borrow the text.
+//! What a log needs of a WSGI environ and of a header list: their texts, for the core to borrow.
 
 use std::borrow::Cow;
+use std::ptr;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
+use pyo3::{Borrowed, PyTraverseError, PyVisit, ffi, intern};
 
 use crate::exchange::{Captured, Request, native_bytes};
 
-/// The strings of an environ that a log shows, as they were when it was read: an app may change its environ later.
-#[derive(Default)]
+/// An environ as it was when it was copied: an app may change its own later.
 pub struct Environ {
-    method: Option<Py<PyString>>,
-    scheme: Option<Py<PyString>>,
-    script_name: Option<Py<PyString>>,
-    path_info: Option<Py<PyString>>,
-    query: Option<Py<PyString>>,
-    protocol: Option<Py<PyString>>,
-    server_name: Option<Py<PyString>>,
-    server_port: Option<Py<PyString>>,
-    client_address: Option<Py<PyString>>,
-    host: Option<Py<PyString>>,
-    forwarded: [Option<Py<PyString>>; 3],
-    headers: Vec<(Py<PyString>, Py<PyString>)>,
-    /// What the client declared; 0 where it declared nothing or nonsense.
-    pub content_length: u64,
-    pub expects_continue: bool,
+    copy: Py<PyDict>,
 }
-
-/// What proxies say of the original request; believed only where `trust_forwarded` is set.
-const FORWARDED: [&str; 3] = [
-    "HTTP_X_FORWARDED_PROTO",
-    "HTTP_X_FORWARDED_HOST",
-    "HTTP_X_FORWARDED_FOR",
-];
 
 /// More than an exabyte is nonsense.
 const MAX_LENGTH_DIGITS: usize = 18;
 
 impl Environ {
-    pub fn read(environ: &Bound<'_, PyDict>) -> Environ {
-        let mut read = Environ {
-            headers: Vec::with_capacity(24),
-            ..Environ::default()
-        };
-        for (key, value) in environ.iter() {
-            // The rest (streams, flags, the app's own objects, all of `os.environ` in wsgiref) does not concern a log.
-            if let (Ok(key), Ok(value)) =
-                (key.cast_into::<PyString>(), value.cast_into::<PyString>())
-            {
-                read.add(key, value);
-            }
-        }
-        read
+    pub fn of(environ: &Bound<'_, PyDict>) -> PyResult<Environ> {
+        let copy = environ.copy()?.unbind();
+        Ok(Environ { copy })
     }
 
-    fn add(&mut self, key: Bound<'_, PyString>, value: Bound<'_, PyString>) {
-        let Ok(name) = key.to_str() else { return };
-        let field = match name {
-            // Some servers repeat these two with the prefix.
-            "HTTP_CONTENT_TYPE" | "HTTP_CONTENT_LENGTH" => return,
-            "CONTENT_TYPE" | "CONTENT_LENGTH" => {
-                let text = value.to_string_lossy();
-                if text.is_empty() {
-                    return;
-                }
-                if name == "CONTENT_LENGTH" {
-                    self.content_length = content_length(&text);
-                }
-                drop(text);
-                self.headers.push((key.unbind(), value.unbind()));
-                return;
-            }
-            _ if name.starts_with("HTTP_") => {
-                if name == "HTTP_HOST" {
-                    self.host = Some(value.clone().unbind());
-                } else if name == "HTTP_EXPECT" {
-                    self.expects_continue = true;
-                } else if let Some(index) = FORWARDED.iter().position(|known| *known == name) {
-                    self.forwarded[index] = Some(value.clone().unbind());
-                }
-                self.headers.push((key.unbind(), value.unbind()));
-                return;
-            }
-            "REQUEST_METHOD" => &mut self.method,
-            "SCRIPT_NAME" => &mut self.script_name,
-            "PATH_INFO" => &mut self.path_info,
-            "QUERY_STRING" => &mut self.query,
-            "SERVER_PROTOCOL" => &mut self.protocol,
-            "SERVER_NAME" => &mut self.server_name,
-            "SERVER_PORT" => &mut self.server_port,
-            "REMOTE_ADDR" => &mut self.client_address,
-            "wsgi.url_scheme" => &mut self.scheme,
-            _ => return,
-        };
-        *field = Some(value.unbind());
+    fn get<'py>(&self, key: &Bound<'py, PyString>) -> Option<Bound<'py, PyString>> {
+        let value = self.copy.bind(key.py()).get_item(key).ok().flatten()?;
+        value.cast_into().ok()
+    }
+
+    /// What the client declared; 0 where it declared nothing or nonsense.
+    pub fn content_length(&self, py: Python<'_>) -> u64 {
+        let declared = self.get(intern!(py, "CONTENT_LENGTH"));
+        declared.map_or(0, |declared| content_length(&declared.to_string_lossy()))
+    }
+
+    pub fn expects_continue(&self, py: Python<'_>) -> bool {
+        self.get(intern!(py, "HTTP_EXPECT")).is_some()
     }
 
     pub fn is_tls(&self, py: Python<'_>) -> bool {
-        let scheme = self.scheme.as_ref();
-        scheme.is_some_and(|scheme| lossy(py, scheme) == "https")
+        let scheme = self.get(intern!(py, "wsgi.url_scheme"));
+        scheme.is_some_and(|scheme| scheme.to_string_lossy() == "https")
     }
 
-    /// The request that this environ describes.
-    pub fn request<'a>(
-        &'a self,
-        py: Python<'a>,
-        body: Captured<'a>,
-        trust_forwarded: bool,
-    ) -> Request<'a> {
-        let text = |field: &'a Option<Py<PyString>>| {
-            field.as_ref().map_or("".into(), |text| lossy(py, text))
-        };
-        let mut scheme = text(&self.scheme);
-        if scheme.is_empty() {
-            scheme = Cow::Borrowed("http");
-        }
-        let mut host = text(&self.host);
-        if host.is_empty() {
-            host = server_host(&text(&self.server_name), &text(&self.server_port), &scheme);
-        }
-        let mut request = Request {
-            method: text(&self.method),
-            scheme,
-            host,
-            path: join_path(text(&self.script_name), text(&self.path_info)),
-            query: into_native_bytes(text(&self.query)),
-            protocol: text(&self.protocol),
-            client_address: text(&self.client_address),
-            headers: self
-                .headers
-                .iter()
-                .map(|(name, value)| (lossy(py, name), lossy(py, value)))
-                .collect(),
-            body,
-        };
-        if trust_forwarded {
-            let targets = [
-                &mut request.scheme,
-                &mut request.host,
-                &mut request.client_address,
-            ];
-            for (target, header) in targets.into_iter().zip(&self.forwarded) {
-                // A chain of proxies appends: the first one saw the client.
-                let header = text(header);
-                let first = header.split(',').next().unwrap_or_default().trim();
-                if !first.is_empty() {
-                    *target = Cow::Owned(first.to_owned());
-                }
+    /// What is text in it.
+    pub fn strings<'a, 'py>(&'a self, py: Python<'py>) -> Strings<'a, 'py> {
+        let copy = self.copy.bind(py);
+        let mut strings = Vec::with_capacity(copy.len());
+        let (mut position, mut key, mut value) = (0, ptr::null_mut(), ptr::null_mut());
+        // SAFETY: a dict, and pointers to variables of this frame.
+        while unsafe {
+            ffi::PyDict_Next(
+                copy.as_ptr(),
+                &raw mut position,
+                &raw mut key,
+                &raw mut value,
+            )
+        } != 0
+        {
+            // SAFETY: borrowed from a dict that `self` holds and keeps to itself: nothing in it changes or goes before `self`.
+            let (key, value) =
+                unsafe { (Borrowed::from_ptr(py, key), Borrowed::from_ptr(py, value)) };
+            // The rest (streams, flags, the app's own objects) does not concern a log.
+            if let (Ok(key), Ok(value)) = (key.cast::<PyString>(), value.cast::<PyString>()) {
+                strings.push((key, value));
             }
+        }
+        Strings(strings)
+    }
+
+    pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.copy)
+    }
+}
+
+/// What is text in an environ.
+pub struct Strings<'a, 'py>(Vec<(String<'a, 'py>, String<'a, 'py>)>);
+
+type String<'a, 'py> = Borrowed<'a, 'py, PyString>;
+
+impl Strings<'_, '_> {
+    /// The request that they describe.
+    pub fn request<'s>(&'s self, body: Captured<'s>, trust_forwarded: bool) -> Request<'s> {
+        let mut request = Request {
+            headers: Vec::with_capacity(self.0.len()),
+            body,
+            ..Request::default()
+        };
+        let [mut script_name, mut path_info, mut query] = [const { Cow::Borrowed("") }; 3];
+        let [mut server_name, mut server_port] = [const { Cow::Borrowed("") }; 2];
+        for (key, value) in &self.0 {
+            let Ok(name) = key.to_str() else { continue };
+            let value = value.to_string_lossy();
+            if name.starts_with("HTTP_") {
+                match name {
+                    // Some servers repeat these two with the prefix.
+                    "HTTP_CONTENT_TYPE" | "HTTP_CONTENT_LENGTH" => continue,
+                    "HTTP_HOST" => request.host.clone_from(&value),
+                    _ => {}
+                }
+                request.headers.push((name.into(), value));
+                continue;
+            }
+            let field = match name {
+                "CONTENT_TYPE" | "CONTENT_LENGTH" => {
+                    // Some servers say by an empty one that there is none.
+                    if !value.is_empty() {
+                        request.headers.push((name.into(), value));
+                    }
+                    continue;
+                }
+                "REQUEST_METHOD" => &mut request.method,
+                "wsgi.url_scheme" => &mut request.scheme,
+                "SCRIPT_NAME" => &mut script_name,
+                "PATH_INFO" => &mut path_info,
+                "QUERY_STRING" => &mut query,
+                "SERVER_PROTOCOL" => &mut request.protocol,
+                "SERVER_NAME" => &mut server_name,
+                "SERVER_PORT" => &mut server_port,
+                "REMOTE_ADDR" => &mut request.client_address,
+                _ => continue,
+            };
+            *field = value;
+        }
+        request.path = join_path(script_name, path_info);
+        request.query = into_native_bytes(query);
+        if request.scheme.is_empty() {
+            request.scheme = "http".into();
+        }
+        if request.host.is_empty() {
+            request.host = server_host(&server_name, &server_port, &request.scheme);
+        }
+        if trust_forwarded {
+            believe_proxies(&mut request);
         }
         request
     }
 }
 
-fn lossy<'a>(py: Python<'a>, text: &'a Py<PyString>) -> Cow<'a, str> {
-    text.bind(py).to_string_lossy()
+/// What proxies say of the original request.
+fn believe_proxies(request: &mut Request<'_>) {
+    let targets = [
+        (&mut request.scheme, "HTTP_X_FORWARDED_PROTO"),
+        (&mut request.host, "HTTP_X_FORWARDED_HOST"),
+        (&mut request.client_address, "HTTP_X_FORWARDED_FOR"),
+    ];
+    for (target, key) in targets {
+        let header = request.headers.iter().find(|(name, _)| name == key);
+        // A chain of proxies appends: the first one saw the client.
+        let first = header.and_then(|(_, value)| value.split(',').next());
+        if let Some(first) = first.map(str::trim).filter(|first| !first.is_empty()) {
+            *target = Cow::Owned(first.to_owned());
+        }
+    }
 }
 
 fn content_length(declared: &str) -> u64 {
@@ -193,6 +191,7 @@ fn server_host<'a>(name: &str, port: &str, scheme: &str) -> Cow<'a, str> {
 }
 
 /// The strings of a header list.
+#[derive(Default)]
 pub struct Headers<'py>(Vec<(Bound<'py, PyString>, Bound<'py, PyString>)>);
 
 impl<'py> Headers<'py> {
@@ -228,7 +227,8 @@ fn pair<'py>(item: &Bound<'py, PyAny>) -> PyResult<(Bound<'py, PyString>, Bound<
     }
 }
 
-fn text(value: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyString>> {
+/// As `str()` shows it.
+pub fn text(value: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyString>> {
     match value.cast_into::<PyString>() {
         Ok(text) => Ok(text),
         Err(other) => other.into_inner().str(),

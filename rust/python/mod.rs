@@ -10,6 +10,7 @@ mod environ;
 mod error;
 mod gate;
 mod queue;
+mod record;
 mod view;
 
 use pyo3::prelude::*;
@@ -36,6 +37,9 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
         "InternalError",
         module.py().get_type::<error::InternalError>(),
     )?;
+    module.add("QUIET", queue::QUIET)?;
+    module.add("UNREAD", queue::UNREAD)?;
+    module.add("FORKED", queue::FORKED)?;
     module.add_function(wrap_pyfunction!(mask, module)?)?;
     module.add_function(wrap_pyfunction!(seal, module)?)?;
     module.add_function(wrap_pyfunction!(view::survey, module)?)?;

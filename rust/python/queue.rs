@@ -1,50 +1,46 @@
 //! `Queue`: one process's end of the shared-memory queue, and `Batch`, what the flusher posts.
 
-use std::cell::RefCell;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::pybacked::PyBackedStr;
-use pyo3::types::{PyBytes, PyDict};
-use uuid::Uuid;
+use pyo3::types::{PyBytes, PyDict, PyList};
 
 use super::capture::Capture;
-use super::encoder::Encoder;
-use super::environ::Headers;
+use super::environ::{Headers, text};
 use super::error::guarded;
 use super::gate;
+use super::record;
 use super::view;
 use crate::batch;
 use crate::counters::{Counter, DropReason};
-use crate::exchange::{Captured, Exchange, Group, Response};
-use crate::har::{self, Bodies};
-use crate::queue::{self, Peek, Refusal};
+use crate::queue::sync::{AtomicU64, Ordering};
+use crate::queue::{self, Peek};
 
-/// Bodies from this size on are encoded with the GIL released.
-///
-/// Below it, giving the GIL up and asking for it back costs other threads more than the encoding takes
-/// (`benches/README.md`); hashlib draws its line at 2 KiB for the same reason, for slower work per byte.
-const DETACH_BYTES: usize = 32 * 1024;
+/// A log is queued, and nobody needs to hear of it.
+pub const QUIET: i64 = -1;
+/// Nothing is queued yet: the client has sent more of the request than was read.
+pub const UNREAD: i64 = -2;
+/// Nothing is queued: the queue belongs to the process that this one was forked from.
+pub const FORKED: i64 = -3;
 
-/// What a thread keeps of its scratch buffer, and the process of one.
-const SCRATCH_BYTES: usize = 256 * 1024;
-const LARGE_SCRATCH_BYTES: usize = 4 * 1024 * 1024;
-
-thread_local! {
-    /// Entries are encoded here and then copied into the segment: one allocation per thread, not per request.
-    static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-}
-
-/// A large one that some thread is done with. To give its pages back and take them anew costs more than to fill them.
-static LARGE_SCRATCH: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+/// What the client saw where the app raised.
+const SERVER_ERROR: &str = "500 Internal Server Error";
 
 #[pyclass(frozen, module = "readme_metrics._core")]
 pub struct Queue {
     queue: queue::Queue,
+    /// How many entries wait when a request calls the flusher; 0: each one calls.
+    call_at_entries: AtomicU64,
+}
+
+impl Queue {
+    /// Whether the flusher is to hear of a push, after which so many wait, or 0 because it was refused.
+    fn is_called(&self, waiting: u64) -> bool {
+        waiting == 1 || waiting >= self.call_at_entries.load(Ordering::Relaxed)
+    }
 }
 
 #[pymethods]
@@ -63,61 +59,44 @@ impl Queue {
                 max_bytes,
             };
             let queue = gate::detach(py, || queue::Queue::open(&options));
-            Ok(Queue { queue })
+            Ok(Queue {
+                queue,
+                call_at_entries: AtomicU64::new(0),
+            })
         })
     }
 
-    /// Redacts, encodes and queues one exchange. Returns the entries waiting, 0 where it was dropped (and counted), and
-    /// None where this queue belongs to the process that this one was forked from.
+    /// Redacts, encodes and queues what was captured, with `chunks` at its end.
+    ///
+    /// Returns how many entries wait, 0 if this one was dropped (and counted), or one of `QUIET`, `UNREAD`, `FORKED`.
     // One crossing per request: everything is handed over at once.
-    #[allow(clippy::too_many_arguments, clippy::needless_pass_by_value)]
+    #[pyo3(signature = (capture, chunks, status, headers, is_read = false))]
     fn record(
         &self,
         py: Python<'_>,
-        encoder: &Encoder,
         capture: &Capture,
-        group: (PyBackedStr, Option<PyBackedStr>, Option<PyBackedStr>),
-        status: &str,
+        chunks: Option<&Bound<'_, PyList>>,
+        status: Option<Bound<'_, PyAny>>,
         headers: &Bound<'_, PyAny>,
-        is_file: bool,
-    ) -> PyResult<Option<u64>> {
+        is_read: bool,
+    ) -> PyResult<i64> {
         guarded(|| {
+            capture.end(chunks);
+            if !is_read && capture.unread_bytes(py) > 0 {
+                return Ok(UNREAD);
+            }
             let headers = Headers::read(headers)?;
-            let ([(request, request_bytes), (response, response_bytes)], duration) =
-                capture.bodies(py);
-            let mut log_id = Uuid::encode_buffer();
-            let request_body = Captured {
-                bytes: Some(request.joined(py)),
-                size_bytes: Some(request_bytes.max(capture.environ.content_length)),
+            let status = status.map(text).transpose()?;
+            let status = status.as_ref().map(|status| status.to_string_lossy());
+            let status = status.as_deref().unwrap_or(SERVER_ERROR);
+            let Some(waiting) = record::record(py, &self.queue, capture, status, &headers)? else {
+                return Ok(FORKED);
             };
-            // What the server sends from a file by itself is not seen; its size is what the app says.
-            let response_body = Captured {
-                bytes: (!is_file).then(|| response.joined(py)),
-                size_bytes: (!is_file).then_some(response_bytes),
-            };
-            let exchange = Exchange {
-                log_id: capture.log_id().hyphenated().encode_lower(&mut log_id),
-                group: Group {
-                    id: &group.0,
-                    label: group.1.as_deref(),
-                    email: group.2.as_deref(),
-                },
-                started_unix_ms: whole_milliseconds(capture.started_unix),
-                duration_ms: whole_milliseconds(duration),
-                request: capture
-                    .environ
-                    .request(py, request_body, encoder.trust_forwarded),
-                response: Response {
-                    status: status.into(),
-                    headers: headers.pairs(),
-                    body: response_body,
-                },
-            };
-            Ok(if exchange.body_bytes() < DETACH_BYTES {
-                self.push(&encoder.har, &exchange)
-            } else {
-                gate::detach(py, || self.push(&encoder.har, &exchange))
-            })
+            // A file is still to be sent by the server: where requests send logs themselves, a later one does.
+            if capture.is_file() || !self.is_called(waiting) {
+                return Ok(QUIET);
+            }
+            Ok(i64::try_from(waiting).unwrap_or(i64::MAX))
         })
     }
 
@@ -182,6 +161,18 @@ impl Queue {
             gate::detach(py, || self.queue.close());
             Ok(())
         })
+    }
+
+    #[getter]
+    fn call_at_entries(&self) -> u64 {
+        self.call_at_entries.load(Ordering::Relaxed)
+    }
+
+    /// A request pushes and then reads this; the flusher writes this and then looks how many wait. Between the two, each
+    /// takes the queue's lock: whoever comes second sees the other.
+    #[setter]
+    fn set_call_at_entries(&self, entries: u64) {
+        self.call_at_entries.store(entries, Ordering::Relaxed);
     }
 
     #[getter]
@@ -295,72 +286,6 @@ impl Queue {
         view::state(&host, &state)?;
         Ok(host)
     }
-}
-
-impl Queue {
-    /// As `record`.
-    fn push(&self, encoder: &har::Encoder, exchange: &Exchange<'_>) -> Option<u64> {
-        if exchange.body_bytes() > SCRATCH_BYTES / 2 {
-            return self.push_large(encoder, exchange);
-        }
-        SCRATCH.with_borrow_mut(|scratch| {
-            let waiting = self.push_encoded(encoder, exchange, scratch);
-            if scratch.capacity() > SCRATCH_BYTES {
-                *scratch = Vec::new();
-            }
-            waiting
-        })
-    }
-
-    fn push_large(&self, encoder: &har::Encoder, exchange: &Exchange<'_>) -> Option<u64> {
-        // Never waited for: a forked child may find it locked for good.
-        let spare = || LARGE_SCRATCH.try_lock().ok();
-        let mut scratch = spare()
-            .map(|mut spare| std::mem::take(&mut *spare))
-            .unwrap_or_default();
-        let waiting = self.push_encoded(encoder, exchange, &mut scratch);
-        if scratch.capacity() <= LARGE_SCRATCH_BYTES
-            && let Some(mut spare) = spare()
-        {
-            *spare = scratch;
-        }
-        waiting
-    }
-
-    fn push_encoded(
-        &self,
-        encoder: &har::Encoder,
-        exchange: &Exchange<'_>,
-        scratch: &mut Vec<u8>,
-    ) -> Option<u64> {
-        for bodies in [Bodies::Kept, Bodies::Dropped] {
-            scratch.clear();
-            encoder.encode(exchange, bodies, scratch);
-            match self.queue.push(scratch) {
-                Ok(waiting) => {
-                    if bodies == Bodies::Dropped {
-                        self.queue.count(Counter::BodiesDropped);
-                    }
-                    return Some(waiting);
-                }
-                Err(Refusal::TooLarge) => {}
-                Err(Refusal::Full) => {
-                    self.queue.count(Counter::Dropped(DropReason::Full));
-                    return Some(0);
-                }
-                Err(Refusal::Forked) => return None,
-            }
-        }
-        self.queue.count(Counter::Dropped(DropReason::Oversize));
-        Some(0)
-    }
-}
-
-fn whole_milliseconds(duration: Duration) -> u64 {
-    let rounded = duration
-        .saturating_add(Duration::from_micros(500))
-        .as_millis();
-    u64::try_from(rounded).unwrap_or(u64::MAX)
 }
 
 fn milliseconds(seconds: f64) -> u64 {

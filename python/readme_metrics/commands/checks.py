@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import threading
@@ -143,20 +144,20 @@ def _test_log(config: MetricsApiConfig) -> Finding:
     )
     queue = _core.Queue([], "doctor", 1024 * 1024)
     environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/readme-metrics-doctor", "HTTP_HOST": "localhost"}
-    capture = _core.Capture(environ, 0)
-    capture.end()
-    log_id = capture.documentation_url("").removeprefix("/logs/")
-    queue.record(encoder, capture, ("readme-metrics-doctor", None, None), _TEST_STATUS, [], False)
+    capture = _core.Capture(encoder, environ)
+    capture.set_caller(("readme-metrics-doctor", None, None))
+    queue.record(capture, None, _TEST_STATUS, [])
     batch = queue.peek(1, 1024 * 1024)
     if batch is None:
         return Finding("test log", False, "could not be queued", "please report this")
+    [log] = json.loads(batch.json)
     started_s = time.monotonic()
     transport = Transport(config)
     result = transport.post(batch.json)
     transport.close()
     detail = f"{result.reason} after {time.monotonic() - started_s:.2f} s"
     if result.verdict is Verdict.SENT:
-        return Finding("test log", True, f"{detail}, id {log_id}")
+        return Finding("test log", True, f"{detail}, id {log['_id']}")
     return Finding("test log", False, detail, result.hint or _advice(result.reason, config))
 
 

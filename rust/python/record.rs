@@ -1,0 +1,151 @@
+//! From what was captured to an entry in the queue: redacted, encoded, copied.
+
+use std::cell::RefCell;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use pyo3::prelude::*;
+
+use uuid::Uuid;
+
+use super::capture::Capture;
+use super::environ::Headers;
+use super::error::InternalError;
+use super::gate;
+use crate::counters::{Counter, DropReason};
+use crate::exchange::{Captured, Exchange, Group, Response};
+use crate::har::{self, Bodies};
+use crate::queue::{Queue, Refusal};
+
+/// Bodies from this size on are encoded with the GIL released.
+///
+/// Below it, giving the GIL up and asking for it back costs other threads more than the encoding takes
+/// (`benches/README.md`); hashlib draws its line at 2 KiB for the same reason, for slower work per byte.
+const DETACH_BYTES: usize = 32 * 1024;
+
+/// What a thread keeps of its scratch buffer, and the process of one.
+const SCRATCH_BYTES: usize = 256 * 1024;
+const LARGE_SCRATCH_BYTES: usize = 4 * 1024 * 1024;
+
+thread_local! {
+    /// Entries are encoded here and then copied into the segment: one allocation per thread, not per request.
+    static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A large one that some thread is done with. To give its pages back and take them anew costs more than to fill them.
+static LARGE_SCRATCH: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+
+/// Returns the entries waiting, 0 where this one was dropped (and counted), and `None` where the queue belongs to the
+/// process that this one was forked from.
+pub fn record(
+    py: Python<'_>,
+    queue: &Queue,
+    capture: &Capture,
+    status: &str,
+    headers: &Headers<'_>,
+) -> PyResult<Option<u64>> {
+    if let Some(failure) = capture.failure() {
+        return Err(failure);
+    }
+    let Some((id, label, email)) = capture.caller() else {
+        return Err(InternalError::new_err("nobody was identified"));
+    };
+    let ([(request, request_bytes), (response, response_bytes)], duration) = capture.bodies(py);
+    let encoder = capture.encoder.get();
+    let is_file = capture.is_file();
+    let mut log_id = Uuid::encode_buffer();
+    let request_body = Captured {
+        bytes: Some(request.joined(py)),
+        size_bytes: Some(request_bytes.max(capture.environ.content_length(py))),
+    };
+    let response_body = Captured {
+        bytes: (!is_file).then(|| response.joined(py)),
+        // Of a file, the size is what the app says.
+        size_bytes: (!is_file).then_some(response_bytes),
+    };
+    let strings = capture.environ.strings(py);
+    let exchange = Exchange {
+        log_id: capture.log_id().hyphenated().encode_lower(&mut log_id),
+        group: Group {
+            id,
+            label: label.as_deref(),
+            email: email.as_deref(),
+        },
+        started_unix_ms: whole_milliseconds(capture.started_unix),
+        duration_ms: whole_milliseconds(duration),
+        request: strings.request(request_body, encoder.trust_forwarded),
+        response: Response {
+            status: status.into(),
+            headers: headers.pairs(),
+            body: response_body,
+        },
+    };
+    Ok(if exchange.body_bytes() < DETACH_BYTES {
+        push(queue, &encoder.har, &exchange)
+    } else {
+        gate::detach(py, || push(queue, &encoder.har, &exchange))
+    })
+}
+
+fn push(queue: &Queue, encoder: &har::Encoder, exchange: &Exchange<'_>) -> Option<u64> {
+    if exchange.body_bytes() > SCRATCH_BYTES / 2 {
+        return push_large(queue, encoder, exchange);
+    }
+    SCRATCH.with_borrow_mut(|scratch| {
+        let waiting = push_encoded(queue, encoder, exchange, scratch);
+        if scratch.capacity() > SCRATCH_BYTES {
+            *scratch = Vec::new();
+        }
+        waiting
+    })
+}
+
+fn push_large(queue: &Queue, encoder: &har::Encoder, exchange: &Exchange<'_>) -> Option<u64> {
+    // Never waited for: a forked child may find it locked for good.
+    let spare = || LARGE_SCRATCH.try_lock().ok();
+    let mut scratch = spare()
+        .map(|mut spare| std::mem::take(&mut *spare))
+        .unwrap_or_default();
+    let waiting = push_encoded(queue, encoder, exchange, &mut scratch);
+    if scratch.capacity() <= LARGE_SCRATCH_BYTES
+        && let Some(mut spare) = spare()
+    {
+        *spare = scratch;
+    }
+    waiting
+}
+
+fn push_encoded(
+    queue: &Queue,
+    encoder: &har::Encoder,
+    exchange: &Exchange<'_>,
+    scratch: &mut Vec<u8>,
+) -> Option<u64> {
+    for bodies in [Bodies::Kept, Bodies::Dropped] {
+        scratch.clear();
+        encoder.encode(exchange, bodies, scratch);
+        match queue.push(scratch) {
+            Ok(waiting) => {
+                if bodies == Bodies::Dropped {
+                    queue.count(Counter::BodiesDropped);
+                }
+                return Some(waiting);
+            }
+            Err(Refusal::TooLarge) => {}
+            Err(Refusal::Full) => {
+                queue.count(Counter::Dropped(DropReason::Full));
+                return Some(0);
+            }
+            Err(Refusal::Forked) => return None,
+        }
+    }
+    queue.count(Counter::Dropped(DropReason::Oversize));
+    Some(0)
+}
+
+fn whole_milliseconds(duration: Duration) -> u64 {
+    let rounded = duration
+        .saturating_add(Duration::from_micros(500))
+        .as_millis();
+    u64::try_from(rounded).unwrap_or(u64::MAX)
+}
