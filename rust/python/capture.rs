@@ -188,13 +188,8 @@ impl Capture {
 
     /// What the client has declared and nobody has read; 0 where it waits for a leave to send it.
     #[getter]
-    pub(super) fn unread_bytes(&self, py: Python<'_>) -> u64 {
-        let declared = self.environ.content_length(py);
-        let unread = declared.saturating_sub(self.request_bytes());
-        if unread > 0 && self.environ.expects_continue(py) {
-            return 0;
-        }
-        unread
+    fn unread_bytes(&self, py: Python<'_>) -> u64 {
+        self.unread_of(py, self.environ.content_length(py))
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -203,6 +198,15 @@ impl Capture {
 }
 
 impl Capture {
+    /// As `unread_bytes`, of what the client has declared.
+    pub(super) fn unread_of(&self, py: Python<'_>, declared_bytes: u64) -> u64 {
+        let unread_bytes = declared_bytes.saturating_sub(self.request_bytes());
+        if unread_bytes > 0 && self.environ.expects_continue(py) {
+            return 0;
+        }
+        unread_bytes
+    }
+
     pub(super) fn failure(&self) -> Option<PyErr> {
         let failure = self.passing().failure.clone();
         failure.map(InternalError::new_err)

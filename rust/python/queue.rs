@@ -12,7 +12,7 @@ use super::capture::Capture;
 use super::environ::{Headers, text};
 use super::error::guarded;
 use super::gate;
-use super::record;
+use super::record::{self, Heads};
 use super::view;
 use crate::batch;
 use crate::counters::{Counter, DropReason};
@@ -82,14 +82,18 @@ impl Queue {
     ) -> PyResult<i64> {
         guarded(|| {
             capture.end(chunks);
-            if !is_read && capture.unread_bytes(py) > 0 {
+            let declared_bytes = capture.environ.content_length(py);
+            if !is_read && capture.unread_of(py, declared_bytes) > 0 {
                 return Ok(UNREAD);
             }
-            let headers = Headers::read(headers)?;
             let status = status.map(text).transpose()?;
             let status = status.as_ref().map(|status| status.to_string_lossy());
-            let status = status.as_deref().unwrap_or(SERVER_ERROR);
-            let Some(waiting) = record::record(py, &self.queue, capture, status, &headers)? else {
+            let heads = Heads {
+                request_bytes: declared_bytes,
+                status: status.as_deref().unwrap_or(SERVER_ERROR),
+                headers: &Headers::read(headers)?,
+            };
+            let Some(waiting) = record::record(py, &self.queue, capture, &heads)? else {
                 return Ok(FORKED);
             };
             // A file is still to be sent by the server: where requests send logs themselves, a later one does.

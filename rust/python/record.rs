@@ -35,14 +35,23 @@ thread_local! {
 /// A large one that some thread is done with. To give its pages back and take them anew costs more than to fill them.
 static LARGE_SCRATCH: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 
+/// What a log needs beside the capture.
+pub struct Heads<'a, 'py> {
+    /// The size of the request's body, as the client declared it.
+    pub request_bytes: u64,
+    /// The response's.
+    pub status: &'a str,
+    /// The response's.
+    pub headers: &'a Headers<'py>,
+}
+
 /// Returns the entries waiting, 0 where this one was dropped (and counted), and `None` where the queue belongs to the
 /// process that this one was forked from.
 pub fn record(
     py: Python<'_>,
     queue: &Queue,
     capture: &Capture,
-    status: &str,
-    headers: &Headers<'_>,
+    heads: &Heads<'_, '_>,
 ) -> PyResult<Option<u64>> {
     if let Some(failure) = capture.failure() {
         return Err(failure);
@@ -56,7 +65,7 @@ pub fn record(
     let mut log_id = Uuid::encode_buffer();
     let request_body = Captured {
         bytes: Some(request.joined(py)),
-        size_bytes: Some(request_bytes.max(capture.environ.content_length(py))),
+        size_bytes: Some(request_bytes.max(heads.request_bytes)),
     };
     let response_body = Captured {
         bytes: (!is_file).then(|| response.joined(py)),
@@ -75,8 +84,8 @@ pub fn record(
         duration_ms: whole_milliseconds(duration),
         request: strings.request(request_body, encoder.trust_forwarded),
         response: Response {
-            status: status.into(),
-            headers: headers.pairs(),
+            status: heads.status.into(),
+            headers: heads.headers.pairs(),
             body: response_body,
         },
     };
