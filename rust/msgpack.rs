@@ -2,6 +2,9 @@
 //!
 //! `rmp` stays behind this file: if it ever stalls, these few functions are what there is to replace.
 
+use std::fmt::Display;
+use std::io::Write as _;
+
 use crate::redact::{COPY_BYTES, Text};
 
 const STR32: u8 = 0xDB;
@@ -35,6 +38,17 @@ impl Writer<'_> {
         let _ = rmp::encode::write_str_len(self.out, u32::try_from(len).unwrap_or(u32::MAX));
     }
 
+    /// Writes a short string of a known length without building it first. One of another length becomes an empty one.
+    pub fn display(&mut self, len: u8, value: &impl Display) {
+        let start = self.out.len();
+        self.out.push(0xA0 | (len & 31));
+        let _ = write!(self.out, "{value}");
+        if self.out.len() != start + 1 + usize::from(len & 31) {
+            self.out.truncate(start);
+            self.str("");
+        }
+    }
+
     /// Writes redacted text without building it first.
     pub fn text(&mut self, value: &Text<'_>) {
         if let Some(text) = value.unedited().filter(|text| text.len() <= COPY_BYTES) {
@@ -57,6 +71,13 @@ impl Writer<'_> {
 
     pub fn bool(&mut self, value: bool) {
         let _ = rmp::encode::write_bool(self.out, value);
+    }
+
+    /// The beginning of `{"name": name, "value": ..}`, of which a log has dozens: the value is to follow.
+    pub fn named(&mut self, name: &str) {
+        self.encoded(b"\x82\xA4name");
+        self.str(name);
+        self.encoded(b"\xA5value");
     }
 
     /// Appends msgpack that was encoded earlier.

@@ -63,7 +63,7 @@ class Recorder:
                 environ["wsgi.input"] = exchange.request_body = body = RequestBody()
                 body.stream = stream
                 body.capture = exchange
-                body.repeated_bytes = 0
+                body.reading = (stream, exchange.add_request)
             file_wrapper = environ.get("wsgi.file_wrapper")
             if file_wrapper is not None:
                 exchange.watch(file_wrapper)

@@ -17,16 +17,17 @@ class RequestBody:
 
     stream: Any
     capture: Capture
+    #: The stream, and who hears of what is read. One look at it does for `read`: `__getattr__` makes each one dear.
+    reading: tuple[Any, Callable[[bytes], object]]
     #: What the app went back over and is going to read again.
-    repeated_bytes: int
+    _repeated_bytes = 0
     #: Where the body begins in a stream that can seek; None until the app does.
     _start: int | None = None
 
     def read(self, *args: Any, **kwargs: Any) -> bytes:
-        data: bytes = self.stream.read(*args, **kwargs)
-        if self.repeated_bytes:
-            return self._note(data)
-        self.capture.add_request(data)
+        stream, note = self.reading
+        data: bytes = stream.read(*args, **kwargs)
+        note(data)
         return data
 
     def readline(self, *args: Any, **kwargs: Any) -> bytes:
@@ -64,6 +65,8 @@ class RequestBody:
 
     def _seek(self, seek: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         try:
+            # A cycle, which only those have that seek.
+            self.reading = (self.stream, self._note)
             if self._start is None:
                 self._start = self.stream.tell() - self.capture.request_bytes
         except Exception as error:
@@ -71,16 +74,16 @@ class RequestBody:
         result = seek(*args)
         try:
             if self._start is not None:
-                self.repeated_bytes = max(self._start + self.capture.request_bytes - self.stream.tell(), 0)
+                self._repeated_bytes = max(self._start + self.capture.request_bytes - self.stream.tell(), 0)
         except Exception as error:
             self.capture.fail(error)
         return result
 
     def _note(self, data: bytes) -> bytes:
         if data:
-            repeated = self.repeated_bytes
+            repeated = self._repeated_bytes
             if repeated:
-                self.repeated_bytes = max(repeated - len(data), 0)
+                self._repeated_bytes = max(repeated - len(data), 0)
                 self.capture.add_request(data[repeated:])
             else:
                 self.capture.add_request(data)

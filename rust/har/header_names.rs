@@ -20,21 +20,23 @@ pub(super) struct HeaderNames {
 impl HeaderNames {
     /// Nobody waits: where another thread is at it, or was when this process was forked, all is worked out anew.
     pub(super) fn look_up<T>(&self, work: impl FnOnce(&mut Names) -> T) -> T {
-        let mut other = Names::default();
-        let mut known = match self.names.try_lock() {
+        let known = match self.names.try_lock() {
             Ok(names) => Some(names),
             Err(TryLockError::Poisoned(names)) => Some(names.into_inner()),
             Err(TryLockError::WouldBlock) => None,
         };
-        let names = known.as_deref_mut().unwrap_or(&mut other);
+        let Some(mut names) = known else {
+            return work(&mut Names::default());
+        };
         names.slots.resize_with(SLOTS, Header::default);
-        work(names)
+        work(&mut names)
     }
 }
 
 /// Each header in the one slot that its key allows.
 #[derive(Default)]
 pub(super) struct Names {
+    /// Empty where nothing is to be remembered.
     slots: Vec<Header>,
     other: Header,
 }

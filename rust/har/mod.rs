@@ -8,6 +8,7 @@ mod request;
 mod response;
 mod url;
 
+use std::fmt::Display;
 use std::time::{Duration, UNIX_EPOCH};
 
 use self::header_names::HeaderNames;
@@ -98,7 +99,7 @@ impl Encoder {
         w.str("pageref");
         w.str(&url);
         w.str("startedDateTime");
-        w.str(&timestamp(exchange.started_unix_ms));
+        w.display(TIMESTAMP_BYTES, &timestamp(exchange.started_unix_ms));
         w.str("time");
         w.int(duration_ms);
         w.str("cache");
@@ -203,9 +204,11 @@ fn size(size_bytes: Option<u64>) -> i64 {
         .unwrap_or(-1)
 }
 
-fn timestamp(unix_ms: u64) -> String {
+/// `2026-11-22T08:29:15.123Z`
+const TIMESTAMP_BYTES: u8 = 24;
+
+fn timestamp(unix_ms: u64) -> impl Display {
     // The format ends at the year 9999; a clock beyond it is not worth a panic.
     const LAST_MS: u64 = 253_402_300_799_999;
     humantime::format_rfc3339_millis(UNIX_EPOCH + Duration::from_millis(unix_ms.min(LAST_MS)))
-        .to_string()
 }

@@ -44,10 +44,7 @@ impl Encoder {
         self.header_names.look_up(|names| {
             for (key, value) in &request.headers {
                 let header = names.header(&self.rules, key);
-                w.map(2);
-                w.str("name");
-                w.str(&header.name);
-                w.str("value");
+                w.named(&header.name);
                 self.write_header_value(w, header.treatment, value);
             }
         });

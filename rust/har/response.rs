@@ -35,10 +35,7 @@ impl Encoder {
         w.str("headers");
         w.array(u32::try_from(response.headers.len()).unwrap_or(0));
         for (name, value) in &response.headers {
-            w.map(2);
-            w.str("name");
-            w.str(name);
-            w.str("value");
+            w.named(name);
             self.write_header_value(w, Treatment::in_response(&self.rules, name), value);
         }
         w.str("cookies");

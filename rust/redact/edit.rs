@@ -60,11 +60,13 @@ impl<'a> Text<'a> {
 
     /// Appends the text, edits applied.
     pub fn write_to(&self, out: &mut Vec<u8>) {
-        for part in self
-            .pieces()
-            .flat_map(|piece| piece.as_bytes().chunks(COPY_BYTES))
-        {
-            out.extend_from_slice(part);
+        for piece in self.pieces() {
+            let mut rest = piece.as_bytes();
+            while let Some((part, after)) = rest.split_at_checked(COPY_BYTES) {
+                out.extend_from_slice(part);
+                rest = after;
+            }
+            out.extend_from_slice(rest);
         }
     }
 
