@@ -21,7 +21,7 @@ use crate::queue::{self, Peek};
 
 /// A log is queued, and nobody needs to hear of it.
 pub const QUIET: i64 = -1;
-/// Nothing is queued yet: the client has sent more of the request than was read.
+/// Nothing is queued yet: the client has declared more of the request than was read.
 pub const UNREAD: i64 = -2;
 /// Nothing is queued: the queue belongs to the process that this one was forked from.
 pub const FORKED: i64 = -3;

@@ -5,7 +5,6 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use pyo3::prelude::*;
-
 use uuid::Uuid;
 
 use super::capture::Capture;
