@@ -37,11 +37,19 @@ pub(super) fn classify(block: &[u8; SIZE]) -> Classes {
     portable::classify(block)
 }
 
+/// Bit `n` is the parity of bits `0..=n`.
+pub(super) fn prefix_xor(bits: u64) -> u64 {
+    [1, 2, 4, 8, 16, 32]
+        .iter()
+        .fold(bits, |bits, shift| bits ^ bits << shift)
+}
+
 #[cfg(target_arch = "x86_64")]
 pub(super) mod avx2 {
     use std::arch::x86_64::{
-        __m256i, _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_min_epu8, _mm256_movemask_epi8,
-        _mm256_or_si256, _mm256_set1_epi8, _mm256_slli_epi16,
+        __m256i, _mm_clmulepi64_si128, _mm_cvtsi64_si128, _mm_cvtsi128_si64, _mm256_cmpeq_epi8,
+        _mm256_loadu_si256, _mm256_min_epu8, _mm256_movemask_epi8, _mm256_or_si256,
+        _mm256_set1_epi8, _mm256_slli_epi16,
     };
 
     use super::{Classes, SIZE};
@@ -81,6 +89,21 @@ pub(super) mod avx2 {
             colon: is(b':'),
             curly: both(_mm256_slli_epi16(low, 2), _mm256_slli_epi16(high, 2)),
         }
+    }
+
+    /// Whether this processor has AVX2 and its companions.
+    pub(in super::super) fn is_here() -> bool {
+        use std::arch::is_x86_feature_detected as has;
+        has!("avx2") && has!("bmi1") && has!("pclmulqdq")
+    }
+
+    /// As [`super::prefix_xor`]: a product without carries of all ones.
+    #[target_feature(enable = "pclmulqdq")]
+    #[inline]
+    pub(in super::super) fn prefix_xor(bits: u64) -> u64 {
+        let ones = _mm_cvtsi64_si128(-1);
+        let product = _mm_clmulepi64_si128::<0>(_mm_cvtsi64_si128(bits.cast_signed()), ones);
+        _mm_cvtsi128_si64(product).cast_unsigned()
     }
 
     #[target_feature(enable = "avx2")]
@@ -211,11 +234,29 @@ mod tests {
             let block = std::array::from_fn(|i| start.wrapping_add(u8::try_from(i).unwrap()));
             assert_eq!(classify(&block), portable::classify(&block));
             #[cfg(target_arch = "x86_64")]
-            if std::arch::is_x86_feature_detected!("avx2") {
+            if super::avx2::is_here() {
                 // SAFETY: this processor has AVX2.
                 let wide = unsafe { super::avx2::classify(&block) };
                 assert_eq!(wide, portable::classify(&block));
             }
+        }
+    }
+
+    #[test]
+    fn parities_are_the_same_everywhere() {
+        let mut bits = 0x9E37_79B9_7F4A_7C15_u64;
+        for _ in 0..100 {
+            let slow = (0..64).fold(0, |all, n| {
+                let below = bits & (u64::MAX >> (63 - n));
+                all | u64::from(below.count_ones() % 2) << n
+            });
+            assert_eq!(super::prefix_xor(bits), slow);
+            #[cfg(target_arch = "x86_64")]
+            if super::avx2::is_here() {
+                // SAFETY: this processor has carry-less products.
+                assert_eq!(unsafe { super::avx2::prefix_xor(bits) }, slow);
+            }
+            bits = bits.rotate_left(7).wrapping_mul(0x2545_F491_4F6C_DD1D);
         }
     }
 }

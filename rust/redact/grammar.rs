@@ -9,32 +9,41 @@ use super::tokens::Block;
 /// What a container has come to after some blocks.
 #[derive(Debug)]
 pub(super) struct Grammar {
-    is_object: bool,
     nesting: Nesting,
-    /// For each kind of token that matters to the next, 1 if the last one was of this kind.
-    after_open: u64,
-    after_comma: u64,
-    after_colon: u64,
-    after_key: u64,
+    after: After,
+}
+
+/// For each kind of token that matters to the next, 1 if the last one was of this kind.
+#[derive(Debug)]
+struct After {
+    /// An opening bracket or a comma.
+    begin: u64,
+    comma: u64,
+    colon: u64,
+    key: u64,
 }
 
 impl Grammar {
     /// At the beginning of a container.
     pub(super) fn new(is_object: bool) -> Self {
         Self {
-            is_object,
-            nesting: Nesting::new(),
-            after_open: 1,
-            after_comma: 0,
-            after_colon: 0,
-            after_key: 0,
+            nesting: Nesting::new(is_object),
+            after: After {
+                begin: 1,
+                comma: 0,
+                colon: 0,
+                key: 0,
+            },
         }
     }
 
-    /// Reads the next block: the number of the bit at which the container ends, if it ends in it.
+    /// Reads the next block, which has tokens. Returns what of it belongs to the container, and the number of the bit at which
+    /// that ends, if it ends here.
     #[inline]
-    pub(super) fn read(&mut self, block: &Block) -> Result<Option<u32>, Malformed> {
+    pub(super) fn read(&mut self, block: &Block) -> Result<(Block, Option<u32>), Malformed> {
         let (in_object, end) = self.brackets(block)?;
+        let block = end.map_or(*block, |end| block.and(u64::MAX >> (63 - end)));
+        let tokens = block.tokens();
         let Block {
             open,
             close,
@@ -43,98 +52,104 @@ impl Grammar {
             string,
             scalar,
             ..
-        } = end.map_or(*block, |end| block.and(u64::MAX >> (63 - end)));
-        let tokens = open | close | comma | colon | string | scalar;
-        let after_open = follow(open, tokens, &mut self.after_open);
-        let after_comma = follow(comma, tokens, &mut self.after_comma);
-        let after_colon = follow(colon, tokens, &mut self.after_colon);
-        let key = string & in_object & (after_open | after_comma);
-        let after_key = follow(key, tokens, &mut self.after_key);
-        let after_value = tokens & !(after_open | after_comma | after_colon | after_key);
+        } = block;
+        // The bit above each one of the kind, added to the gaps between tokens, ripples through its gap to the next token.
+        let follow = |kind: u64, after: u64| (kind << 1 | after).wrapping_add(!tokens) & tokens;
+        let begin = open | comma;
+        let after_begin = follow(begin, self.after.begin);
+        let after_colon = follow(colon, self.after.colon);
+        let key = string & in_object & after_begin;
+        let after_key = follow(key, self.after.key);
 
         let value = open | string | scalar;
-        let wrong = (after_key & !colon)
-            | (after_open & in_object & !(string | close))
-            | (after_open & !in_object & !(value | close))
-            | (after_comma & in_object & !string)
-            | (after_comma & !in_object & !value)
-            | (after_colon & !value)
-            | (after_value & !(comma | close));
-        if wrong == 0 { Ok(end) } else { Err(Malformed) }
+        let mut wrong = (value & !(after_begin | after_colon))
+            | (after_begin & in_object & !(string | close))
+            | ((after_begin | after_colon) & !(value | close))
+            | (after_colon & close)
+            | (after_key ^ colon);
+        if after_begin & close != 0 {
+            // Empty, or behind a comma.
+            wrong |= follow(comma, self.after.comma) & close;
+        }
+        if wrong != 0 {
+            return Err(Malformed);
+        }
+        let last = 63 - tokens.leading_zeros();
+        self.after = After {
+            begin: begin >> last & 1,
+            comma: comma >> last & 1,
+            colon: colon >> last & 1,
+            key: key >> last & 1,
+        };
+        Ok((block, end))
     }
 
     /// Follows the brackets of a block: which bytes lie in an object, brackets counting to the container around them (an
     /// opening one) or that they end (a closing one), and where the container ends.
     #[inline]
     fn brackets(&mut self, block: &Block) -> Result<(u64, Option<u32>), Malformed> {
-        let mut in_object = if self.is_object { u64::MAX } else { 0 };
+        let mut in_object = self.nesting.innermost().wrapping_neg();
         let mut left = block.open | block.close;
         while left != 0 {
             let bit = left & left.wrapping_neg();
             left ^= bit;
-            let is_curly = block.curly & bit != 0;
-            let before = self.is_object;
+            let is_object = u64::from(block.curly & bit != 0);
+            let before = self.nesting.innermost();
             if block.open & bit != 0 {
-                self.nesting.push(before);
-                self.is_object = is_curly;
-            } else if is_curly != before {
+                self.nesting.push(is_object);
+            } else if is_object != before {
                 return Err(Malformed);
-            } else if let Some(outer) = self.nesting.pop() {
-                self.is_object = outer;
-            } else {
+            } else if !self.nesting.pop() {
                 return Ok((in_object, Some(bit.trailing_zeros())));
             }
-            if self.is_object != before {
-                in_object ^= bit.wrapping_neg() ^ bit;
-            }
+            let is_other = (self.nesting.innermost() ^ before).wrapping_neg();
+            in_object ^= (bit.wrapping_neg() ^ bit) & is_other;
         }
         Ok((in_object, None))
     }
 }
 
-/// Those of `tokens` that come next after one of `kind`. `carry` says so of the last token of the block before, and then of
-/// this block's.
-#[inline]
-fn follow(kind: u64, tokens: u64, carry: &mut u64) -> u64 {
-    // The bit above each one of the kind, added to the gaps between tokens, ripples through its gap to the next token.
-    let (sum, is_beyond) = (kind << 1 | *carry).overflowing_add(!tokens);
-    *carry = kind >> 63 | u64::from(is_beyond);
-    sum & tokens
-}
-
-/// The containers around a position: for each, whether it is an object.
+/// The containers around a position: for each, 1 if it is an object, and 0 if it is an array.
 #[derive(Debug)]
 struct Nesting {
-    /// The innermost ones, the last in bit 0, above them a bit that is always set: 1 is none.
+    /// The innermost ones, the last in bit 0, above them a bit that is always set.
     inner: u64,
     /// The others, a full word each.
     outer: Vec<u64>,
 }
 
 impl Nesting {
-    fn new() -> Self {
+    fn new(is_object: bool) -> Self {
         Self {
-            inner: 1,
+            inner: 0b10 | u64::from(is_object),
             outer: Vec::new(),
         }
     }
 
     #[inline]
-    fn push(&mut self, is_object: bool) {
+    fn innermost(&self) -> u64 {
+        self.inner & 1
+    }
+
+    #[inline]
+    fn push(&mut self, is_object: u64) {
         if self.inner >> 63 == 1 {
             self.outer.push(self.inner);
             self.inner = 1;
         }
-        self.inner = self.inner << 1 | u64::from(is_object);
+        self.inner = self.inner << 1 | is_object;
     }
 
+    /// Whether there is one around the one that ends.
     #[inline]
-    fn pop(&mut self) -> Option<bool> {
-        if self.inner == 1 {
-            self.inner = self.outer.pop()?;
-        }
-        let is_object = self.inner & 1 == 1;
+    fn pop(&mut self) -> bool {
         self.inner >>= 1;
-        Some(is_object)
+        if self.inner == 1 {
+            match self.outer.pop() {
+                Some(inner) => self.inner = inner,
+                None => return false,
+            }
+        }
+        true
     }
 }

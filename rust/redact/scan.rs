@@ -123,8 +123,8 @@ impl<'t> Scanner<'t> {
         let mut grammar = Grammar::new(is_object);
         loop {
             let (start, block) = self.tokens.block().ok_or(Malformed)?;
-            let end = grammar.read(block)?;
-            let mut scalars = block.scalar & end.map_or(u64::MAX, |end| (1 << end) - 1);
+            let (inside, end) = grammar.read(block)?;
+            let mut scalars = inside.scalar;
             while scalars != 0 {
                 scalar(bytes, start + scalars.trailing_zeros() as usize)?;
                 scalars &= scalars.wrapping_sub(1);

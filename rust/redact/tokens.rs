@@ -124,22 +124,25 @@ impl<'t> Tokens<'t> {
 
     #[cfg(target_arch = "x86_64")]
     fn read_block_avx2(&mut self) -> Option<()> {
-        #[target_feature(enable = "avx2")]
+        #[target_feature(enable = "avx2,bmi1,pclmulqdq")]
         fn read(tokens: &mut Tokens<'_>) -> Option<()> {
-            tokens.read_block_by(|block| block::avx2::classify(block))
+            tokens.read_block_by(
+                |block| block::avx2::classify(block),
+                |bits| block::avx2::prefix_xor(bits),
+            )
         }
-        // SAFETY: `reader` has asked whether this processor has AVX2.
+        // SAFETY: `reader` has asked whether this processor has them.
         unsafe { read(self) }
     }
 
     fn read_block_portable(&mut self) -> Option<()> {
-        self.read_block_by(block::classify)
+        self.read_block_by(block::classify, block::prefix_xor)
     }
 
     /// The one for this processor.
     fn reader() -> fn(&mut Self) -> Option<()> {
         #[cfg(target_arch = "x86_64")]
-        if std::arch::is_x86_feature_detected!("avx2") {
+        if block::avx2::is_here() {
             return Self::read_block_avx2;
         }
         Self::read_block_portable
@@ -148,16 +151,23 @@ impl<'t> Tokens<'t> {
     // So that what the compiler makes of it has the features of the two above.
     #[allow(clippy::inline_always)]
     #[inline(always)]
-    fn read_block_by(&mut self, classify: impl Fn(&[u8; block::SIZE]) -> Classes) -> Option<()> {
+    fn read_block_by(
+        &mut self,
+        classify: impl Fn(&[u8; block::SIZE]) -> Classes,
+        prefix_xor: impl Fn(u64) -> u64,
+    ) -> Option<()> {
         let rest = self
             .bytes
             .get(self.next_block..)
             .filter(|rest| !rest.is_empty())?;
-        let mut last = [b' '; block::SIZE];
-        let classes = classify(rest.first_chunk().unwrap_or_else(|| {
-            last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
-            &last
-        }));
+        let last;
+        let classes = classify(match rest.first_chunk() {
+            Some(block) => block,
+            None => {
+                last = padded(rest);
+                &last
+            }
+        });
         let escaped = if classes.backslash == 0 {
             std::mem::take(&mut self.escaped)
         } else {
@@ -243,9 +253,13 @@ fn is_escape(bytes: &[u8], at: usize) -> bool {
     }
 }
 
-/// Bit `n` is the parity of bits `0..=n`.
-fn prefix_xor(bits: u64) -> u64 {
-    [1, 2, 4, 8, 16, 32]
-        .iter()
-        .fold(bits, |bits, shift| bits ^ bits << shift)
+/// The end of a text, as a block.
+#[cold]
+fn padded(rest: &[u8]) -> [u8; block::SIZE] {
+    let mut block = [b' '; block::SIZE];
+    block
+        .iter_mut()
+        .zip(rest)
+        .for_each(|(to, from)| *to = *from);
+    block
 }
