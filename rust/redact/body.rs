@@ -171,14 +171,14 @@ impl Filter<'_> {
 
 /// The text of a body. Where the end is cut off, so may be a character.
 fn utf8(bytes: &[u8], is_cut: bool) -> Option<&str> {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => Some(text),
-        Err(error) if is_cut && error.error_len().is_none() => {
-            let whole = bytes.get(..error.valid_up_to())?;
-            std::str::from_utf8(whole).ok()
-        }
-        Err(_) => None,
+    if let Ok(text) = simdutf8::basic::from_utf8(bytes) {
+        return Some(text);
     }
+    // Which does not say where it fails.
+    let error = std::str::from_utf8(bytes).err().filter(|_| is_cut)?;
+    let whole = bytes.get(..error.valid_up_to())?;
+    let text = std::str::from_utf8(whole).ok()?;
+    error.error_len().is_none().then_some(text)
 }
 
 /// The kind of a text: what it starts like, if that is beyond doubt, or else what it says.
