@@ -11,8 +11,8 @@ const MANY_CHUNKS: usize = 256;
 
 /// The first bytes of a body, and the number of all of them.
 pub struct Body {
-    chunks: Vec<Py<PyBytes>>,
-    /// How many of the chunks, from the first, are joined ones.
+    chunks: Chunks,
+    /// How many of the chunks that follow the first are joined ones.
     joined: usize,
     room_bytes: usize,
     pub size_bytes: u64,
@@ -21,7 +21,7 @@ pub struct Body {
 impl Body {
     pub fn new(max_bytes: usize) -> Body {
         Body {
-            chunks: Vec::new(),
+            chunks: Chunks::default(),
             joined: 0,
             room_bytes: max_bytes,
             size_bytes: 0,
@@ -38,32 +38,35 @@ impl Body {
             return;
         }
         self.room_bytes -= kept;
-        self.chunks.push(match bytes.get(..kept) {
+        let chunk = match bytes.get(..kept) {
             Some(beginning) if kept < bytes.len() => PyBytes::new(py, beginning).unbind(),
             _ => data.clone().unbind(),
-        });
-        if self.chunks.len() - self.joined == MANY_CHUNKS {
-            let many = Chunks(self.chunks.split_off(self.joined));
-            self.chunks
-                .push(PyBytes::new(py, &many.joined(py)).unbind());
+        };
+        if self.chunks.first.is_none() {
+            self.chunks.first = Some(chunk);
+            return;
+        }
+        let more = &mut self.chunks.more;
+        more.push(chunk);
+        if more.len() - self.joined == MANY_CHUNKS {
+            let many = Chunks {
+                first: None,
+                more: more.split_off(self.joined),
+            };
+            more.push(PyBytes::new(py, &many.joined(py)).unbind());
             self.joined += 1;
         }
     }
 
     /// Keeps no bytes from here on; the size is still counted.
     pub fn forget(&mut self) {
-        self.chunks = Vec::new();
+        self.chunks = Chunks::default();
         self.joined = 0;
         self.room_bytes = 0;
     }
 
     pub fn chunks(&self, py: Python<'_>) -> Chunks {
-        Chunks(
-            self.chunks
-                .iter()
-                .map(|chunk| chunk.clone_ref(py))
-                .collect(),
-        )
+        self.chunks.clone_ref(py)
     }
 }
 
@@ -78,24 +81,37 @@ pub fn unchanging<'py>(data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>
 }
 
 /// The chunks of a body, held for as long as the core borrows their bytes.
-pub struct Chunks(pub Vec<Py<PyBytes>>);
+#[derive(Default)]
+pub struct Chunks {
+    /// The only one, as a rule.
+    first: Option<Py<PyBytes>>,
+    more: Vec<Py<PyBytes>>,
+}
 
 impl Chunks {
-    pub fn len(&self, py: Python<'_>) -> usize {
-        self.0.iter().map(|chunk| chunk.as_bytes(py).len()).sum()
+    fn clone_ref(&self, py: Python<'_>) -> Chunks {
+        Chunks {
+            first: self.first.as_ref().map(|chunk| chunk.clone_ref(py)),
+            more: self.more.iter().map(|chunk| chunk.clone_ref(py)).collect(),
+        }
+    }
+
+    /// Without a copy where there is only one.
+    pub fn only(&self) -> Option<&Py<PyBytes>> {
+        self.first.as_ref().filter(|_| self.more.is_empty())
     }
 
     /// One chunk is borrowed as it is; several are joined.
     pub fn joined<'a>(&'a self, py: Python<'a>) -> Cow<'a, [u8]> {
-        match self.0.as_slice() {
-            [only] => Cow::Borrowed(only.as_bytes(py)),
-            chunks => {
-                let mut joined = Vec::with_capacity(self.len(py));
-                for chunk in chunks {
-                    joined.extend_from_slice(chunk.as_bytes(py));
-                }
-                Cow::Owned(joined)
-            }
+        if let Some(only) = self.only() {
+            return Cow::Borrowed(only.as_bytes(py));
         }
+        let all = || self.first.iter().chain(&self.more);
+        let size = all().map(|chunk| chunk.as_bytes(py).len()).sum();
+        let mut joined = Vec::with_capacity(size);
+        for chunk in all() {
+            joined.extend_from_slice(chunk.as_bytes(py));
+        }
+        Cow::Owned(joined)
     }
 }

@@ -164,9 +164,9 @@ impl Capture {
     /// What is kept of the request's body so far.
     fn captured_request<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
         let chunks = self.passing().request.chunks(py);
-        match chunks.0.as_slice() {
-            [only] => only.bind(py).clone(),
-            _ => PyBytes::new(py, &chunks.joined(py)),
+        match chunks.only() {
+            Some(only) => only.bind(py).clone(),
+            None => PyBytes::new(py, &chunks.joined(py)),
         }
     }
 

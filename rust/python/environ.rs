@@ -46,45 +46,85 @@ impl Environ {
         scheme.is_some_and(|scheme| scheme.to_string_lossy() == "https")
     }
 
-    /// What is text in it.
-    pub fn strings<'a, 'py>(&'a self, py: Python<'py>) -> Strings<'a, 'py> {
-        let copy = self.copy.bind(py);
-        let mut strings = Vec::with_capacity(copy.len());
-        let (mut position, mut key, mut value) = (0, ptr::null_mut(), ptr::null_mut());
-        // SAFETY: a dict, and pointers to variables of this frame.
-        while unsafe {
-            ffi::PyDict_Next(
-                copy.as_ptr(),
-                &raw mut position,
-                &raw mut key,
-                &raw mut value,
-            )
-        } != 0
-        {
-            // SAFETY: borrowed from a dict that `self` holds and keeps to itself: nothing in it changes or goes before `self`.
-            let (key, value) =
-                unsafe { (Borrowed::from_ptr(py, key), Borrowed::from_ptr(py, value)) };
-            // The rest (streams, flags, the app's own objects) does not concern a log.
-            if let (Ok(key), Ok(value)) = (key.cast::<PyString>(), value.cast::<PyString>()) {
-                strings.push((key, value));
-            }
-        }
-        Strings(strings)
-    }
-
     pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.copy)
     }
 }
 
-/// What is text in an environ.
-pub struct Strings<'a, 'py>(Vec<(String<'a, 'py>, String<'a, 'py>)>);
+/// A dict's entries, of which nobody else knows.
+struct Entries<'a, 'py> {
+    dict: Borrowed<'a, 'py, PyDict>,
+    position: ffi::Py_ssize_t,
+}
 
-type String<'a, 'py> = Borrowed<'a, 'py, PyString>;
+impl<'a, 'py> Iterator for Entries<'a, 'py> {
+    type Item = [Borrowed<'a, 'py, PyAny>; 2];
 
-impl Strings<'_, '_> {
-    /// The request that they describe.
-    pub fn request<'s>(&'s self, body: Captured<'s>, trust_forwarded: bool) -> Request<'s> {
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        let (mut key, mut value) = (ptr::null_mut(), ptr::null_mut());
+        // SAFETY: a dict, and pointers to variables of this frame.
+        let is_entry = unsafe {
+            ffi::PyDict_Next(
+                self.dict.as_ptr(),
+                &raw mut self.position,
+                &raw mut key,
+                &raw mut value,
+            )
+        };
+        // SAFETY: the dict holds both; nothing in it changes or goes before the dict does.
+        (is_entry != 0)
+            .then(|| [key, value].map(|it| unsafe { Borrowed::from_ptr(self.dict.py(), it) }))
+    }
+}
+
+/// A string, for as long as somebody holds it.
+#[derive(Clone, Copy)]
+struct Text<'a, 'py>(Borrowed<'a, 'py, PyString>);
+
+impl<'a, 'py> Text<'a, 'py> {
+    #[inline]
+    fn of(object: Borrowed<'a, 'py, PyAny>) -> Option<Text<'a, 'py>> {
+        let text = object.cast_exact().or_else(|_| object.cast()).ok()?;
+        Some(Text(text))
+    }
+
+    /// `None` where it has no UTF-8, for its surrogates.
+    #[inline]
+    fn as_str(self) -> Option<&'a str> {
+        let mut size = 0;
+        // SAFETY: a string, and a pointer to a variable of this frame. The string keeps what is returned as long as it lives.
+        unsafe {
+            let data = ffi::PyUnicode_AsUTF8AndSize(self.0.as_ptr(), &raw mut size);
+            let size = usize::try_from(size).ok().filter(|_| !data.is_null())?;
+            let bytes = std::slice::from_raw_parts(data.cast(), size);
+            Some(std::str::from_utf8_unchecked(bytes))
+        }
+    }
+
+    #[inline]
+    fn to_str_lossy(self) -> Cow<'a, str> {
+        match self.as_str() {
+            Some(text) => Cow::Borrowed(text),
+            None => self.lossy(),
+        }
+    }
+
+    #[cold]
+    fn lossy(self) -> Cow<'a, str> {
+        drop(PyErr::take(self.0.py()));
+        Cow::Owned(self.0.to_string_lossy().into_owned())
+    }
+}
+
+impl Environ {
+    /// The request that it describes.
+    pub fn request<'a>(
+        &'a self,
+        py: Python<'a>,
+        body: Captured<'a>,
+        trust_forwarded: bool,
+    ) -> Request<'a> {
         let mut request = Request {
             headers: Vec::with_capacity(COMMON_HEADERS),
             body,
@@ -92,24 +132,33 @@ impl Strings<'_, '_> {
         };
         let [mut script_name, mut path_info, mut query] = [const { Cow::Borrowed("") }; 3];
         let [mut server_name, mut server_port] = [const { Cow::Borrowed("") }; 2];
-        for (key, value) in &self.0 {
-            let Ok(name) = key.to_str() else { continue };
-            let value = value.to_string_lossy();
+        let entries = Entries {
+            dict: self.copy.bind_borrowed(py),
+            position: 0,
+        };
+        for entry in entries {
+            // The rest (streams, flags, the app's own objects) does not concern a log.
+            let [Some(key), Some(value)] = entry.map(Text::of) else {
+                continue;
+            };
+            let name = key.to_str_lossy();
             if name.starts_with("HTTP_") {
-                match name {
+                let value = value.to_str_lossy();
+                match &*name {
                     // Some servers repeat these two with the prefix.
                     "HTTP_CONTENT_TYPE" | "HTTP_CONTENT_LENGTH" => continue,
                     "HTTP_HOST" => request.host.clone_from(&value),
                     _ => {}
                 }
-                request.headers.push((name.into(), value));
+                request.headers.push((name, value));
                 continue;
             }
-            let field = match name {
+            let field = match &*name {
                 "CONTENT_TYPE" | "CONTENT_LENGTH" => {
                     // Some servers say by an empty one that there is none.
+                    let value = value.to_str_lossy();
                     if !value.is_empty() {
-                        request.headers.push((name.into(), value));
+                        request.headers.push((name, value));
                     }
                     continue;
                 }
@@ -124,7 +173,7 @@ impl Strings<'_, '_> {
                 "REMOTE_ADDR" => &mut request.client_address,
                 _ => continue,
             };
-            *field = value;
+            *field = value.to_str_lossy();
         }
         request.path = join_path(script_name, path_info);
         request.query = into_native_bytes(query);

@@ -71,7 +71,6 @@ pub fn record(
         // Of a file, the size is what the app says.
         size_bytes: (!is_file).then_some(response_bytes),
     };
-    let strings = capture.environ.strings(py);
     let exchange = Exchange {
         log_id: capture.log_id().hyphenated().encode_lower(&mut log_id),
         group: Group {
@@ -81,7 +80,9 @@ pub fn record(
         },
         started_unix_ms: whole_milliseconds(capture.started_unix),
         duration_ms: whole_milliseconds(duration),
-        request: strings.request(request_body, encoder.trust_forwarded),
+        request: capture
+            .environ
+            .request(py, request_body, encoder.trust_forwarded),
         response: Response {
             status: heads.status.into(),
             headers: heads.headers.pairs(),

@@ -74,7 +74,7 @@ impl Grammar {
         if wrong != 0 {
             return Err(Malformed);
         }
-        let last = 63 - tokens.leading_zeros();
+        let last = tokens.ilog2();
         self.after = After {
             begin: begin >> last & 1,
             comma: comma >> last & 1,
@@ -93,11 +93,11 @@ impl Grammar {
         while left != 0 {
             let bit = left & left.wrapping_neg();
             left ^= bit;
-            let is_object = u64::from(block.curly & bit != 0);
+            let is_curly = u64::from(block.curly & bit != 0);
             let before = self.nesting.innermost();
             if block.open & bit != 0 {
-                self.nesting.push(is_object);
-            } else if is_object != before {
+                self.nesting.push(is_curly);
+            } else if is_curly != before {
                 return Err(Malformed);
             } else if !self.nesting.pop() {
                 return Ok((in_object, Some(bit.trailing_zeros())));

@@ -161,12 +161,11 @@ impl<'t> Tokens<'t> {
             .get(self.next_block..)
             .filter(|rest| !rest.is_empty())?;
         let last;
-        let classes = classify(match rest.first_chunk() {
-            Some(block) => block,
-            None => {
-                last = padded(rest);
-                &last
-            }
+        let classes = classify(if let Some(block) = rest.first_chunk() {
+            block
+        } else {
+            last = padded(rest);
+            &last
         });
         let escaped = if classes.backslash == 0 {
             std::mem::take(&mut self.escaped)
