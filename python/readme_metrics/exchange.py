@@ -44,10 +44,10 @@ class Exchange(Capture):
         except Exception as error:
             self.is_logged = False
             recorder.lost("internal", error)
-        if exc_info is None:
-            self._server_write = self.server_start_response(status, headers)
-        else:
-            self._server_write = self.server_start_response(status, headers, exc_info)
+        start_response = self.server_start_response
+        self._server_write = (
+            start_response(status, headers) if exc_info is None else start_response(status, headers, exc_info)
+        )
         # Only now: where the server refuses, since its headers are out (PEP 3333), what it has sent stands.
         self.status = status
         self.headers = headers

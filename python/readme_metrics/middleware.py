@@ -41,11 +41,13 @@ class MetricsMiddleware:
         self._recorder = Recorder(config)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        # Not `self.app(..)`, which CPython looks up as a method first; so in `Exchange` and `Recorder`.
+        app = self.app
         exchange = self._recorder.begin(environ, start_response)
         if exchange is None:
-            return self.app(environ, start_response)
+            return app(environ, start_response)
         try:
-            iterable = self.app(environ, exchange.start_response)
+            iterable = app(environ, exchange.start_response)
         except BaseException:
             exchange.failed()
             exchange.finish()

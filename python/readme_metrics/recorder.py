@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from readme_metrics.flusher import Flusher
     from readme_metrics.wsgi_types import Environ, StartResponse
 
+#: The environ of an exchange that is over.
+GONE: Environ = {}
+
 _new = object.__new__
 
 
@@ -89,7 +92,8 @@ class Recorder:
             request = _new(UnparsedRequest)
             request._environ = exchange.environ
             request._capture = exchange
-            answer = self._function(request)
+            function = self._function
+            answer = function(request)
             exchange.is_logged = exchange.identify(answer) or self._narrow(exchange, answer)
         except Exception as error:
             self.lost("grouping", error)
@@ -119,7 +123,7 @@ class Recorder:
             self.lost("internal", error)
         # Both lead back to the exchange: a cycle would stay until the garbage collector comes.
         exchange.request_body = None
-        del exchange.environ
+        exchange.environ = GONE
 
     def _settle(self, exchange: Exchange, flusher: Flusher, waiting: int) -> None:
         """What is left to do after a push, or before it can be done."""
