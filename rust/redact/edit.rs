@@ -5,6 +5,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use super::marker::Marker;
+
 /// Copied at once. A longer copy the GNU C library leaves to `rep movsb`, which some AMD processors do many times more slowly
 /// where the addresses are not aligned (lunnova.dev/articles/ryzen-slow-short-rep-mov), as those of a text seldom are.
 pub const COPY_BYTES: usize = 1024;
@@ -14,7 +16,7 @@ pub const COPY_BYTES: usize = 1024;
 pub(super) struct Edit {
     pub(super) start: usize,
     pub(super) end: usize,
-    pub(super) replacement: Cow<'static, str>,
+    pub(super) replacement: Marker,
 }
 
 /// A source text and its edits.
@@ -50,7 +52,7 @@ impl<'a> Text<'a> {
 
     /// Bytes that [`write_to`](Self::write_to) writes.
     pub fn len(&self) -> usize {
-        self.pieces().map(str::len).sum()
+        self.pieces().map(<[u8]>::len).sum()
     }
 
     /// Whether nothing is written.
@@ -61,7 +63,7 @@ impl<'a> Text<'a> {
     /// Appends the text, edits applied.
     pub fn write_to(&self, out: &mut Vec<u8>) {
         for piece in self.pieces() {
-            let mut rest = piece.as_bytes();
+            let mut rest = piece;
             while let Some((part, after)) = rest.split_at_checked(COPY_BYTES) {
                 out.extend_from_slice(part);
                 rest = after;
@@ -80,20 +82,21 @@ impl<'a> Text<'a> {
 
     /// Kept ranges and replacements in turn. A range that does not fit the source yields nothing: an edit may hide too much,
     /// never too little.
-    fn pieces(&self) -> impl Iterator<Item = &str> {
+    fn pieces(&self) -> impl Iterator<Item = &[u8]> {
         let starts = std::iter::once(0).chain(self.edits.iter().map(|edit| edit.end));
         let ends = self.edits.iter().map(|edit| edit.start);
         let kept = starts
             .zip(ends.chain(std::iter::once(self.source.len())))
-            .map(|(start, end)| self.source.get(start..end).unwrap_or_default());
-        let replacements = self.edits.iter().map(|edit| &*edit.replacement);
-        kept.zip(replacements.chain(std::iter::once("")))
+            .map(|(start, end)| self.source.get(start..end).unwrap_or_default().as_bytes());
+        let replacements = self.edits.iter().map(|edit| edit.replacement.as_bytes());
+        kept.zip(replacements.chain(std::iter::once(&[][..])))
             .flat_map(|(kept, replacement)| [kept, replacement])
     }
 }
 
 impl fmt::Display for Text<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.pieces().try_for_each(|piece| f.write_str(piece))
+        self.pieces()
+            .try_for_each(|piece| f.write_str(&String::from_utf8_lossy(piece)))
     }
 }

@@ -6,7 +6,7 @@
 //! parsers differ on what it is. JSON inside a JSON string is a string.
 
 use super::edit::Edit;
-use super::marker;
+use super::marker::Marker;
 use super::scan::{Malformed, RawString, Scanner};
 use crate::rules::{Rules, Trail, Verdict};
 
@@ -24,24 +24,26 @@ pub(super) fn filter(rules: &Rules, text: &str) -> Result<Vec<Edit>, Malformed> 
     let mut edits = Vec::new();
     let mut scanner = Scanner::new(text);
     let mut trail = Trail::default();
-    let mut open: Vec<Container> = Vec::new();
+    // The innermost one apart: as a rule it is the only one, and needs no vector.
+    let mut innermost: Option<Container> = None;
+    let mut outer = Vec::new();
     let mut verdict = Verdict::Keep;
     let mut is_member = false;
     loop {
         let (start, first) = scanner.peek()?;
         let is_object = first == b'{';
         let is_container = is_object || first == b'[';
-        let may_enter = rules.is_nested() || (is_object && open.is_empty());
+        let may_enter = rules.is_nested() || (is_object && innermost.is_none());
         if is_container && may_enter && verdict != Verdict::Redact {
             scanner.token()?;
             if is_member {
                 trail.enter();
             }
-            open.push(Container {
+            outer.extend(innermost.replace(Container {
                 is_object,
                 is_member,
                 verdict,
-            });
+            }));
             let closing = if is_object { b'}' } else { b']' };
             if scanner.peek()?.1 != closing {
                 is_member = is_object;
@@ -58,7 +60,7 @@ pub(super) fn filter(rules: &Rules, text: &str) -> Result<Vec<Edit>, Malformed> 
         }
         // A value has ended, or an empty container is about to.
         loop {
-            let Some(container) = open.last() else {
+            let Some(container) = &innermost else {
                 scanner.end()?;
                 return Ok(edits);
             };
@@ -77,7 +79,7 @@ pub(super) fn filter(rules: &Rules, text: &str) -> Result<Vec<Edit>, Malformed> 
                     if container.is_member {
                         trail.leave();
                     }
-                    open.pop();
+                    innermost = outer.pop();
                 }
                 _ => return Err(Malformed),
             }
@@ -95,8 +97,8 @@ fn judge(rules: &Rules, key: RawString, trail: &mut Trail) -> Verdict {
 fn redact(text: &str, start: usize, end: usize) -> Edit {
     let value = text.get(start..end).unwrap_or_default();
     let replacement = match RawString::unquote(value) {
-        Some(string) => marker::redacted_json(string.count()),
-        None => marker::REDACTED_JSON,
+        Some(string) => Marker::json(string.count()),
+        None => Marker::plain_json(),
     };
     Edit {
         start,

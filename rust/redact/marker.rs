@@ -7,8 +7,6 @@
 //! | `[NOT VALID UTF-8]` | a body, or a form field, that is not text |
 //! | `[WITHHELD n bytes: why]` | a body of `n` bytes that a list applies to, but that could not be understood in full |
 
-use std::borrow::Cow;
-
 pub(super) const REDACTED: &str = "[REDACTED]";
 pub(super) const NOT_UTF8: &str = "[NOT VALID UTF-8]";
 
@@ -36,39 +34,81 @@ impl Reason {
     }
 }
 
+/// A marker that nothing is allocated for: a request's thread makes one for each denied value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Marker {
+    bytes: [u8; MARKER_BYTES],
+    length: usize,
+}
+
+/// Room for the longest one, with a number of twenty digits.
+const MARKER_BYTES: usize = 40;
+
+impl Marker {
+    /// [`redacted`] as a JSON string.
+    pub(super) fn json(characters: usize) -> Marker {
+        Marker::counted("\"[REDACTED ", characters, "]\"")
+    }
+
+    /// [`REDACTED`] as a JSON string.
+    pub(super) fn plain_json() -> Marker {
+        let mut marker = Marker::empty();
+        marker.push(b"\"[REDACTED]\"");
+        marker
+    }
+
+    /// [`redacted`] as a URL or form component.
+    pub(super) fn component(characters: usize) -> Marker {
+        Marker::counted("%5BREDACTED%20", characters, "%5D")
+    }
+
+    #[inline]
+    fn counted(before: &str, count: usize, after: &str) -> Marker {
+        let mut marker = Marker::empty();
+        marker.push(before.as_bytes());
+        marker.push_number(count);
+        marker.push(after.as_bytes());
+        marker
+    }
+
+    fn empty() -> Marker {
+        Marker {
+            bytes: [0; MARKER_BYTES],
+            length: 0,
+        }
+    }
+
+    #[inline]
+    fn push(&mut self, bytes: &[u8]) {
+        let end = self.length + bytes.len();
+        if let Some(room) = self.bytes.get_mut(self.length..end) {
+            room.copy_from_slice(bytes);
+            self.length = end;
+        }
+    }
+
+    fn push_number(&mut self, number: usize) {
+        if number >= 10 {
+            self.push_number(number / 10);
+        }
+        self.push(&[b"0123456789"[number % 10]]);
+    }
+
+    #[inline]
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or_default()
+    }
+}
+
+impl From<Marker> for String {
+    fn from(marker: Marker) -> String {
+        String::from_utf8_lossy(marker.as_bytes()).into_owned()
+    }
+}
+
 /// Stands for a denied string of so many characters.
 pub(super) fn redacted(characters: usize) -> String {
-    counted("[REDACTED ", characters, "]")
-}
-
-/// [`redacted`] as a JSON string.
-pub(super) fn redacted_json(characters: usize) -> Cow<'static, str> {
-    Cow::Owned(counted("\"[REDACTED ", characters, "]\""))
-}
-
-/// [`REDACTED`] as a JSON string.
-pub(super) const REDACTED_JSON: Cow<'static, str> = Cow::Borrowed("\"[REDACTED]\"");
-
-/// [`redacted`] as a URL or form component.
-pub(super) fn redacted_component(characters: usize) -> String {
-    counted("%5BREDACTED%20", characters, "%5D")
-}
-
-/// Not `format!`, which takes longer: a request's thread does this for each denied value.
-fn counted(before: &str, count: usize, after: &str) -> String {
-    const DIGITS: usize = 20;
-    let mut marker = String::with_capacity(before.len() + DIGITS + after.len());
-    marker.push_str(before);
-    push_number(count, &mut marker);
-    marker.push_str(after);
-    marker
-}
-
-fn push_number(number: usize, text: &mut String) {
-    if number >= 10 {
-        push_number(number / 10, text);
-    }
-    text.push(char::from(b"0123456789"[number % 10]));
+    Marker::counted("[REDACTED ", characters, "]").into()
 }
 
 /// Stands for a body of so many bytes.

@@ -10,7 +10,7 @@ use percent_encoding::{AsciiSet, CONTROLS, percent_decode, percent_encode};
 
 use super::Param;
 use super::edit::{Edit, Text};
-use super::marker;
+use super::marker::{self, Marker};
 use crate::rules::Rules;
 
 /// Bytes that RFC 3986 does not allow in a query. `%` is allowed at the start of an escape only, see `ascii`.
@@ -63,7 +63,7 @@ pub fn query_text<'a>(rules: &Rules, query: &'a [u8]) -> Cow<'a, str> {
         0..text.len(),
         &denied,
         |kept| ascii(kept.as_bytes()),
-        marker::redacted_component,
+        |characters| Marker::component(characters).into(),
     ))
 }
 
@@ -101,7 +101,7 @@ pub(super) fn edits(rules: &Rules, text: &str, range: Range<usize>) -> Vec<Edit>
     let edit = |denied: Denied| Edit {
         start: denied.start,
         end: denied.end,
-        replacement: Cow::Owned(marker::redacted_component(denied.characters)),
+        replacement: Marker::component(denied.characters),
     };
     denied(rules, text, range).into_iter().map(edit).collect()
 }
