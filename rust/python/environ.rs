@@ -85,8 +85,11 @@ struct Text<'a, 'py>(Borrowed<'a, 'py, PyString>);
 impl<'a, 'py> Text<'a, 'py> {
     #[inline]
     fn of(object: Borrowed<'a, 'py, PyAny>) -> Option<Text<'a, 'py>> {
-        let text = object.cast_exact().or_else(|_| object.cast()).ok()?;
-        Some(Text(text))
+        // What a failing `cast` says of the object would be made for each that is no string.
+        let is_text =
+            object.is_exact_instance_of::<PyString>() || object.is_instance_of::<PyString>();
+        // SAFETY: it has just been asked.
+        is_text.then(|| Text(unsafe { object.cast_unchecked() }))
     }
 
     /// `None` where it has no UTF-8, for its surrogates.

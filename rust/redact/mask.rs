@@ -1,7 +1,7 @@
 //! The masked form of a credential: recognisable to its owner, of no use to anyone else.
 
 use std::cell::RefCell;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, Hasher, RandomState};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -38,7 +38,11 @@ struct Cache {
 impl Cache {
     fn mask(&mut self, value: &str) -> String {
         self.masks.resize_with(RECENT, Default::default);
-        let hash = self.keys.each_ref().map(|key| key.hash_one(value));
+        let hash = self.keys.each_ref().map(|key| {
+            let mut hasher = key.build_hasher();
+            hasher.write(value.as_bytes());
+            hasher.finish()
+        });
         #[allow(clippy::cast_possible_truncation)] // only the lowest bits count
         let place = hash[0] as usize % RECENT;
         let (known, masked) = &mut self.masks[place];

@@ -28,16 +28,16 @@ pub(super) struct RawString<'t> {
 }
 
 impl<'t> RawString<'t> {
-    fn new(text: &'t str) -> Self {
-        let has_escapes = text.as_bytes().contains(&b'\\'); // short as a rule, too short for memchr
-        Self { text, has_escapes }
-    }
-
     /// `None` if the value is not a string.
     pub(super) fn unquote(value: &'t str) -> Option<Self> {
         let text = value.strip_prefix('"')?.strip_suffix('"')?;
-        Some(Self::new(text))
+        let has_escapes = has_backslash(text);
+        Some(Self { text, has_escapes })
     }
+}
+
+fn has_backslash(text: &str) -> bool {
+    text.as_bytes().contains(&b'\\') // short as a rule, too short for memchr
 }
 
 impl<'t> Scanner<'t> {
@@ -84,7 +84,8 @@ impl<'t> Scanner<'t> {
             Some(text) => text,
             None => inside.trim_ascii_end().strip_suffix('"').ok_or(Malformed)?,
         };
-        Ok(RawString::new(text))
+        let has_escapes = self.tokens.has_backslash() && has_backslash(text);
+        Ok(RawString { text, has_escapes })
     }
 
     /// A value of any kind.

@@ -20,6 +20,8 @@ pub(super) struct Tokens<'t> {
     escaped: u64,
     /// 1 if the current block ends in a number or name.
     in_scalar: u64,
+    /// Whether any block up to the current one has a backslash.
+    has_backslash: bool,
     /// Not zero once a string has been found to be malformed.
     malformed: u64,
     read_block: fn(&mut Self) -> Option<()>,
@@ -70,6 +72,7 @@ impl<'t> Tokens<'t> {
             in_string: 0,
             escaped: 0,
             in_scalar: 0,
+            has_backslash: false,
             malformed: 0,
             read_block: Self::reader(),
         }
@@ -78,6 +81,11 @@ impl<'t> Tokens<'t> {
     /// Whether all that has been read was well-formed so far; after the last token, whether the text ended outside a string.
     pub(super) fn is_well_formed(&self) -> bool {
         self.malformed == 0 && self.in_string == 0
+    }
+
+    /// Whether any backslash has been read so far.
+    pub(super) fn has_backslash(&self) -> bool {
+        self.has_backslash
     }
 
     /// The next token stays where it is.
@@ -225,6 +233,7 @@ impl<'t> Tokens<'t> {
 
     /// Checks the escapes that begin in this block: the bytes they take the meaning from.
     fn escapes(&mut self, backslash: u64) -> u64 {
+        self.has_backslash = true;
         let mut escaped = std::mem::take(&mut self.escaped);
         let mut left = backslash & !escaped;
         while left != 0 {

@@ -29,9 +29,11 @@ impl Names {
 
     #[inline]
     pub(super) fn contains(&self, name: &str) -> bool {
+        // Few of one length begin alike, and a comparison of all of it is a call.
+        let first = name.as_bytes().first();
         self.same_length(name)
             .iter()
-            .any(|listed| **listed == *name)
+            .any(|listed| listed.as_bytes().first() == first && **listed == *name)
     }
 
     #[inline]
