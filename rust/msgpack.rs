@@ -8,6 +8,8 @@ use std::io::Write as _;
 use crate::redact::{COPY_BYTES, Text};
 
 const STR32: u8 = 0xDB;
+/// With the length, below 32, in the lowest bits.
+const FIXSTR: u8 = 0xA0;
 
 /// Writes msgpack into a buffer. A `Vec` cannot fail to grow short of aborting, so nothing here returns an error.
 pub struct Writer<'a> {
@@ -27,7 +29,7 @@ impl Writer<'_> {
     pub fn str(&mut self, value: &str) {
         match u8::try_from(value.len()) {
             // Keys, names and most values: one byte in front. Their length is known where the call is inlined.
-            Ok(len @ 0..32) => self.out.push(0xA0 | len),
+            Ok(len @ 0..32) => self.out.push(FIXSTR | len),
             _ => self.long_str_len(value.len()),
         }
         self.out.extend_from_slice(value.as_bytes());
@@ -41,7 +43,7 @@ impl Writer<'_> {
     /// Writes a short string of a known length without building it first. One of another length becomes an empty one.
     pub fn display(&mut self, len: u8, value: &impl Display) {
         let start = self.out.len();
-        self.out.push(0xA0 | (len & 31));
+        self.out.push(FIXSTR | (len & 31));
         let _ = write!(self.out, "{value}");
         if self.out.len() != start + 1 + usize::from(len & 31) {
             self.out.truncate(start);
@@ -119,9 +121,7 @@ fn value_to_json<'a>(input: &'a [u8], out: &mut Vec<u8>, depth: u8) -> Result<&'
             out.extend_from_slice(word);
         }
         Marker::FixStr(_) | Marker::Str8 | Marker::Str16 | Marker::Str32 => {
-            let (text, after) = rmp::decode::read_str_from_slice(input).map_err(|_| Malformed)?;
-            serde_json::to_writer(&mut *out, text).map_err(|_| Malformed)?;
-            rest = after;
+            rest = str_to_json(input, out)?;
         }
         Marker::FixArray(_) | Marker::Array16 | Marker::Array32 => {
             let len = rmp::decode::read_array_len(&mut rest).map_err(|_| Malformed)?;
@@ -141,10 +141,9 @@ fn value_to_json<'a>(input: &'a [u8], out: &mut Vec<u8>, depth: u8) -> Result<&'
                 if index > 0 {
                     out.push(b',');
                 }
-                let (key, after) = rmp::decode::read_str_from_slice(rest).map_err(|_| Malformed)?;
-                serde_json::to_writer(&mut *out, key).map_err(|_| Malformed)?;
+                rest = str_to_json(rest, out)?;
                 out.push(b':');
-                rest = value_to_json(after, out, depth)?;
+                rest = value_to_json(rest, out, depth)?;
             }
             out.push(b'}');
         }
@@ -154,6 +153,30 @@ fn value_to_json<'a>(input: &'a [u8], out: &mut Vec<u8>, depth: u8) -> Result<&'
         }
     }
     Ok(rest)
+}
+
+fn str_to_json<'a>(input: &'a [u8], out: &mut Vec<u8>) -> Result<&'a [u8], Malformed> {
+    if let Some((text, rest)) = short_plain_str(input) {
+        out.push(b'"');
+        out.extend_from_slice(text);
+        out.push(b'"');
+        return Ok(rest);
+    }
+    let (text, rest) = rmp::decode::read_str_from_slice(input).map_err(|_| Malformed)?;
+    serde_json::to_writer(out, text).map_err(|_| Malformed)?;
+    Ok(rest)
+}
+
+/// What all keys and most values are: up to 31 bytes that JSON writes as they are.
+#[inline]
+fn short_plain_str(input: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (&first, rest) = input.split_first()?;
+    let length = first ^ FIXSTR;
+    let (text, rest) = rest
+        .split_at_checked(usize::from(length))
+        .filter(|_| length < 32)?;
+    let is_plain = |byte: &u8| matches!(byte, b' '..=b'~') && *byte != b'"' && *byte != b'\\';
+    text.iter().all(is_plain).then_some((text, rest))
 }
 
 fn tail(input: &[u8]) -> Result<&[u8], Malformed> {

@@ -11,6 +11,8 @@ fn value() -> impl Strategy<Value = Value> {
         any::<bool>().prop_map(Value::from),
         any::<i64>().prop_map(Value::from),
         any::<String>().prop_map(Value::from),
+        "[ -~]{0,40}".prop_map(Value::from),
+        "[\\x00-\\x7f]{0,40}".prop_map(Value::from),
     ];
     leaf.prop_recursive(6, 64, 8, |inner| {
         prop_oneof![
