@@ -11,7 +11,7 @@ use std::hint::black_box;
 use std::path::PathBuf;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use readme_metrics_core::batch;
+use readme_metrics_core::batch::Builder;
 use readme_metrics_core::exchange::{Captured, Exchange, Group, Request, Response};
 use readme_metrics_core::har::{Bodies, Encoder};
 use readme_metrics_core::queue::{Options, Queue};
@@ -144,13 +144,17 @@ fn encode(criterion: &mut Criterion) {
                     out.clear();
                     encoder.encode(black_box(&exchange), Bodies::Kept, &mut out);
                     queue.push(&out).unwrap();
-                    let peek = queue.peek(1, usize::MAX).unwrap();
+                    let peek = queue.peek(1, |_| true).unwrap();
                     queue.release(peek);
                 });
             },
         );
         group.bench_function(format!("JSON for the POST, body {label}"), |bencher| {
-            bencher.iter(|| batch::build([entry.as_slice()].into_iter(), entry.len()));
+            bencher.iter(|| {
+                let mut batch = Builder::new(usize::MAX, entry.len() * 3 / 2);
+                batch.take(&entry);
+                batch.finish()
+            });
         });
     }
 }

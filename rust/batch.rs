@@ -3,7 +3,7 @@
 use crate::msgpack;
 
 /// The body of one POST.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Batch {
     /// A JSON array.
     pub json: Vec<u8>,
@@ -13,26 +13,56 @@ pub struct Batch {
     pub malformed: Vec<usize>,
 }
 
-/// Builds the body. One bad entry costs itself, never its neighbours.
-pub fn build<'a>(entries: impl Iterator<Item = &'a [u8]>, expected_bytes: usize) -> Batch {
-    let mut batch = Batch {
-        // JSON escapes make a text a little longer than its msgpack; an eighth more saves most re-allocations.
-        json: Vec::with_capacity(expected_bytes + expected_bytes / 8 + 2),
-        ..Batch::default()
-    };
-    batch.json.push(b'[');
-    for (number, entry) in entries.enumerate() {
-        let start = batch.json.len();
-        if batch.count > 0 {
-            batch.json.push(b',');
-        }
-        if let Ok([]) = msgpack::to_json(entry, &mut batch.json) {
-            batch.count += 1;
-        } else {
-            batch.json.truncate(start);
-            batch.malformed.push(number);
+/// Makes a batch of one entry after the other. One bad entry costs itself, never its neighbours.
+pub struct Builder {
+    batch: Batch,
+    max_bytes: usize,
+    number: usize,
+}
+
+impl Builder {
+    /// A body of up to `max_bytes`, or of a single larger entry; some `expected_bytes`.
+    pub fn new(max_bytes: usize, expected_bytes: usize) -> Builder {
+        let mut json = Vec::with_capacity(expected_bytes.min(max_bytes));
+        json.push(b'[');
+        Builder {
+            batch: Batch {
+                json,
+                count: 0,
+                malformed: Vec::new(),
+            },
+            max_bytes,
+            number: 0,
         }
     }
-    batch.json.push(b']');
-    batch
+
+    /// Whether there is room for the entry.
+    pub fn take(&mut self, entry: &[u8]) -> bool {
+        let Batch {
+            json,
+            count,
+            malformed,
+        } = &mut self.batch;
+        let start = json.len();
+        if *count > 0 {
+            json.push(b',');
+        }
+        if let Ok([]) = msgpack::to_json(entry, json) {
+            if *count > 0 && json.len() >= self.max_bytes {
+                json.truncate(start);
+                return false;
+            }
+            *count += 1;
+        } else {
+            json.truncate(start);
+            malformed.push(self.number);
+        }
+        self.number += 1;
+        true
+    }
+
+    pub fn finish(mut self) -> Batch {
+        self.batch.json.push(b']');
+        self.batch
+    }
 }

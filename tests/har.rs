@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // a helper of the tests may fail like the tests themselves
 
-use readme_metrics_core::batch;
+use readme_metrics_core::batch::Builder;
 use readme_metrics_core::exchange::{Captured, Exchange, Group, Request, Response, native_bytes};
 use readme_metrics_core::har::{Bodies, Encoder};
 use readme_metrics_core::rules::Rules;
@@ -63,7 +63,9 @@ fn decode(encoder: &Encoder, exchange: &Exchange<'_>, bodies: Bodies) -> Value {
     encoder.encode(exchange, bodies, &mut entry);
     let decoded: Value = rmp_serde::from_slice(&entry).unwrap();
     // The batch's own transcoder must agree with serde's.
-    let batch = batch::build([entry.as_slice()].into_iter(), entry.len());
+    let mut batch = Builder::new(usize::MAX, 0);
+    assert!(batch.take(&entry));
+    let batch = batch.finish();
     assert_eq!(
         serde_json::from_slice::<Value>(&batch.json).unwrap(),
         json!([decoded])

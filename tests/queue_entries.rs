@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{adopt_until, drain, entries, options};
+use common::{adopt_until, drain, options, peek};
 use readme_metrics_core::queue::{Adopted, Options, Queue, Refusal};
 use tempfile::tempdir;
 
@@ -17,32 +17,40 @@ fn entries_come_out_in_order_and_stay_until_released() {
     assert_eq!(queue.push(b""), Ok(2));
     assert_eq!(queue.push(b"three"), Ok(3));
 
-    let peek = queue.peek(2, usize::MAX).unwrap();
-    assert_eq!((peek.len(), peek.bytes()), (2, 3));
-    assert_eq!(entries(&peek), [b"one".to_vec(), b"".to_vec()]);
-    drop(peek);
+    let (seen, entries) = peek(&queue, 2).unwrap();
+    assert_eq!(seen.len(), 2);
+    assert_eq!(entries, [b"one".to_vec(), b"".to_vec()]);
+    drop(seen);
     assert_eq!(queue.waiting(), 3);
 
-    let peek = queue.peek(2, usize::MAX).unwrap();
-    queue.release(peek);
+    let (seen, _) = peek(&queue, 2).unwrap();
+    queue.release(seen);
     assert_eq!(queue.waiting(), 1);
     assert_eq!(drain(&queue), [b"three".to_vec()]);
     assert_eq!((queue.waiting(), queue.waiting_bytes()), (0, 0));
-    assert!(queue.peek(1, 1).is_none());
+    assert!(peek(&queue, 1).is_none());
 }
 
 #[test]
-fn a_peek_is_bounded_but_never_empty() {
+fn a_peek_ends_at_its_bound_or_where_an_entry_is_refused() {
     let queue = private();
     for size in [10, 20, 30] {
         queue.push(&vec![7; size]).unwrap();
     }
-    assert_eq!(queue.peek(10, 5).unwrap().len(), 1);
-    assert_eq!(queue.peek(0, 0).unwrap().len(), 1);
-    assert_eq!(queue.peek(10, 30).unwrap().len(), 2);
-    assert_eq!(queue.peek(10, 59).unwrap().len(), 2);
-    assert_eq!(queue.peek(10, 60).unwrap().len(), 3);
-    assert_eq!(queue.peek(1, 60).unwrap().len(), 1);
+    assert_eq!(peek(&queue, 0).unwrap().0.len(), 1);
+    assert_eq!(peek(&queue, 2).unwrap().0.len(), 2);
+    let mut sizes = Vec::new();
+    let seen = queue.peek(10, |entry| {
+        sizes.push(entry.len());
+        entry.len() < 30
+    });
+    assert_eq!(sizes, [10, 20, 30]);
+    queue.release(seen.unwrap());
+    assert_eq!(drain(&queue), [vec![7; 30]]);
+
+    queue.push(b"never").unwrap();
+    assert!(queue.peek(10, |_| false).is_none());
+    assert_eq!(queue.waiting(), 1);
 }
 
 #[test]
@@ -51,13 +59,14 @@ fn two_peeks_at_the_same_entries_release_them_once() {
     for entry in [b"a", b"b", b"c", b"d"] {
         queue.push(entry).unwrap();
     }
-    let (long, short) = (queue.peek(3, 99).unwrap(), queue.peek(1, 99).unwrap());
+    let seen = |count| peek(&queue, count).unwrap().0;
+    let (long, short) = (seen(3), seen(1));
     queue.release(short);
     assert_eq!(queue.waiting(), 3);
     queue.release(long);
     assert_eq!(queue.waiting(), 1);
 
-    let (short, long) = (queue.peek(1, 99).unwrap(), queue.peek(1, 99).unwrap());
+    let (short, long) = (seen(1), seen(1));
     queue.release(long);
     queue.release(short);
     assert_eq!((queue.waiting(), queue.waiting_bytes()), (0, 0));
@@ -167,11 +176,11 @@ fn what_is_pushed_while_the_queue_drains_is_kept() {
             }
             number += 1;
         }
-        if let Some(peek) = queue.peek(37, 200_000) {
-            for entry in peek.entries() {
+        if let Some((seen, entries)) = peek(&queue, 37) {
+            for entry in entries {
                 assert!(expected.pop_front().unwrap() == entry);
             }
-            queue.release(peek);
+            queue.release(seen);
         }
         assert_eq!(queue.waiting(), expected.len() as u64);
     }
@@ -183,11 +192,10 @@ fn a_closed_queue_refuses_and_holds_nothing() {
     let rung = tempdir().unwrap();
     let queue = Queue::open(&options(rung.path()));
     queue.push(b"sent").unwrap();
-    let peek = queue.peek(1, 1).unwrap();
-    queue.release(peek);
+    queue.release(peek(&queue, 1).unwrap().0);
     queue.close();
     assert_eq!(queue.push(b"late"), Err(Refusal::Full));
-    assert!(queue.peek(1, 1).is_none());
+    assert!(peek(&queue, 1).is_none());
     assert_eq!(queue.adopt(), Adopted::default());
     assert_eq!((queue.waiting(), queue.segment_count()), (0, 0));
     assert_eq!(common::files(queue.directory().unwrap()), []);
@@ -201,8 +209,7 @@ fn a_closed_queue_leaves_its_entries_to_the_next() {
     for entry in [b"a", b"b", b"c"] {
         first.push(entry).unwrap();
     }
-    let peek = first.peek(1, 1).unwrap();
-    first.release(peek);
+    first.release(peek(&first, 1).unwrap().0);
     first.close();
 
     let second = Queue::open(&options(rung.path()));

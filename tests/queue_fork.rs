@@ -44,7 +44,7 @@ fn wait(pid: libc::pid_t) -> i32 {
 /// Every method of an inherited queue does nothing; a new one works; so it goes for three generations.
 fn child(inherited: &Queue, options: &Options, id: u64, generations: u32) -> bool {
     let nothing = inherited.push(b"never") == Err(Refusal::Forked)
-        && inherited.peek(1, 1).is_none()
+        && inherited.peek(1, |_| true).is_none()
         && (
             inherited.waiting(),
             inherited.waiting_bytes(),
@@ -130,8 +130,8 @@ fn forks_while_threads_push() {
         while !forking.is_finished() {
             dropped += queue.adopt().dropped_entries;
             // Not `drain`, which has no end while threads push.
-            if let Some(peek) = queue.peek(1000, 1 << 20) {
-                deliver(common::entries(&peek));
+            if let Some((peek, entries)) = common::peek(&queue, 1000) {
+                deliver(entries);
                 queue.release(peek);
             }
         }

@@ -79,14 +79,15 @@ fn child() {
             }
             // Fewer than are pushed, mostly, so that something is left behind.
             for _ in 0..random.below(4) {
-                let Some(peek) = queue.peek(1 + random.below(20) as usize, 40_000) else {
+                let mut lines = Vec::new();
+                let Some(peek) = queue.peek(1 + random.below(20) as usize, |entry| {
+                    let (who, number) = identify(entry);
+                    lines.push(format!("D {who} {number}\n"));
+                    true
+                }) else {
                     break;
                 };
-                let lines = peek.entries().map(|bytes| {
-                    let (who, number) = identify(bytes);
-                    format!("D {who} {number}\n")
-                });
-                report(lines.collect());
+                report(lines.concat());
                 queue.release(peek);
             }
             thread::yield_now();

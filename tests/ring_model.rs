@@ -104,14 +104,14 @@ proptest! {
                     }
                 }
                 Step::Release(count) => {
-                    if let Some(peek) = queue.peek(count, 100_000) {
-                        for entry in peek.entries() {
+                    if let Some((peek, entries)) = common::peek(&queue, count) {
+                        for entry in entries {
                             prop_assert!(model.pop_front().unwrap() == entry);
                         }
                         queue.release(peek);
                     }
                 }
-                Step::Reopen => prop_assert!(queue.peek(1, 0).is_some() != model.is_empty()),
+                Step::Reopen => prop_assert!(queue.peek(1, |_| true).is_some() != model.is_empty()),
             }
             prop_assert_eq!(queue.waiting(), model.len() as u64);
         }

@@ -123,9 +123,11 @@ impl Queue {
     ) -> PyResult<Option<Batch>> {
         guarded(|| {
             let Some((peek, batch)) = gate::detach(py, || {
-                let peek = self.queue.peek(max_entries, max_bytes)?;
-                let batch = batch::build(peek.entries(), peek.bytes());
-                Some((peek, batch))
+                // JSON is longer than msgpack, most of all where it is JSON in a string.
+                let expected_bytes = usize::try_from(self.queue.waiting_bytes() * 3 / 2);
+                let mut batch = batch::Builder::new(max_bytes, expected_bytes.unwrap_or(max_bytes));
+                let peek = self.queue.peek(max_entries, |entry| batch.take(entry))?;
+                Some((peek, batch.finish()))
             }) else {
                 return Ok(None);
             };

@@ -9,7 +9,7 @@ use super::accounts::bury;
 use super::directory::Directory;
 use super::host::Host;
 use super::ledger::Ledger;
-use super::peek::{Limits, Peek, Span};
+use super::peek::{Peek, Span, Taking};
 use super::process::{self, Scan};
 use super::reader::{self, Reader};
 use super::writer::{Own, Writer};
@@ -122,13 +122,15 @@ impl Queue {
         self.writer().map_or(0, |writer| writer.waiting().segments)
     }
 
-    /// Copies the oldest entries: own segments first, then leased ones. At least one if any waits, however large.
-    pub fn peek(&self, max_entries: usize, max_bytes: usize) -> Option<Peek> {
+    /// Shows the oldest entries to `take`, one by one: those of own segments first, then those of leased ones. The first that
+    /// `take` refuses ends it. At least one is shown, if any waits.
+    pub fn peek(&self, max_entries: usize, mut take: impl FnMut(&[u8]) -> bool) -> Option<Peek> {
         let mut reader = self.reader()?;
         self.writer()?.hand_over(&mut reader.own);
-        let (peek, corrupt) = reader.peek(&Limits {
-            entries: max_entries,
-            bytes: max_bytes,
+        let (peek, corrupt) = reader.peek(&mut Taking {
+            max_entries,
+            take: &mut take,
+            entry: Vec::new(),
         });
         for id in corrupt {
             self.set_aside(&mut reader, id);

@@ -1,4 +1,4 @@
-//! A copy of waiting entries, and the note of what to release once they are delivered.
+//! The note of what has been read of the queue, and is to be released once it is delivered.
 
 use super::memory::Memory;
 use super::ring::{Consumer, Corrupt};
@@ -13,47 +13,33 @@ pub struct Span {
     pub entries: u64,
 }
 
-/// Entries to send, oldest first. They stay in the queue until it is released; dropping it changes nothing.
+/// Entries that were read, oldest first. They stay in the queue until it is released; dropping it changes nothing.
 #[derive(Debug, Default)]
 pub struct Peek {
-    data: Vec<u8>,
-    /// End of each entry in `data`.
-    ends: Vec<usize>,
+    entries: usize,
     spans: Vec<Span>,
 }
 
 impl Peek {
     pub fn len(&self) -> usize {
-        self.ends.len()
+        self.entries
     }
 
     pub fn is_empty(&self) -> bool {
-        self.ends.is_empty()
-    }
-
-    /// Bytes of all entries.
-    pub fn bytes(&self) -> usize {
-        self.data.len()
-    }
-
-    pub fn entries(&self) -> impl Iterator<Item = &[u8]> {
-        let starts = std::iter::once(0).chain(self.ends.iter().copied());
-        starts
-            .zip(&self.ends)
-            .map(|(start, &end)| &self.data[start..end])
+        self.entries == 0
     }
 
     pub(super) fn spans(&self) -> &[Span] {
         &self.spans
     }
 
-    /// Copies from one segment; whether there is room for the next segment's entries. `Corrupt` if its oldest record cannot
-    /// be read. A record that cannot be read behind others ends the copy: it will be the oldest next time.
+    /// Reads from one segment; whether to go on with the next. `Corrupt` if its oldest record cannot be read. A record that
+    /// cannot be read behind others ends the reading: it will be the oldest next time.
     pub(super) fn fill<M: Memory>(
         &mut self,
         segment: u64,
         consumer: &Consumer<M>,
-        limits: &Limits,
+        taking: &mut Taking<'_>,
     ) -> Result<bool, Corrupt> {
         let mut records = consumer.records()?;
         let mut span = Span {
@@ -63,16 +49,19 @@ impl Peek {
             entries: 0,
         };
         let go_on = loop {
-            match records.next_record() {
+            let next = records.next_record();
+            if matches!(next, Ok(Some(_))) && self.entries >= taking.max_entries.max(1) {
+                break false;
+            }
+            match next {
                 Ok(None) => break true,
-                Ok(Some(record)) if !self.fits(record.payload_bytes(), limits) => break false,
-                Ok(Some(record)) if record.copy_to(&mut self.data).is_ok() => {
-                    self.ends.push(self.data.len());
-                    span = Span {
-                        end: record.end(),
-                        entries: span.entries + 1,
-                        ..span
-                    };
+                Ok(Some(record)) if record.copy_to(&mut taking.entry).is_ok() => {
+                    if !(taking.take)(&taking.entry) {
+                        break false;
+                    }
+                    self.entries += 1;
+                    span.end = record.end();
+                    span.entries += 1;
                 }
                 _ if span.entries > 0 => break true,
                 _ => return Err(Corrupt),
@@ -83,16 +72,15 @@ impl Peek {
         }
         Ok(go_on)
     }
-
-    fn fits(&self, payload_bytes: usize, limits: &Limits) -> bool {
-        let within = self.len() < limits.entries
-            && payload_bytes <= limits.bytes.saturating_sub(self.bytes());
-        within || self.is_empty()
-    }
 }
 
-/// Bounds of one peek. The first entry is exempt, or a large one would never leave.
-pub struct Limits {
-    pub entries: usize,
-    pub bytes: usize,
+/// Where the entries go.
+pub struct Taking<'a> {
+    /// Bound on their number; one is taken at least.
+    pub max_entries: usize,
+    /// Whether an entry is taken. The first that is not ends the reading.
+    pub take: &'a mut dyn FnMut(&[u8]) -> bool,
+    /// A copy of the entry at hand: what others can write to is read once. One after the other, so that it stays in the
+    /// processor's cache.
+    pub entry: Vec<u8>,
 }

@@ -3,14 +3,14 @@
 use super::leased::Leased;
 use super::mapping::Mapping;
 use super::memory::Memory;
-use super::peek::{Limits, Peek, Span};
+use super::peek::{Peek, Span, Taking};
 use super::ring::{Consumer, Corrupt};
 
 /// One peek in so many begins with the leased segments, so that a process which is never done with its own still
 /// delivers what the dead have left.
 const LEASED_FIRST: u32 = 4;
 
-/// The reading ends, behind a lock that is held while entries are copied and that a push never takes.
+/// The reading ends, behind a lock that is held while entries are read and that a push never takes.
 #[derive(Default)]
 pub struct Reader {
     /// Of own segments, oldest first.
@@ -20,8 +20,8 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Copies from own segments, then from leased ones. Also names the segments that cannot be read.
-    pub fn peek(&mut self, limits: &Limits) -> (Peek, Vec<u64>) {
+    /// Reads own segments, then leased ones. Also names the segments that cannot be read.
+    pub fn peek(&mut self, taking: &mut Taking<'_>) -> (Peek, Vec<u64>) {
         self.peeks = self.peeks.wrapping_add(1);
         let mut filling = Filling {
             peek: Peek::default(),
@@ -33,22 +33,22 @@ impl Reader {
                 self.leased
                     .iter()
                     .map(|(id, leased)| (*id, &leased.consumer)),
-                limits,
+                taking,
             );
             filling.add(
                 self.own.iter().map(|(id, consumer)| (*id, consumer)),
-                limits,
+                taking,
             );
         } else {
             filling.add(
                 self.own.iter().map(|(id, consumer)| (*id, consumer)),
-                limits,
+                taking,
             );
             filling.add(
                 self.leased
                     .iter()
                     .map(|(id, leased)| (*id, &leased.consumer)),
-                limits,
+                taking,
             );
         }
         (filling.peek, filling.corrupt)
@@ -65,13 +65,13 @@ impl Filling {
     fn add<'a, M: Memory + 'a>(
         &mut self,
         segments: impl Iterator<Item = (u64, &'a Consumer<M>)>,
-        limits: &Limits,
+        taking: &mut Taking<'_>,
     ) {
         for (id, consumer) in segments {
             if !self.go_on {
                 break;
             }
-            match self.peek.fill(id, consumer, limits) {
+            match self.peek.fill(id, consumer, taking) {
                 Ok(go_on) => self.go_on = go_on,
                 Err(Corrupt) => self.corrupt.push(id),
             }

@@ -231,18 +231,13 @@ impl<M: Memory> Record<'_, M> {
         self.end
     }
 
-    /// Appends the payload to `out`.
+    /// Makes `out` a copy of the payload.
     pub fn copy_to(&self, out: &mut Vec<u8>) -> Result<(), Corrupt> {
-        let start = out.len();
-        out.resize(start + self.payload, 0);
-        if read(
-            &*self.consumer.memory,
-            self.position + RECORD_HEADER_BYTES,
-            &mut out[start..],
-        ) {
+        out.resize(self.payload, 0);
+        let start = self.position + RECORD_HEADER_BYTES;
+        if read(&*self.consumer.memory, start, out) {
             Ok(())
         } else {
-            out.truncate(start);
             Err(Corrupt)
         }
     }

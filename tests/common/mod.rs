@@ -15,15 +15,21 @@ pub fn options(rung: &Path) -> Options {
     }
 }
 
-pub fn entries(peek: &Peek) -> Vec<Vec<u8>> {
-    peek.entries().map(<[u8]>::to_vec).collect()
+/// Up to so many of the oldest entries.
+pub fn peek(queue: &Queue, max_entries: usize) -> Option<(Peek, Vec<Vec<u8>>)> {
+    let mut entries = Vec::new();
+    let peek = queue.peek(max_entries, |entry| {
+        entries.push(entry.to_vec());
+        true
+    })?;
+    Some((peek, entries))
 }
 
 /// Everything that waits, released.
 pub fn drain(queue: &Queue) -> Vec<Vec<u8>> {
     let mut all = Vec::new();
-    while let Some(peek) = queue.peek(1000, 1 << 20) {
-        all.extend(entries(&peek));
+    while let Some((peek, entries)) = peek(queue, 1000) {
+        all.extend(entries);
         queue.release(peek);
     }
     all
