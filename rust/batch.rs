@@ -13,6 +13,9 @@ pub struct Batch {
     pub malformed: Vec<usize>,
 }
 
+/// Room for the entry that turns out not to fit.
+const ONE_TOO_MANY_BYTES: usize = 64 * 1024;
+
 /// Makes a batch of one entry after the other. One bad entry costs itself, never its neighbours.
 pub struct Builder {
     batch: Batch,
@@ -23,7 +26,9 @@ pub struct Builder {
 impl Builder {
     /// A body of up to `max_bytes`, or of a single larger entry; some `expected_bytes`.
     pub fn new(max_bytes: usize, expected_bytes: usize) -> Builder {
-        let mut json = Vec::with_capacity(expected_bytes.min(max_bytes));
+        // What is taken here stays with the allocator, in the app's memory.
+        let most = max_bytes.saturating_add(ONE_TOO_MANY_BYTES);
+        let mut json = Vec::with_capacity(expected_bytes.min(most));
         json.push(b'[');
         Builder {
             batch: Batch {
@@ -45,6 +50,10 @@ impl Builder {
         } = &mut self.batch;
         let start = json.len();
         if *count > 0 {
+            // JSON is about as long as msgpack at least: no need to try.
+            if start + entry.len() >= self.max_bytes {
+                return false;
+            }
             json.push(b',');
         }
         if let Ok([]) = msgpack::to_json(entry, json) {
