@@ -29,6 +29,18 @@ const NOT_IN_QUERY: &AsciiSet = &CONTROLS
     .add(b'|')
     .add(b'}');
 
+/// Bytes that mean themselves in a query, wherever they stand; and the `&` and `=` that nobody reads in another way.
+const PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut rest: &[u8] =
+        b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$'()*,:@/&=";
+    while let [byte, after @ ..] = rest {
+        plain[*byte as usize] = true;
+        rest = after;
+    }
+    plain
+};
+
 /// How often a name may have been encoded. A proxy in front of the application may decode what we see encoded twice.
 const MAX_ENCODINGS: usize = 4;
 
@@ -54,9 +66,13 @@ pub fn query_params<'a>(rules: &Rules, query: &'a [u8]) -> Vec<Param<'a>> {
 /// A query as it was sent, denied values replaced, for use inside a URL. What may not stand in a URL is percent-encoded.
 pub fn query_text<'a>(rules: &Rules, query: &'a [u8]) -> Cow<'a, str> {
     let text = text(query);
-    let denied = denied(rules, &text, 0..text.len());
+    let source = Source::of(&text);
+    let denied = source.denied(rules, 0..text.len());
     if denied.is_empty() {
-        return ascii(query);
+        return match text {
+            Cow::Borrowed(text) if source.is_plain => Cow::Borrowed(text),
+            _ => ascii(query),
+        };
     }
     Cow::Owned(rewrite(
         &text,
@@ -69,31 +85,16 @@ pub fn query_text<'a>(rules: &Rules, query: &'a [u8]) -> Cow<'a, str> {
 
 /// The decoded parameters of a query or of a form.
 pub(super) fn params<'a>(rules: &Rules, text: &'a str) -> Vec<Param<'a>> {
+    let source = Source::of(text);
     split(text, 0..text.len(), b'&')
         .filter(|pair| pair.start < pair.end)
         .map(|pair| Param {
-            name: decode(pair.name(text)),
-            value: param_value(rules, text, &pair),
+            name: source.decode(pair.name(text)),
+            value: source.param_value(rules, &pair),
             file_name: None,
             content_type: None,
         })
         .collect()
-}
-
-fn param_value<'a>(rules: &Rules, text: &'a str, pair: &Pair) -> Text<'a> {
-    let value = decode(pair.value(text));
-    if denies(rules, pair.name(text)) {
-        return Text::plain(marker::redacted(value.chars().count()));
-    }
-    let range = pair.value_start()..pair.end;
-    if !has_any(text, pair.start..pair.end, INNER_SEPARATORS) {
-        return Text::plain(value);
-    }
-    let denied = denied(rules, text, pair.start..pair.end);
-    if denied.is_empty() {
-        return Text::plain(value);
-    }
-    Text::plain(rewrite(text, range, &denied, decode, marker::redacted))
 }
 
 /// The edits for the parameters in one range of `text`.
@@ -103,7 +104,8 @@ pub(super) fn edits(rules: &Rules, text: &str, range: Range<usize>) -> Vec<Edit>
         end: denied.end,
         replacement: Marker::component(denied.characters),
     };
-    denied(rules, text, range).into_iter().map(edit).collect()
+    let denied = Source::of(text).denied(rules, range);
+    denied.into_iter().map(edit).collect()
 }
 
 /// A value, as it stands in a text, that may not be sent.
@@ -114,30 +116,81 @@ struct Denied {
     characters: usize,
 }
 
-/// The denied values among the parameters in one range of `text`.
-fn denied(rules: &Rules, text: &str, range: Range<usize>) -> Vec<Denied> {
-    let mut denied = Vec::new();
-    if rules.is_active() {
-        find_denied(rules, text, range, SEPARATORS, &mut denied);
-    }
-    denied
+/// What parameters are looked for in.
+#[derive(Clone, Copy)]
+struct Source<'a> {
+    text: &'a str,
+    /// All of it is `PLAIN`, as most queries are: nothing to decode, nor a separator inside a parameter.
+    is_plain: bool,
 }
 
-fn find_denied(
-    rules: &Rules,
-    text: &str,
-    range: Range<usize>,
-    separators: &[u8],
-    found: &mut Vec<Denied>,
-) {
-    let Some((&separator, inner)) = separators.split_first() else {
-        return;
-    };
-    for pair in split(text, range, separator) {
-        if denies(rules, pair.name(text)) {
-            found.extend(pair.denied(text));
-        } else if has_any(text, pair.start..pair.end, inner) {
-            find_denied(rules, text, pair.start..pair.end, inner, found);
+impl<'a> Source<'a> {
+    fn of(text: &'a str) -> Self {
+        let is_plain = text.bytes().all(|byte| PLAIN[usize::from(byte)]);
+        Self { text, is_plain }
+    }
+
+    fn param_value(self, rules: &Rules, pair: &Pair) -> Text<'a> {
+        let value = self.decode(pair.value(self.text));
+        if self.denies(rules, pair.name(self.text)) {
+            return Text::plain(marker::redacted(value.chars().count()));
+        }
+        let range = pair.value_start()..pair.end;
+        if !self.has_any(pair.start..pair.end, INNER_SEPARATORS) {
+            return Text::plain(value);
+        }
+        let denied = self.denied(rules, pair.start..pair.end);
+        if denied.is_empty() {
+            return Text::plain(value);
+        }
+        Text::plain(rewrite(self.text, range, &denied, decode, marker::redacted))
+    }
+
+    /// The denied values among the parameters in one range.
+    fn denied(self, rules: &Rules, range: Range<usize>) -> Vec<Denied> {
+        let mut denied = Vec::new();
+        if rules.is_active() {
+            self.find_denied(rules, range, SEPARATORS, &mut denied);
+        }
+        denied
+    }
+
+    fn find_denied(
+        self,
+        rules: &Rules,
+        range: Range<usize>,
+        separators: &[u8],
+        found: &mut Vec<Denied>,
+    ) {
+        let Some((&separator, inner)) = separators.split_first() else {
+            return;
+        };
+        for pair in split(self.text, range, separator) {
+            if self.denies(rules, pair.name(self.text)) {
+                found.extend(pair.denied(self.text));
+            } else if self.has_any(pair.start..pair.end, inner) {
+                self.find_denied(rules, pair.start..pair.end, inner, found);
+            }
+        }
+    }
+
+    fn has_any(self, range: Range<usize>, bytes: &[u8]) -> bool {
+        !self.is_plain && has_any(self.text, range, bytes)
+    }
+
+    fn denies(self, rules: &Rules, name: &str) -> bool {
+        if self.is_plain {
+            rules.denies(name)
+        } else {
+            denies(rules, name)
+        }
+    }
+
+    fn decode(self, component: &str) -> Cow<'_, str> {
+        if self.is_plain {
+            Cow::Borrowed(component)
+        } else {
+            decode(component)
         }
     }
 }
