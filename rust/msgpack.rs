@@ -2,9 +2,6 @@
 //!
 //! `rmp` stays behind this file: if it ever stalls, these few functions are what there is to replace.
 
-use std::fmt::Display;
-use std::io::Write as _;
-
 use crate::redact::{COPY_BYTES, Text};
 
 const STR32: u8 = 0xDB;
@@ -38,17 +35,6 @@ impl Writer<'_> {
     #[inline(never)]
     fn long_str_len(&mut self, len: usize) {
         let _ = rmp::encode::write_str_len(self.out, u32::try_from(len).unwrap_or(u32::MAX));
-    }
-
-    /// Writes a short string of a known length without building it first. One of another length becomes an empty one.
-    pub fn display(&mut self, len: u8, value: &impl Display) {
-        let start = self.out.len();
-        self.out.push(FIXSTR | (len & 31));
-        let _ = write!(self.out, "{value}");
-        if self.out.len() != start + 1 + usize::from(len & 31) {
-            self.out.truncate(start);
-            self.str("");
-        }
     }
 
     /// Writes redacted text without building it first.

@@ -6,12 +6,11 @@
 mod header_names;
 mod request;
 mod response;
+mod timestamp;
 mod url;
 
-use std::fmt::Display;
-use std::time::{Duration, UNIX_EPOCH};
-
 use self::header_names::HeaderNames;
+use self::timestamp::timestamp;
 use crate::exchange::{Captured, Exchange, Group};
 use crate::msgpack::Writer;
 use crate::redact::{self, Body, Param, Treatment};
@@ -99,7 +98,7 @@ impl Encoder {
         w.str("pageref");
         w.str(&url);
         w.str("startedDateTime");
-        w.display(TIMESTAMP_BYTES, &timestamp(exchange.started_unix_ms));
+        w.str(str::from_utf8(&timestamp(exchange.started_unix_ms)).unwrap_or_default());
         w.str("time");
         w.int(duration_ms);
         w.str("cache");
@@ -122,6 +121,7 @@ impl Encoder {
         match treatment {
             // What most are.
             Treatment::Keep => w.str(value),
+            Treatment::Mask => redact::masked(value, |mask| w.str(mask)),
             _ => w.text(&treatment.apply(&self.rules, value)),
         }
     }
@@ -158,7 +158,7 @@ fn write_group(w: &mut Writer<'_>, group: &Group<'_>) {
     let optional = [("label", group.label), ("email", group.email)];
     w.map(1 + present(&optional));
     w.str("id");
-    w.str(&redact::mask(group.id));
+    redact::masked(group.id, |mask| w.str(mask));
     write_present(w, &optional);
 }
 
@@ -202,13 +202,4 @@ fn size(size_bytes: Option<u64>) -> i64 {
     size_bytes
         .and_then(|size| i64::try_from(size).ok())
         .unwrap_or(-1)
-}
-
-/// `2026-11-22T08:29:15.123Z`
-const TIMESTAMP_BYTES: u8 = 24;
-
-fn timestamp(unix_ms: u64) -> impl Display {
-    // The format ends at the year 9999; a clock beyond it is not worth a panic.
-    const LAST_MS: u64 = 253_402_300_799_999;
-    humantime::format_rfc3339_millis(UNIX_EPOCH + Duration::from_millis(unix_ms.min(LAST_MS)))
 }

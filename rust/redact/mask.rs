@@ -22,7 +22,12 @@ thread_local! {
 ///
 /// A thread remembers some: callers come back, and the digest costs more than the rest of a small log.
 pub fn mask(value: &str) -> String {
-    CACHE.with_borrow_mut(|cache| cache.mask(value))
+    masked(value, str::to_owned)
+}
+
+/// [`mask`], where it is only looked at.
+pub fn masked<T>(value: &str, look: impl FnOnce(&str) -> T) -> T {
+    CACHE.with_borrow_mut(|cache| look(cache.mask(value)))
 }
 
 /// The mask of a value in the one place that the value's hash allows.
@@ -36,7 +41,7 @@ struct Cache {
 }
 
 impl Cache {
-    fn mask(&mut self, value: &str) -> String {
+    fn mask(&mut self, value: &str) -> &str {
         self.masks.resize_with(RECENT, Default::default);
         let hash = self.keys.each_ref().map(|key| {
             let mut hasher = key.build_hasher();
@@ -49,7 +54,7 @@ impl Cache {
         if masked.is_empty() || *known != hash {
             (*known, *masked) = (hash, digest(value));
         }
-        masked.clone()
+        masked
     }
 }
 

@@ -39,7 +39,7 @@ pub use body::{Body, Content, request_body, response_body};
 pub(crate) use edit::COPY_BYTES;
 pub use edit::Text;
 pub use header::Treatment;
-pub use mask::mask;
+pub use mask::{mask, masked};
 pub use url::{query_params, query_text};
 
 #[cfg(doc)]
