@@ -138,16 +138,16 @@ impl Capture {
     ) -> PyResult<Bound<'py, PyList>> {
         guarded(|| {
             let py = headers.py();
-            let mut announced = match headers.cast_exact::<PyList>() {
-                Ok(headers) => headers.iter().collect(),
-                Err(_) => headers.try_iter()?.collect::<PyResult<Vec<_>>>()?,
+            let announced = match headers.cast_exact::<PyList>() {
+                Ok(headers) => headers.get_slice(0, headers.len()),
+                Err(_) => PyList::new(py, headers.try_iter()?.collect::<PyResult<Vec<_>>>()?)?,
             };
             let mut log_id = Uuid::encode_buffer();
             let log_id = self.log_id().hyphenated().encode_lower(&mut log_id);
             let url = [base_url, "/logs/", log_id].concat();
             let documentation = (intern!(py, "x-documentation-url"), url);
-            announced.push(documentation.into_pyobject(py)?.into_any());
-            PyList::new(py, announced)
+            announced.append(documentation)?;
+            Ok(announced)
         })
     }
 
