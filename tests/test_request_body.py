@@ -38,7 +38,7 @@ def watched(stream: Any, max_bytes: int) -> RequestBody:
     body = RequestBody()
     body.stream = stream
     body.capture = Capture(encoder, {})
-    body.reading = (stream, body.capture.add_request)
+    body.reading = (stream, body.capture)
     return body
 
 

@@ -66,7 +66,7 @@ class Recorder:
                 environ["wsgi.input"] = exchange.request_body = body = RequestBody()
                 body.stream = stream
                 body.capture = exchange
-                body.reading = (stream, exchange.add_request)
+                body.reading = (stream, exchange)
             file_wrapper = environ.get("wsgi.file_wrapper")
             if file_wrapper is not None:
                 exchange.watch(file_wrapper)

@@ -18,17 +18,17 @@ class RequestBody:
     stream: Any
     capture: Capture
     #: The stream, and who hears of what is read. One look at it does for `read`: `__getattr__` makes each one dear.
-    reading: tuple[Any, Callable[[bytes], object]]
+    reading: tuple[Any, Capture | RequestBody]
     #: What the app went back over and is going to read again.
     _repeated_bytes = 0
     #: Where the body begins in a stream that can seek; None until the app does.
     _start: int | None = None
 
     def read(self, *args: Any, **kwargs: Any) -> bytes:
-        stream, note = self.reading
+        stream, capture = self.reading
         # As most do; to pass on whatever else comes takes longer.
         data: bytes = stream.read(args[0]) if len(args) == 1 and not kwargs else stream.read(*args, **kwargs)
-        note(data)
+        capture.add_request(data)
         return data
 
     def readline(self, *args: Any, **kwargs: Any) -> bytes:
@@ -67,7 +67,7 @@ class RequestBody:
     def _seek(self, seek: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         try:
             # A cycle, which only those have that seek.
-            self.reading = (self.stream, self._note)
+            self.reading = (self.stream, self)
             if self._start is None:
                 self._start = self.stream.tell() - self.capture.request_bytes
         except Exception as error:
@@ -81,6 +81,11 @@ class RequestBody:
         return result
 
     def _note(self, data: bytes) -> bytes:
+        self.add_request(data)
+        return data
+
+    def add_request(self, data: bytes) -> None:
+        """As `Capture.add_request`, without what is read again."""
         if data:
             repeated = self._repeated_bytes
             if repeated:
@@ -88,4 +93,3 @@ class RequestBody:
                 self.capture.add_request(data[repeated:])
             else:
                 self.capture.add_request(data)
-        return data
