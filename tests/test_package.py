@@ -93,6 +93,19 @@ def test_importing_starts_nothing_and_loads_nothing_heavy(python: Path) -> None:
     assert "readme_metrics.recorder" not in output  # nor anything that a middleware needs
 
 
+def test_werkzeug_is_there_before_the_first_request(python: Path) -> None:
+    code = """
+import sys
+from readme_metrics import MetricsApiConfig, MetricsMiddleware
+config = MetricsApiConfig("key", lambda request: None)
+before = "werkzeug" in sys.modules
+MetricsMiddleware(lambda environ, start_response: [], config)
+print(before, "werkzeug" in sys.modules, "requests" in sys.modules)
+"""
+    output = subprocess.run([python, "-c", code], check=True, capture_output=True, text=True).stdout.split()
+    assert output == ["False", "True", "False"]
+
+
 def test_the_versions_agree(python: Path) -> None:
     code = (
         "import readme_metrics, importlib.metadata as m; print(readme_metrics.__version__, m.version('readme-metrics'))"
