@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, TryLockError};
 
+use crate::msgpack::Writer;
 use crate::redact::Treatment;
 use crate::rules::Rules;
 
@@ -44,8 +45,8 @@ pub(super) struct Names {
 pub(super) struct Header {
     /// In the environ: `HTTP_X_API_KEY`.
     key: String,
-    /// In a log: `X-Api-Key`.
-    pub(super) name: String,
+    /// In a log, encoded: all up to the value, with the name as `X-Api-Key`.
+    pub(super) head: Vec<u8>,
     pub(super) treatment: Treatment,
 }
 
@@ -54,7 +55,7 @@ impl Default for Header {
     fn default() -> Header {
         Header {
             key: String::new(),
-            name: String::new(),
+            head: head(""),
             treatment: Treatment::Redact,
         }
     }
@@ -72,11 +73,17 @@ impl Names {
             *header = Header {
                 treatment: Treatment::in_request(rules, &name),
                 key: key.to_owned(),
-                name,
+                head: head(&name),
             };
         }
         header
     }
+}
+
+fn head(name: &str) -> Vec<u8> {
+    let mut head = Vec::new();
+    Writer { out: &mut head }.named(name);
+    head
 }
 
 /// Names mostly differ in their last letters or in their length.

@@ -44,7 +44,7 @@ impl Encoder {
         self.header_names.look_up(|names| {
             for (key, value) in &request.headers {
                 let header = names.header(&self.rules, key);
-                w.named(&header.name);
+                w.encoded(&header.head);
                 self.write_header_value(w, header.treatment, value);
             }
         });
