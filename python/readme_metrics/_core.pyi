@@ -179,7 +179,10 @@ class Queue:
         """
 
     def peek(self, max_entries: int, max_bytes: int) -> Batch | None:
-        """The oldest entries as one JSON array, or None where nothing waits. They stay queued until released."""
+        """The oldest entries as one JSON array, or None where nothing waits. They stay queued until released.
+
+        The array has at most `max_bytes` bytes, unless a single entry takes more.
+        """
 
     def release(self, batch: Batch, sent: bool) -> None:
         """Lets go of a batch: the server has it (`sent`), or has refused it for good. Once; later calls do nothing."""

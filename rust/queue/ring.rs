@@ -222,10 +222,6 @@ pub struct Record<'a, M> {
 }
 
 impl<M: Memory> Record<'_, M> {
-    pub fn payload_bytes(&self) -> usize {
-        self.payload
-    }
-
     /// What to release once the record is done with.
     pub fn end(&self) -> u64 {
         self.end
