@@ -26,7 +26,7 @@ def main() -> int:
     import sysconfig
     import tempfile
 
-    from readme_metrics.commands.collector import Collector
+    from readme_metrics.collector import Collector
 
     if sysconfig.get_config_var("Py_GIL_DISABLED") and HAS_GIL:
         print("importing readme_metrics turned the GIL on", file=sys.stderr)

@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 import wsgi
 from readme_metrics import MetricsApiConfig, MetricsMiddleware
-from readme_metrics.commands.collector import HANG, RESET, Answer, Collector, Post
+from readme_metrics.collector import HANG, RESET, Answer, Collector, Post
 
 REQUESTS = 2500
 PAUSE_S = 0.002

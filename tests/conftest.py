@@ -15,7 +15,7 @@ import pytest
 
 import wsgi
 from readme_metrics import MetricsApiConfig, MetricsMiddleware
-from readme_metrics.commands.collector import Collector
+from readme_metrics.collector import Collector
 
 HERE = Path(__file__).parent
 

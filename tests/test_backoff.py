@@ -7,7 +7,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from readme_metrics import backoff
+from readme_metrics.delivery import backoff
 
 NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
 

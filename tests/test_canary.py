@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import wsgi
-from readme_metrics.commands.collector import Collector
+from readme_metrics.collector import Collector
 from wsgi import call
 
 DENIED = ["password", "token", "x-secret", "COOKIE", "set-cookie"]

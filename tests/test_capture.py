@@ -13,7 +13,7 @@ import jsonschema
 import pytest
 
 import wsgi
-from readme_metrics.commands.collector import Collector
+from readme_metrics.collector import Collector
 from wsgi import AppError, call
 
 SCHEMA = json.loads(Path(__file__).with_name("har-1.2.schema.json").read_text())

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import requests
 
-from readme_metrics.commands.collector import HANG, RESET, Answer, Collector, Post
+from readme_metrics.collector import HANG, RESET, Answer, Collector, Post
 
 AUTH = ("key", "")
 

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from readme_metrics.commands.canaries import Canaries
 from readme_metrics.commands.har_view import HarView, Redaction
-from readme_metrics.commands.sums import Sums
+from readme_metrics.demo.canaries import Canaries
+from readme_metrics.demo.sums import Sums
 
 COMMAND = [sys.executable, "-m", "readme_metrics"]
 

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from readme_metrics import MetricsMiddleware, flusher
-from readme_metrics.commands.collector import HANG, RESET, Answer, Collector, Post
+from readme_metrics import MetricsMiddleware
+from readme_metrics.collector import HANG, RESET, Answer, Collector, Post
+from readme_metrics.delivery import flusher
 from wsgi import call
 
 Logged = Callable[..., Any]

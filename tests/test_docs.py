@@ -15,8 +15,10 @@ from typing import Any
 import pytest
 
 import wsgi
-from readme_metrics import MetricsApiConfig, MetricsMiddleware, backoff, delivery, transport
-from readme_metrics.commands.collector import Collector
+from readme_metrics import MetricsApiConfig, MetricsMiddleware
+from readme_metrics.collector import Collector
+from readme_metrics.delivery import backoff, delivery
+from readme_metrics.delivery.senders import http
 from wsgi import call
 
 ROOT = Path(__file__).parent.parent
@@ -114,7 +116,7 @@ def test_the_options_are_those_of_the_code() -> None:
 
 
 def test_the_environment_variables_are_those_of_the_code() -> None:
-    sources = "".join(path.read_text() for path in (ROOT / "python" / "readme_metrics").glob("*.py"))
+    sources = "".join(path.read_text() for path in (ROOT / "python" / "readme_metrics").rglob("*.py"))
     assert set(table(page("options.md"), "| variable | what it does |")) == {
         f"`{name}`" for name in re.findall(r'environ\.get\("(README_\w+)"', sources)
     }
@@ -173,7 +175,7 @@ def test_files_and_directory_are_private(tmp_path: Path) -> None:
 
 
 def test_the_messages_are_those_of_the_code() -> None:
-    sources = "".join(path.read_text() for path in (ROOT / "python" / "readme_metrics").glob("*.py"))
+    sources = "".join(path.read_text() for path in (ROOT / "python" / "readme_metrics").rglob("*.py"))
     messages = table(page("troubleshooting.md"), "| message | cause and remedy |")
     assert len(messages) > 5
     for message in messages:
@@ -223,7 +225,7 @@ def test_the_answers_are_judged_as_documented() -> None:
         statuses = [int(status) for status in re.findall(r"\b\d{3}\b", row)]
         statuses += [int(hundred) * 100 + 1 for hundred in re.findall(r"(\d)xx", row) if hundred != "4"]
         for status in statuses or [400, 422]:
-            assert transport.verdict(status).name == verdict, status
+            assert http.verdict(status).name == verdict, status
     assert (backoff.FIRST_S, backoff.LONGEST_S, backoff.RETRY_AFTER_LONGEST_S, backoff.DENIED_S) == (0.5, 15, 300, 60)
 
 
@@ -235,7 +237,7 @@ def test_the_size_of_a_log(kind: str, documented_bytes: int, logged: Callable[..
     body = json.dumps({"k": "v" * 1000}).encode() if kind == "POST" else b""
     for _ in range(10):
         call(middleware, "/echo" if body else "/", method=kind, body=body, content_type="application/json", **headers)
-    queue = middleware._recorder.flusher.queue
+    queue = middleware._intake.flusher.queue
     assert queue.waiting_bytes / queue.waiting == pytest.approx(documented_bytes, rel=0.1)
 
 

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 import wsgi
+from readme_metrics.collector import HANG, Answer, Collector
 from readme_metrics.commands import main
-from readme_metrics.commands.collector import HANG, Answer, Collector
 
 
 @pytest.fixture(autouse=True)
 def nothing_elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The other rungs of this machine may hold other apps."""
-    monkeypatch.setattr("readme_metrics.place.rungs", lambda queue_dir: [str(queue_dir or tmp_path)])
+    monkeypatch.setattr("readme_metrics.delivery.queue_dirs.rungs", lambda queue_dir: [str(queue_dir or tmp_path)])
     monkeypatch.setenv("README_API_KEY", wsgi.API_KEY)
 
 

@@ -13,7 +13,7 @@ import pytest
 
 import wsgi
 from readme_metrics import MetricsApiConfig, MetricsMiddleware
-from readme_metrics.commands.collector import HANG, Collector
+from readme_metrics.collector import HANG, Collector
 from wsgi import call
 
 Logged = Callable[..., Any]

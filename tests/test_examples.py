@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from readme_metrics import MetricsApiConfig
-from readme_metrics.commands.collector import Collector
+from readme_metrics.collector import Collector
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"

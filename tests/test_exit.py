@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import requests
 
-from readme_metrics.commands.collector import HANG, RESET, Answer, Collector
+from readme_metrics.collector import HANG, RESET, Answer, Collector
 
 HERE = Path(__file__).parent
 DEADLINE_S = 1.0

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 import wsgi
 from readme_metrics import MetricsApiConfig, MetricsMiddleware
-from readme_metrics.commands.collector import Collector
-from readme_metrics.docs_url import DocsUrl
-from readme_metrics.exchange import Exchange
-from readme_metrics.flusher import Flusher
-from readme_metrics.recorder import Recorder
+from readme_metrics.capture.exchange import Exchange
+from readme_metrics.capture.intake import Intake
+from readme_metrics.collector import Collector
+from readme_metrics.delivery.docs_url import DocsUrl
+from readme_metrics.delivery.flusher import Flusher
 from wsgi import call
 
 PATHS = ["/", "/echo", "/stream", "/write", "/empty", "/file", "/unread"]
@@ -56,12 +56,12 @@ class Broken:
 
 
 STEPS: dict[str, tuple[Any, str, Any]] = {
-    "filter": (Recorder, "_is_selected", fails),
-    "capture, at the beginning": (Recorder, "_encoder", property(lambda _: Broken(), lambda *_: None)),
+    "filter": (Intake, "_is_selected", fails),
+    "capture, at the beginning": (Intake, "_encoder", property(lambda _: Broken(), lambda *_: None)),
     "capture of the response": (Exchange, "is_server_file", fails),
-    "grouping": (Recorder, "_narrow", fails),
+    "grouping": (Intake, "_narrow", fails),
     "documentation URL": (DocsUrl, "base_url", property(fails, lambda *_: None)),
-    "unread body": (Recorder, "_read_rest", fails),
+    "unread body": (Intake, "_read_rest", fails),
     "encode": (Exchange, "headers", property(lambda _: Broken(), lambda *_: None)),
 }
 
@@ -112,10 +112,10 @@ def test_a_body_that_cannot_be_noted(collector: Collector, monkeypatch: pytest.M
 def test_a_queue_that_fails(collector: Collector, monkeypatch: pytest.MonkeyPatch) -> None:
     middleware = make(collector, monkeypatch)
     assert call(middleware, "/echo", method="POST", body=b"abc").body == b"abc"
-    flusher: Any = middleware._recorder.flusher
+    flusher: Any = middleware._intake.flusher
     queue, flusher.queue = flusher.queue, Broken()
     # The core refuses it with a TypeError, as it would answer a panic with an InternalError. The count needs the queue.
-    monkeypatch.setattr(middleware._recorder, "join", lambda: SimpleNamespace(queue=queue))
+    monkeypatch.setattr(middleware._intake, "join", lambda: SimpleNamespace(queue=queue))
     assert call(middleware, "/echo", method="POST", body=b"abc").body == b"abc"
     flusher.queue = queue
     assert dropped(middleware) == {"internal": 1}
@@ -154,7 +154,7 @@ def test_a_wake_that_fails_loses_nothing(collector: Collector, monkeypatch: pyte
 def test_nothing_at_all_works(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     # Not even a queue that could count: what is left to do is to say so.
     middleware = MetricsMiddleware(wsgi.app, MetricsApiConfig(wsgi.API_KEY, wsgi.group))
-    monkeypatch.setattr("readme_metrics.flushers.Flusher", fails)
+    monkeypatch.setattr("readme_metrics.delivery.registry.Flusher", fails)
     for path in PATHS:
         assert call(middleware, path).status
     assert "A request was not logged" in caplog.text

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import wsgi
-from readme_metrics.commands.collector import Collector
+from readme_metrics.collector import Collector
 
 TESTS = Path(__file__).parent
 

@@ -14,7 +14,7 @@ import pytest
 
 import wsgi
 from readme_metrics import MetricsApiConfig, MetricsMiddleware
-from readme_metrics.commands.collector import HANG, Collector
+from readme_metrics.collector import HANG, Collector
 
 APPS = Path(__file__).parent / "apps"
 

@@ -24,7 +24,7 @@ from werkzeug import Request
 import readme_metrics
 import wsgi
 from readme_metrics import MetricsApiConfig, MetricsMiddleware
-from readme_metrics.commands.collector import HANG, Answer, Collector
+from readme_metrics.collector import HANG, Answer, Collector
 from readme_metrics.VerifyWebhook import VerificationError, VerifyWebhook
 from test_webhook import SECRET, signature
 from wsgi import call, group

@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
-from readme_metrics.commands.collector import Collector
+from readme_metrics.collector import Collector
 
 REQUESTS = 2000
 CLIENTS = 8

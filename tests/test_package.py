@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from conftest import listening_port
-from readme_metrics.commands.collector import Collector
+from readme_metrics.collector import Collector
 from test_multiprocess import get
 
 ROOT = Path(__file__).parent.parent
@@ -90,7 +90,7 @@ def test_importing_starts_nothing_and_loads_nothing_heavy(python: Path) -> None:
         "email",
         "pathlib",
     }
-    assert "readme_metrics.recorder" not in output  # nor anything that a middleware needs
+    assert "readme_metrics.capture.intake" not in output  # nor anything that a middleware needs
 
 
 def test_werkzeug_is_there_before_the_first_request(python: Path) -> None:

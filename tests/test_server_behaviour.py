@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 import wsgi
-from readme_metrics.commands.collector import HANG, Collector
+from readme_metrics.collector import HANG, Collector
 from servers import BY_NAME, PATIENCE_S, Client, Running, exchange, request, wait_until, wait_until_logged
 
 ONE_OF_EACH = ["gunicorn sync", "gunicorn gthread", "gunicorn gevent", "uWSGI", "uWSGI --enable-threads"]

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import pytest
 
 import wsgi
-from readme_metrics.commands.collector import Collector
+from readme_metrics.collector import Collector
 from servers import PATIENCE_S, SERVERS, Running, Server, exchange, request, wait_until_logged, without_ours
 
 JSON = b'{"name": "caf\xc3\xa9", "password": "hunter2"}'

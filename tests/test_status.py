@@ -17,9 +17,9 @@ import psutil
 import pytest
 
 import wsgi
-from readme_metrics import losses
+from readme_metrics.collector import Answer, Collector
 from readme_metrics.commands import main
-from readme_metrics.commands.collector import Answer, Collector
+from readme_metrics.delivery import drop_notices
 from test_multiprocess import get, load
 from wsgi import call
 
@@ -38,7 +38,7 @@ def status(capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, Any]]:
 @pytest.fixture(autouse=True)
 def nothing_elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The other rungs of this machine may hold other apps."""
-    monkeypatch.setattr("readme_metrics.place.rungs", lambda queue_dir: [str(queue_dir or tmp_path)])
+    monkeypatch.setattr("readme_metrics.delivery.queue_dirs.rungs", lambda queue_dir: [str(queue_dir or tmp_path)])
     monkeypatch.setenv("README_API_KEY", wsgi.API_KEY)
 
 
@@ -202,12 +202,12 @@ def test_a_million_drops_are_three_lines() -> None:
             lines.append(message % args)
 
     now_s = 0.0
-    told = losses.Losses(Reporter(), lambda: now_s)  # type: ignore[arg-type]
+    told = drop_notices.DropNotices(Reporter(), lambda: now_s)  # type: ignore[arg-type]
     for count in range(0, 1_000_001, 1000):
         told.update({"full": count, "refused": 0})
         now_s += 1
     assert len(lines) == 1
-    now_s += losses.QUIET_S
+    now_s += drop_notices.QUIET_S
     told.update({"full": 1_000_000, "refused": 0})
     assert len(lines) == 2
     assert lines[1].startswith("1000000 logs were dropped: the queue is full")

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import wsgi
-from readme_metrics.commands.collector import Collector
+from readme_metrics.collector import Collector
 from test_delivery import BY_HAND, Logged, log, number
 from wsgi import call
 

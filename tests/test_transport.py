@@ -17,7 +17,7 @@ import pytest
 
 import wsgi
 from readme_metrics import MetricsApiConfig, MetricsMiddleware
-from readme_metrics.commands.collector import Collector
+from readme_metrics.collector import Collector
 from test_delivery import BY_HAND, Logged, log
 from wsgi import call
 

@@ -8,7 +8,7 @@ from typing import Any, final
 
 from typing_extensions import Self, disjoint_base
 
-from readme_metrics.wsgi_types import Environ, Headers
+from readme_metrics.capture.wsgi_types import Environ, Headers
 
 __all__ = [
     "FORKED",

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from readme_metrics._process.import_lock import loading
+from readme_metrics.capture.response_body import ListResponseBody, watched
 from readme_metrics.config import MetricsApiConfig
-from readme_metrics.late import loading
-from readme_metrics.response_body import ListResponseBody, watched
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from readme_metrics.wsgi_types import Environ, StartResponse, WSGIApp
+    from readme_metrics.capture.wsgi_types import Environ, StartResponse, WSGIApp
 
 
 class MetricsMiddleware:
@@ -34,16 +34,16 @@ class MetricsMiddleware:
             raise TypeError(f"config takes a MetricsApiConfig, got {type(config).__name__}")
         # Not at import, which stays cheap for those who only import; nor at the first request, which would pay for it.
         with loading():
-            from readme_metrics.recorder import Recorder
+            from readme_metrics.capture.intake import Intake
 
         self.app = wsgi_app_reference
         self.config = config
-        self._recorder = Recorder(config)
+        self._intake = Intake(config)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        # Not `self.app(..)`, which CPython looks up as a method first; so in `Exchange` and `Recorder`.
+        # Not `self.app(..)`, which CPython looks up as a method first; so in `Exchange` and `Intake`.
         app = self.app
-        exchange = self._recorder.begin(environ, start_response)
+        exchange = self._intake.begin(environ, start_response)
         if exchange is None:
             return app(environ, start_response)
         try:
@@ -67,7 +67,7 @@ class MetricsMiddleware:
         Returns:
             How many entries are left. They stay queued and are sent later.
         """
-        return self._recorder.flush(timeout)
+        return self._intake.flush(timeout)
 
     def stats(self) -> dict[str, object]:
         """What became of this process's requests: `made = sent + queued + sum(dropped)`, and the same for the host.
@@ -78,4 +78,4 @@ class MetricsMiddleware:
             processes that ever met in the directory, with `last_success`, `last_error`, `last_error_at` and
             `pause_until` (seconds since 1970), None before this process has logged anything.
         """
-        return self._recorder.stats()
+        return self._intake.stats()

@@ -5,13 +5,13 @@
 
 mod body;
 mod capture;
+mod detach;
 mod encoder;
 mod environ;
 mod error;
-mod gate;
 mod queue;
 mod record;
-mod view;
+mod stats;
 
 use pyo3::prelude::*;
 
@@ -21,11 +21,11 @@ fn mask(value: &str) -> PyResult<String> {
     error::guarded(|| Ok(crate::redact::mask(value)))
 }
 
-/// Closes the way out of the GIL. To be called at the end of the exit handlers: see `gate.rs`.
+/// Closes the way out of the GIL. To be called at the end of the exit handlers: see `detach.rs`.
 #[pyfunction]
 fn seal(py: Python<'_>) -> PyResult<()> {
     error::guarded(|| {
-        gate::close(py);
+        detach::close(py);
         Ok(())
     })
 }
@@ -42,8 +42,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("FORKED", queue::FORKED)?;
     module.add_function(wrap_pyfunction!(mask, module)?)?;
     module.add_function(wrap_pyfunction!(seal, module)?)?;
-    module.add_function(wrap_pyfunction!(view::survey, module)?)?;
-    module.add_function(wrap_pyfunction!(view::entries, module)?)?;
+    module.add_function(wrap_pyfunction!(stats::survey, module)?)?;
+    module.add_function(wrap_pyfunction!(stats::entries, module)?)?;
     module.add_class::<capture::Capture>()?;
     module.add_class::<encoder::Encoder>()?;
     module.add_class::<queue::Queue>()?;

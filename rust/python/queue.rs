@@ -9,11 +9,11 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
 
 use super::capture::Capture;
+use super::detach;
 use super::environ::{Headers, text};
 use super::error::guarded;
-use super::gate;
 use super::record::{self, Heads};
-use super::view;
+use super::stats as stats_dict;
 use crate::batch;
 use crate::counters::{Counter, DropReason};
 use crate::queue::sync::{AtomicU64, Ordering};
@@ -58,7 +58,7 @@ impl Queue {
                 name,
                 max_bytes,
             };
-            let queue = gate::detach(py, || queue::Queue::open(&options));
+            let queue = detach::detach(py, || queue::Queue::open(&options));
             Ok(Queue {
                 queue,
                 call_at_entries: AtomicU64::new(0),
@@ -122,7 +122,7 @@ impl Queue {
         max_bytes: usize,
     ) -> PyResult<Option<Batch>> {
         guarded(|| {
-            let Some((peek, batch)) = gate::detach(py, || {
+            let Some((peek, batch)) = detach::detach(py, || {
                 // JSON is longer than msgpack, most of all where it is JSON in a string.
                 let expected_bytes = usize::try_from(self.queue.waiting_bytes() * 3 / 2);
                 let mut batch = batch::Builder::new(max_bytes, expected_bytes.unwrap_or(max_bytes));
@@ -151,20 +151,20 @@ impl Queue {
                 .take();
             let Some(peek) = peek else { return Ok(()) };
             let dropped = (!sent).then_some(DropReason::Refused);
-            gate::detach(py, || self.queue.settle(peek, dropped, &batch.numbers));
+            detach::detach(py, || self.queue.settle(peek, dropped, &batch.numbers));
             Ok(())
         })
     }
 
     /// Leases the segments of dead processes; returns how many entries they hold.
     fn adopt(&self, py: Python<'_>) -> PyResult<u64> {
-        guarded(|| Ok(gate::detach(py, || self.queue.adopt()).entries))
+        guarded(|| Ok(detach::detach(py, || self.queue.adopt()).entries))
     }
 
     /// Removes what is drained and drops the leases; the rest is left to a sibling or the next start.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         guarded(|| {
-            gate::detach(py, || self.queue.close());
+            detach::detach(py, || self.queue.close());
             Ok(())
         })
     }
@@ -214,7 +214,7 @@ impl Queue {
     /// seconds unless all is well.
     fn claim(&self, py: Python<'_>, turn_s: f64) -> PyResult<f64> {
         guarded(|| {
-            Ok(seconds(gate::detach(py, || {
+            Ok(seconds(detach::detach(py, || {
                 self.queue.host().claim(milliseconds(turn_s))
             })))
         })
@@ -222,13 +222,13 @@ impl Queue {
 
     /// Seconds until `claim` is worth a try.
     fn pause_s(&self, py: Python<'_>) -> PyResult<f64> {
-        guarded(|| Ok(seconds(gate::detach(py, || self.queue.host().pause_ms()))))
+        guarded(|| Ok(seconds(detach::detach(py, || self.queue.host().pause_ms()))))
     }
 
     /// Notes that the server has taken a batch.
     fn succeeded(&self, py: Python<'_>) -> PyResult<()> {
         guarded(|| {
-            gate::detach(py, || self.queue.host().succeeded());
+            detach::detach(py, || self.queue.host().succeeded());
             Ok(())
         })
     }
@@ -236,7 +236,7 @@ impl Queue {
     /// Notes that it has not, and that no process of the host is to try again for `delay_s` seconds.
     fn failed(&self, py: Python<'_>, delay_s: f64, error: &str) -> PyResult<()> {
         guarded(|| {
-            gate::detach(py, || {
+            detach::detach(py, || {
                 self.queue.host().failed(milliseconds(delay_s), error);
             });
             Ok(())
@@ -246,19 +246,19 @@ impl Queue {
     /// How many POSTs in a row have failed, of all processes of the host.
     #[getter]
     fn failures(&self, py: Python<'_>) -> PyResult<u64> {
-        guarded(|| Ok(gate::detach(py, || self.queue.host().state()).failures))
+        guarded(|| Ok(detach::detach(py, || self.queue.host().state()).failures))
     }
 
     /// This process's counters, by name.
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let (counts, queued) = self.queue.counts();
-        let stats = view::counts(py, &counts, queued)?;
+        let stats = stats_dict::counts(py, &counts, queued)?;
         let adopted = self.queue.adopted();
         let entries = adopted.get(Counter::Made);
         let left = entries.saturating_sub(
             adopted.get(Counter::Sent) + adopted.get(Counter::Dropped(DropReason::Refused)),
         );
-        stats.set_item("adopted", view::adopted(py, &adopted, left)?)?;
+        stats.set_item("adopted", stats_dict::adopted(py, &adopted, left)?)?;
         Ok(stats)
     }
 
@@ -277,7 +277,7 @@ impl Queue {
             queued += waiting;
         }
         let directory = self.queue.directory().map(PathBuf::from);
-        let found = gate::detach(py, || {
+        let found = detach::detach(py, || {
             directory.and_then(|directory| queue::survey(&directory).ok())
         });
         if let Some(found) = found {
@@ -286,10 +286,10 @@ impl Queue {
                 queued += segment.entries;
             }
         }
-        let state = gate::detach(py, || self.queue.host().state());
+        let state = detach::detach(py, || self.queue.host().state());
         counts.add_all(&state.gone);
-        let host = view::counts(py, &counts, queued)?;
-        view::state(&host, &state)?;
+        let host = stats_dict::counts(py, &counts, queued)?;
+        stats_dict::state(&host, &state)?;
         Ok(host)
     }
 }

@@ -8,9 +8,9 @@ use pyo3::prelude::*;
 use uuid::Uuid;
 
 use super::capture::Capture;
+use super::detach;
 use super::environ::Headers;
 use super::error::InternalError;
-use super::gate;
 use crate::counters::{Counter, DropReason};
 use crate::exchange::{Captured, Exchange, Group, Response};
 use crate::har::{self, Bodies};
@@ -92,7 +92,7 @@ pub fn record(
     Ok(if exchange.body_bytes() < DETACH_BYTES {
         push(queue, &encoder.har, &exchange)
     } else {
-        gate::detach(py, || push(queue, &encoder.har, &exchange))
+        detach::detach(py, || push(queue, &encoder.har, &exchange))
     })
 }
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from readme_metrics import _core, place
+from readme_metrics import _core
+from readme_metrics.delivery import queue_dirs
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,8 +19,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def surveys(queue_dir: str | None) -> Iterator[tuple[Path, dict[str, Any]]]:
     """Each app's directory on each rung, and what it holds. What must not be used is left out."""
-    for rung in place.rungs(queue_dir):
-        for directory in sorted(Path(rung).glob(place.prefix() + "*")):
+    for rung in queue_dirs.rungs(queue_dir):
+        for directory in sorted(Path(rung).glob(queue_dirs.prefix() + "*")):
             try:
                 yield directory, _core.survey(directory)
             except OSError:

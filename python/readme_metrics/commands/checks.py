@@ -14,8 +14,9 @@ from urllib.parse import urlsplit
 
 import requests.utils
 
-from readme_metrics import MetricsApiConfig, _core, place
-from readme_metrics.transport import Transport, Verdict, server
+from readme_metrics import MetricsApiConfig, _core
+from readme_metrics.delivery import queue_dirs
+from readme_metrics.delivery.senders.http import Transport, Verdict, server
 
 _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _TEST_STATUS = "200 OK"
@@ -74,8 +75,8 @@ def _switches(config: MetricsApiConfig) -> Finding:
 
 
 def _queue(config: MetricsApiConfig) -> Finding:
-    name = place.name(config.README_API_KEY, server(config))
-    queue = _core.Queue(place.directories(config), name, config.queue_bytes)
+    name = queue_dirs.name(config.README_API_KEY, server(config))
+    queue = _core.Queue(queue_dirs.directories(config), name, config.queue_bytes)
     directory, refusals = queue.directory, "; ".join(queue.refusals)
     queue.close()
     if directory is None:
@@ -177,8 +178,8 @@ def _advice(reason: str, config: MetricsApiConfig) -> str:
 
 def _history(config: MetricsApiConfig) -> Finding:
     """What the app's processes have met so far."""
-    name = place.name(config.README_API_KEY, server(config))
-    for rung in place.directories(config):
+    name = queue_dirs.name(config.README_API_KEY, server(config))
+    for rung in queue_dirs.directories(config):
         directory = Path(rung) / name
         try:
             survey = _core.survey(directory)

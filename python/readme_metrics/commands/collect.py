@@ -8,9 +8,9 @@ import sys
 import threading
 from contextlib import ExitStack
 
-from readme_metrics.commands.collector import Collector, Post
+from readme_metrics.collector import Collector, Post
+from readme_metrics.collector.log_file import LogFile
 from readme_metrics.commands.har_view import HarView
-from readme_metrics.commands.log_file import LogFile
 from readme_metrics.commands.terminal import Terminal
 
 # Enough to look at in a debugger; a collector that runs for weeks must not grow with its logs.

@@ -11,12 +11,12 @@ from importlib.util import find_spec
 
 import requests
 
-from readme_metrics.commands.collector import Collector
+from readme_metrics.collector import Collector
+from readme_metrics.collector.log_file import LogFile
 from readme_metrics.commands.har_view import HarView
-from readme_metrics.commands.log_file import LogFile
-from readme_metrics.commands.rehearsal import Rehearsal
-from readme_metrics.commands.sums import Sums
 from readme_metrics.commands.terminal import Terminal
+from readme_metrics.demo.rehearsal import Rehearsal
+from readme_metrics.demo.sums import Sums
 
 _SHOWN_LOGS = 3
 _SHOWN_OUTPUT_LINES = 15

@@ -8,12 +8,13 @@ import sys
 import time
 from typing import Any
 
-from readme_metrics import MetricsApiConfig, _core, place
-from readme_metrics._guard import Reporter
+from readme_metrics import MetricsApiConfig, _core
+from readme_metrics._process.reporter import Reporter
 from readme_metrics.commands import target
 from readme_metrics.commands.terminal import Terminal
-from readme_metrics.delivery import Delivery
-from readme_metrics.transport import Transport
+from readme_metrics.delivery import queue_dirs
+from readme_metrics.delivery.delivery import Delivery
+from readme_metrics.delivery.senders.http import Transport
 
 #: Somebody else was taking it over at this moment, or had just died.
 _LOOK_AGAIN_S = 0.1
@@ -66,8 +67,8 @@ def _orphans(queue: _core.Queue) -> int:
 
 def _deliver(config: MetricsApiConfig, deadline_s: float) -> dict[str, Any]:
     transport = Transport(config)
-    name = place.name(config.README_API_KEY, transport.server)
-    queue = _core.Queue(place.directories(config), name, config.queue_bytes)
+    name = queue_dirs.name(config.README_API_KEY, transport.server)
+    queue = _core.Queue(queue_dirs.directories(config), name, config.queue_bytes)
     delivery = Delivery(queue, transport, Reporter(config), config.METRICS_API_TIMEOUT)
     # A few segments at a time, until there are no more.
     while (left_s := deadline_s - time.monotonic()) > 0:

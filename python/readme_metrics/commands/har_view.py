@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from readme_metrics.commands.post import Log
+from readme_metrics.collector.post import Log
 from readme_metrics.commands.terminal import Terminal, printable
 
 _MISSING = "-"

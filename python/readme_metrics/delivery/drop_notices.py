@@ -1,4 +1,4 @@
-"""`Losses`: tells when logs begin to be dropped and when that is over, with the number."""
+"""`DropNotices`: tells when logs begin to be dropped and when that is over, with the number."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from readme_metrics._guard import Reporter
+    from readme_metrics._process.reporter import Reporter
 
 #: No drop for this long: it is over. Also how far apart two lines about one reason are, at least.
 QUIET_S = 60.0
@@ -28,7 +28,7 @@ CAUSES = {
 _EXPLAINED = frozenset({"grouping", "internal"})
 
 
-class Losses:
+class DropNotices:
     """Fed with sums, by one thread at a time."""
 
     def __init__(self, reporter: Reporter, clock_s: Callable[[], float] = time.monotonic) -> None:

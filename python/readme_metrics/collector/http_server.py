@@ -15,7 +15,7 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from readme_metrics.commands.post import MAX_BODY_BYTES, Answer, Post, Refused
+from readme_metrics.collector.post import MAX_BODY_BYTES, Answer, Post, Refused
 
 # SO_LINGER with a timeout of 0: close() resets the connection.
 _LINGER_RESET = struct.pack("ii", 1, 0)

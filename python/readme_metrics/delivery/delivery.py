@@ -6,13 +6,13 @@ import random
 import time
 from typing import TYPE_CHECKING
 
-from readme_metrics import backoff
-from readme_metrics.transport import Verdict
+from readme_metrics.delivery import backoff
+from readme_metrics.delivery.senders.http import Verdict
 
 if TYPE_CHECKING:
     from readme_metrics import _core
-    from readme_metrics._guard import Reporter
-    from readme_metrics.transport import Result, Sender
+    from readme_metrics._process.reporter import Reporter
+    from readme_metrics.delivery.senders.http import Result, Sender
 
 #: Bounds of one POST. A single entry may exceed the second.
 MAX_BATCH_ENTRIES = 1000

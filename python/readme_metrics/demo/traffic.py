@@ -9,7 +9,7 @@ from typing import Any
 
 import requests
 
-from readme_metrics.commands.canaries import Canaries
+from readme_metrics.demo.canaries import Canaries
 
 _CUSTOMERS = ("Ada", "Grace", "Edsger", "Barbara")
 _KINDS = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from readme_metrics._guard import Reporter
+    from readme_metrics._process.reporter import Reporter
 
 #: The caller's id, label and email. The id is in clear; the core masks it.
 Group = tuple[str, str | None, str | None]

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from readme_metrics.transport import Result, Verdict
+from readme_metrics.delivery.senders.http import Result, Verdict
 
 if TYPE_CHECKING:
     from readme_metrics.config import MetricsApiConfig

@@ -6,8 +6,8 @@ use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
 
+use super::detach;
 use super::error::guarded;
-use super::gate;
 use crate::counters::{Counter, Counts, DropReason};
 use crate::queue::{self, state::State};
 
@@ -57,7 +57,7 @@ pub fn state(dict: &Bound<'_, PyDict>, state: &State) -> PyResult<()> {
 #[allow(clippy::needless_pass_by_value)] // as Python hands it over
 pub fn survey(py: Python<'_>, directory: PathBuf) -> PyResult<Bound<'_, PyDict>> {
     guarded(|| {
-        let found = gate::detach(py, || queue::survey(&directory)).map_err(PyOSError::new_err)?;
+        let found = detach::detach(py, || queue::survey(&directory)).map_err(PyOSError::new_err)?;
         let known = found.state.unwrap_or_default();
         let (mut sums, mut queued) = (known.gone, 0);
         let segments = PyList::empty(py);
@@ -91,7 +91,7 @@ pub fn entries(
     position: u64,
 ) -> PyResult<Option<(u64, Vec<Py<PyBytes>>)>> {
     guarded(|| {
-        let found = gate::detach(py, || queue::entries(&directory, name, position));
+        let found = detach::detach(py, || queue::entries(&directory, name, position));
         Ok(found.map(|(position, entries)| {
             let entries = entries.iter().map(|entry| PyBytes::new(py, entry).unbind());
             (position, entries.collect())

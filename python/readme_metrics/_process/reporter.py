@@ -26,7 +26,7 @@ class Reporter:
         self._report("error", cause, message, args)
 
     def loss(self, message: str, *args: object) -> None:
-        """What `Losses` has found, which keeps the window itself."""
+        """What `DropNotices` has found, which keeps the window itself."""
         self._log("warning", message, args)
 
     def _report(self, level: str, cause: str, message: str, args: tuple[object, ...]) -> None:

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 from readme_metrics._core import Capture
 
 if TYPE_CHECKING:
-    from readme_metrics.recorder import Recorder
-    from readme_metrics.request_body import RequestBody
-    from readme_metrics.wsgi_types import Environ, ExcInfo, Headers, StartResponse
+    from readme_metrics.capture.intake import Intake
+    from readme_metrics.capture.request_body import RequestBody
+    from readme_metrics.capture.wsgi_types import Environ, ExcInfo, Headers, StartResponse
 
 
 class Exchange(Capture):
     """One request and its response, from the call of the app to the `close()` of what it returned.
 
-    Made by `Recorder.begin`, which sets what has no default here: an `__init__` would be a call more per request.
+    Made by `Intake.begin`, which sets what has no default here: an `__init__` would be a call more per request.
     """
 
-    recorder: Recorder
+    intake: Intake
     server_start_response: StartResponse
     #: The live one, for the grouping function. A log shows the request as it came: the app may change its environ.
     environ: Environ
@@ -33,17 +33,17 @@ class Exchange(Capture):
     _file_response: object = None
 
     def start_response(self, status: str, headers: Headers, exc_info: ExcInfo | None = None) -> Callable[..., object]:
-        recorder = self.recorder
+        intake = self.intake
         try:
             if self.is_logged is None:
-                recorder.identify(self)
+                intake.identify(self)
             if self.is_logged:
-                base_url = (recorder.flusher or recorder.join()).docs_url.base_url
+                base_url = (intake.flusher or intake.join()).docs_url.base_url
                 if base_url is not None:
                     headers = self.announced(headers, base_url)
         except Exception as error:
             self.is_logged = False
-            recorder.lost("internal", error)
+            intake.lost("internal", error)
         start_response = self.server_start_response
         self._server_write = (
             start_response(status, headers) if exc_info is None else start_response(status, headers, exc_info)
@@ -86,11 +86,11 @@ class Exchange(Capture):
     def finish(self) -> None:
         """Logs the exchange; only the first call counts."""
         if not self.is_finished:
-            self.recorder.record(self)
+            self.intake.record(self)
 
     def lose(self, error: Exception) -> None:
         """Counts an exchange that cannot be watched any further."""
         if not self.is_finished:
             self.is_finished = True
             if self.is_logged is not False:
-                self.recorder.lost("internal", error)
+                self.intake.lost("internal", error)

@@ -15,8 +15,8 @@ import requests
 
 from readme_metrics.commands.interrupts import interrupts_deferred
 
-_APP = "readme_metrics.commands.sample_app:app"
-_CONFIG = "python:readme_metrics.commands.gunicorn_config"
+_APP = "readme_metrics.demo.sample_app:app"
+_CONFIG = "python:readme_metrics.demo.gunicorn_config"
 _BOOT_SECONDS = 20
 _STOP_SECONDS = 10
 _READ_SECONDS = 10

@@ -7,17 +7,19 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from readme_metrics import _core, host, place
-from readme_metrics.delivery import MAX_BATCH_BYTES, Delivery
-from readme_metrics.docs_url import DocsUrl
-from readme_metrics.dry_run import DryRun
-from readme_metrics.losses import Losses
-from readme_metrics.transport import Sender, Transport
+from readme_metrics import _core
+from readme_metrics._process import wsgi_server
+from readme_metrics.delivery import queue_dirs
+from readme_metrics.delivery.delivery import MAX_BATCH_BYTES, Delivery
+from readme_metrics.delivery.docs_url import DocsUrl
+from readme_metrics.delivery.drop_notices import DropNotices
+from readme_metrics.delivery.senders.dry_run import DryRun
+from readme_metrics.delivery.senders.http import Sender, Transport
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from readme_metrics._guard import Reporter
+    from readme_metrics._process.reporter import Reporter
     from readme_metrics.config import MetricsApiConfig
 
 #: How often an idle flusher looks for segments of dead siblings. Half of the two seconds that are promised.
@@ -35,19 +37,19 @@ class Flusher:
 
     def __init__(self, config: MetricsApiConfig, reporter: Reporter) -> None:
         self.pid = os.getpid()
-        #: The recorders that use it; the last one to leave stops it.
+        #: The intakes that use it; the last one to leave stops it.
         self.users = 0
         self._config = config
         self._reporter = reporter
         self._sender: Sender = DryRun(config) if config.dry_run else Transport(config)
-        name = place.name(config.README_API_KEY, self._sender.server)
-        self.queue = _core.Queue(place.directories(config), name, config.queue_bytes)
+        name = queue_dirs.name(config.README_API_KEY, self._sender.server)
+        self.queue = _core.Queue(queue_dirs.directories(config), name, config.queue_bytes)
         if self.queue.directory is None:
             reasons = "; ".join(self.queue.refusals)
             reporter.warning("private", "Logs of killed workers cannot be rescued: no shared directory (%s)", reasons)
         self.docs_url = DocsUrl(config)
         self._delivery = Delivery(self.queue, self._sender, reporter, config.METRICS_API_TIMEOUT)
-        self._losses = Losses(reporter)
+        self._losses = DropNotices(reporter)
         self._buffer_length = config.BUFFER_LENGTH
         self._waiting_since_s = 0.0
         self._look_at_s = 0.0
@@ -66,7 +68,7 @@ class Flusher:
         self._thread = self._start() if config.IS_BACKGROUND_MODE else None
 
     def _start(self) -> threading.Thread | None:
-        if not host.runs_threads():
+        if not wsgi_server.runs_threads():
             self._reporter.warning(
                 "threads", "uWSGI runs no threads: requests send logs themselves. Start it with --enable-threads"
             )

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from readme_metrics.exchange import Exchange
+    from readme_metrics.capture.exchange import Exchange
 
 
 def watched(iterable: Iterable[bytes], exchange: Exchange) -> Iterable[bytes]:
@@ -43,7 +43,7 @@ class ListResponseBody(list[bytes]):
     def close(self) -> None:
         exchange = self.exchange
         if not exchange.is_finished:
-            exchange.recorder.record(exchange, self)
+            exchange.intake.record(exchange, self)
 
     # A server that drops a response without closing it breaks PEP 3333, and still answered a request.
     __del__ = close

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from readme_metrics.commands.canaries import Canaries
-from readme_metrics.commands.collector import Collector
-from readme_metrics.commands.gunicorn_server import GunicornServer
-from readme_metrics.commands.sums import Sums
-from readme_metrics.commands.traffic import Answered, Traffic
+from readme_metrics.collector import Collector
+from readme_metrics.demo.canaries import Canaries
+from readme_metrics.demo.gunicorn_server import GunicornServer
+from readme_metrics.demo.sums import Sums
+from readme_metrics.demo.traffic import Answered, Traffic
 
 # Siblings look for the logs of dead workers every second or two.
 _ADOPTION_SECONDS = 10

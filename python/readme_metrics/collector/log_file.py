@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Iterable
 
-from readme_metrics.commands.post import Log
+from readme_metrics.collector.post import Log
 
 
 class LogFile:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 class RequestBody:
     """`wsgi.input` as the app reads it. Nothing is read before the app asks, nor more than it asks for.
 
-    It has whatever the server's own object has, beyond PEP 3333 too; all that reads is noted. Made by `Recorder.begin`.
+    It has whatever the server's own object has, beyond PEP 3333 too; all that reads is noted. Made by `Intake.begin`.
     """
 
     stream: Any

@@ -1,4 +1,4 @@
-"""A stand-in for ReadMe's Metrics server, for the commands and for tests.
+"""The stand-in Metrics server itself.
 
 A POST is either refused because it is malformed, or answered by the replaceable
 `Collector.answer`. Its logs are stored if and only if that answer is 2xx, and before it leaves: a
@@ -13,8 +13,8 @@ from collections.abc import Callable
 from http import HTTPStatus
 from types import TracebackType
 
-from readme_metrics.commands.http_server import HTTPServer
-from readme_metrics.commands.post import HANG, RESET, Answer, Log, Post, Refused
+from readme_metrics.collector.http_server import HTTPServer
+from readme_metrics.collector.post import HANG, RESET, Answer, Log, Post, Refused
 
 __all__ = ["HANG", "RESET", "Answer", "Collector", "Log", "Post"]
 

@@ -10,8 +10,8 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from readme_metrics import _core
-from readme_metrics.backoff import parse_retry_after
-from readme_metrics.late import loading
+from readme_metrics._process.import_lock import loading
+from readme_metrics.delivery.backoff import parse_retry_after
 
 if TYPE_CHECKING:
     import requests
@@ -90,7 +90,7 @@ class Transport:
         with loading():  # not at import, nor on a request's thread: it takes longer to load than all the rest
             import requests
 
-            from readme_metrics.deadline import Adapter, Deadline
+            from readme_metrics.delivery.senders.deadline import Adapter, Deadline
 
             "localhost".encode("idna")  # what the first look-up of a host's name would load
         self._request = requests.Request

@@ -9,11 +9,11 @@ import time
 from typing import TYPE_CHECKING
 
 from readme_metrics import _core
-from readme_metrics.flusher import Flusher
-from readme_metrics.transport import server
+from readme_metrics.delivery.flusher import Flusher
+from readme_metrics.delivery.senders.http import server
 
 if TYPE_CHECKING:
-    from readme_metrics._guard import Reporter
+    from readme_metrics._process.reporter import Reporter
     from readme_metrics.config import MetricsApiConfig
 
 _flushers: dict[tuple[object, ...], Flusher] = {}

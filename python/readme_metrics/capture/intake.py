@@ -1,4 +1,4 @@
-"""`Recorder`: filter, identify, encode, queue; the only caller of the core on the request's thread."""
+"""`Intake`: filter, identify, encode, queue; the only caller of the core on the request's thread."""
 
 from __future__ import annotations
 
@@ -6,20 +6,21 @@ import os
 import platform
 from typing import TYPE_CHECKING
 
-from readme_metrics import _core, flushers
+from readme_metrics import _core
 from readme_metrics._core import FORKED, QUIET, UNREAD
-from readme_metrics._guard import Reporter
-from readme_metrics.arrived import arrived_bytes
-from readme_metrics.exchange import Exchange
-from readme_metrics.grouping import UnusableGroup, narrow
-from readme_metrics.losses import CAUSES
-from readme_metrics.request_body import RequestBody
-from readme_metrics.unparsed_request import UnparsedRequest
+from readme_metrics._process.reporter import Reporter
+from readme_metrics.capture.caller import UnusableGroup, narrow
+from readme_metrics.capture.exchange import Exchange
+from readme_metrics.capture.request_body import RequestBody
+from readme_metrics.capture.unparsed_request import UnparsedRequest
+from readme_metrics.capture.unread_body import arrived_bytes
+from readme_metrics.delivery import registry
+from readme_metrics.delivery.drop_notices import CAUSES
 
 if TYPE_CHECKING:
+    from readme_metrics.capture.wsgi_types import Environ, StartResponse
     from readme_metrics.config import MetricsApiConfig
-    from readme_metrics.flusher import Flusher
-    from readme_metrics.wsgi_types import Environ, StartResponse
+    from readme_metrics.delivery.flusher import Flusher
 
 #: The environ of an exchange that is over.
 GONE: Environ = {}
@@ -27,7 +28,7 @@ GONE: Environ = {}
 _new = object.__new__
 
 
-class Recorder:
+class Intake:
     """One per middleware. What belongs to a process is in `Flusher`, made by the first log of each pid."""
 
     def __init__(self, config: MetricsApiConfig) -> None:
@@ -56,7 +57,7 @@ class Recorder:
             if environ.get("REQUEST_METHOD") == "OPTIONS" or (self._is_selective and not self._is_selected(environ)):
                 return None
             exchange = Exchange(self._encoder, environ)
-            exchange.recorder = self
+            exchange.intake = self
             exchange.environ = environ
             exchange.server_start_response = start_response
             exchange.is_logged = None
@@ -158,10 +159,10 @@ class Recorder:
         flusher = self.flusher
         if flusher is not None and flusher.pid == os.getpid():
             return flusher
-        with flushers.lock():
+        with registry.lock():
             flusher = self.flusher
             if flusher is None or flusher.pid != os.getpid():
-                self.flusher = flusher = flushers.join(self._config, self._reporter)
+                self.flusher = flusher = registry.join(self._config, self._reporter)
         return flusher
 
     def lost(self, reason: str, error: Exception) -> None:
@@ -176,7 +177,7 @@ class Recorder:
         # A middleware that is no longer used; one whose construction failed has no flusher.
         flusher = getattr(self, "flusher", None)
         if flusher is not None:
-            flushers.leave(flusher, self._config.shutdown_timeout)
+            registry.leave(flusher, self._config.shutdown_timeout)
 
     def flush(self, timeout: float | None) -> int:
         flusher = self.flusher
@@ -187,11 +188,11 @@ class Recorder:
     def stats(self) -> dict[str, object]:
         flusher = self.flusher
         if flusher is None or flusher.pid != os.getpid():
-            flusher = flushers.find(self._config)
+            flusher = registry.find(self._config)
         if flusher is None:
             zeros: dict[str, object] = {"made": 0, "sent": 0, "queued": 0, "dropped": dict.fromkeys(CAUSES, 0)}
             return {"pid": os.getpid(), **zeros, "retries": 0, "directory": None, "host": None}
-        return flushers.stats(flusher)
+        return registry.stats(flusher)
 
 
 def _describe(error: Exception) -> str:

@@ -1,0 +1,1 @@
+"""The ways out: each takes a batch and says what became of it."""
