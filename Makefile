@@ -5,12 +5,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find rust -name '*.rs')
 
-.PHONY: demo test dev check lint types rust-test loom soak bench bench-core python-test format wheel manylinux smoke mod-wsgi sdist deny footprint fuzz clean
+.PHONY: demo test debian-packages dev check lint types rust-test loom soak bench bench-core python-test format wheel manylinux smoke mod-wsgi sdist deny footprint fuzz clean
 
 demo: $(VENV)/.installed ## sample API under gunicorn -> redacted logs in a local stand-in server
 	$(BIN)/readme-metrics demo
 
-test: check loom rust-test python-test ## everything that CI runs
+test: debian-packages check loom rust-test python-test ## everything that CI runs
+
+debian-packages: ## what the tests need from Debian: redis-server, nginx, chromium
+	.ci/debian_packages
 
 dev: $(VENV)/.dev ## set up for development: the package in place, with all tools
 
