@@ -20,6 +20,8 @@ from readme_metrics.delivery.senders.http import Transport, Verdict, server
 
 _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _TEST_STATUS = "200 OK"
+#: What a reverse proxy answers where its upstream does not (RFC 9110, 15.6.3 and 15.6.5).
+_GATEWAY_STATUSES = ("HTTP 502", "HTTP 504")
 
 
 class Finding(NamedTuple):
@@ -36,6 +38,7 @@ def all_checks(config: MetricsApiConfig) -> Iterator[Finding]:
     yield _switches(config)
     yield _queue(config)
     yield _threads()
+    yield _route(config)
     proxy = _proxy(config)
     yield proxy
     authorities = _authorities()
@@ -95,6 +98,14 @@ def _threads() -> Finding:
         )
     thread.join()
     return Finding("threads", True, "can be started (under uWSGI, set enable-threads)")
+
+
+def _route(config: MetricsApiConfig) -> Finding:
+    url = server(config)
+    if url == config.METRICS_API:
+        return Finding("route", True, f"{url}, ReadMe itself")
+    whose = "a reverse proxy there has to add the key, or pass the app's on"
+    return Finding("route", True, f"{url} in place of {config.METRICS_API} (README_METRICS_SERVER): {whose}")
 
 
 def _proxy(config: MetricsApiConfig) -> Finding:
@@ -163,6 +174,8 @@ def _test_log(config: MetricsApiConfig) -> Finding:
 
 
 def _advice(reason: str, config: MetricsApiConfig) -> str:
+    if reason in _GATEWAY_STATUSES and server(config) != config.METRICS_API:
+        return f"the reverse proxy at {server(config)} answers, and cannot reach ReadMe; logs are kept and retried"
     if reason.startswith("HTTP"):
         return "the server has a problem, or README_METRICS_SERVER points to something else; logs are kept and retried"
     if "SSL" in reason:
