@@ -221,11 +221,11 @@ def test_the_counters_are_those_of_the_code() -> None:
 
 def test_the_answers_are_judged_as_documented() -> None:
     rows = list(table(page("operations.md"), "| the answer | what happens |"))
-    for row, verdict in zip(rows, ("SENT", "RETRY", "DENIED", "TOO_LARGE", "REFUSED"), strict=True):
+    for row, outcome in zip(rows, ("SENT", "RETRY", "DENIED", "TOO_LARGE", "REFUSED"), strict=True):
         statuses = [int(status) for status in re.findall(r"\b\d{3}\b", row)]
         statuses += [int(hundred) * 100 + 1 for hundred in re.findall(r"(\d)xx", row) if hundred != "4"]
         for status in statuses or [400, 422]:
-            assert http.verdict(status).name == verdict, status
+            assert http.outcome(status).name == outcome, status
     assert (backoff.FIRST_S, backoff.LONGEST_S, backoff.RETRY_AFTER_LONGEST_S, backoff.DENIED_S) == (0.5, 15, 300, 60)
 
 

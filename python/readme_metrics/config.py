@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import importlib
 import logging
-import os
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
+
+from readme_metrics._process import environment
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,10 +19,6 @@ LOGGER = logging.getLogger("readme_metrics")
 LOGGER.addHandler(logging.NullHandler())
 
 MIB = 1024 * 1024
-
-#: How an environment variable says no, or yes.
-_NO = ("", "0", "false", "no", "off")
-_YES = ("1", "true", "yes", "on")
 
 
 class MetricsApiConfig:
@@ -48,7 +45,7 @@ class MetricsApiConfig:
         flush_interval: Seconds after which logs are sent although fewer than `buffer_length` wait. Default 5.0.
         shutdown_timeout: Seconds that the exit of a process may take for a last delivery. Default 2.0.
         queue_dir: Where the queue's files live. None picks the first that works of `README_METRICS_QUEUE_DIR`,
-            `XDG_RUNTIME_DIR`, `/dev/shm` and the temporary directory, and private memory where none does.
+            `/dev/shm` and the temporary directory, and private memory where none does.
         queue_bytes: Bound of the queue, per process. Default 16 MiB, at least 1 MiB.
         max_body_bytes: What is kept of a body. Default 1 MiB.
         capture_unread_body: Read what the app left of a request's body once the response is out. Default True.
@@ -117,9 +114,9 @@ class MetricsApiConfig:
         self.ignore_paths = _names("ignore_paths", ignore_paths)
         self.redact_nested = _flag("redact_nested", redact_nested)
         self.compress = _flag("compress", compress)
-        self.dry_run = _dry_run("dry_run", dry_run) or _dry_run("README_METRICS_DRY_RUN", _environment_dry_run())
+        self.dry_run = _dry_run("dry_run", dry_run) or _dry_run("README_METRICS_DRY_RUN", environment.dry_run())
         #: `README_METRICS_DISABLED=1` at construction: requests go straight to the app.
-        self.is_disabled = os.environ.get("README_METRICS_DISABLED", "").lower() not in _NO
+        self.is_disabled = environment.is_disabled()
         self.LOGGER: logging.Logger = LOGGER
 
 
@@ -191,11 +188,6 @@ def _directory(name: str, value: object) -> Path | None:
 
 def _dry_run(name: str, value: object) -> bool | Path:
     return value if isinstance(value, bool) else _directory(name, value) or False
-
-
-def _environment_dry_run() -> bool | str:
-    value = os.environ.get("README_METRICS_DRY_RUN", "")
-    return value if value.lower() not in (*_NO, *_YES) else value.lower() in _YES
 
 
 def _function(name: str, value: object) -> GroupingFunction:

@@ -41,12 +41,12 @@ fn scan_directory(
     let mut left = Vec::new();
     for entry in directory.others().unwrap_or_default() {
         match consider(directory, entry, *slots > 0, found) {
-            Verdict::Leased(segment) => {
+            Triage::Leased(segment) => {
                 *slots -= 1;
                 leased.push(*segment);
             }
-            Verdict::Left => left.push(entry),
-            Verdict::Done => {}
+            Triage::Left => left.push(entry),
+            Triage::Done => {}
         }
     }
     let mut bytes: u64 = left.iter().map(|entry| entry.bytes).sum();
@@ -60,7 +60,7 @@ fn scan_directory(
     }
 }
 
-enum Verdict {
+enum Triage {
     Leased(Box<Leased>),
     /// An orphan that waits on disk.
     Left,
@@ -73,39 +73,39 @@ fn consider(
     entry: Entry,
     may_lease: bool,
     found: &mut Adopted,
-) -> Verdict {
+) -> Triage {
     let Ok(Some(file)) = Lease::lock(directory, entry.name) else {
-        return Verdict::Done;
+        return Triage::Done;
     };
     if entry.name.extension == Extension::Temporary {
         let _ = directory.unlink(entry.name); // its creator died before it had a segment
-        return Verdict::Done;
+        return Triage::Done;
     }
     let preamble = match leased::inspect(&file) {
         Ok(preamble) => preamble,
         Err(Defect::Version(_)) if age_seconds(&entry) < OTHER_VERSION_SECONDS => {
-            return Verdict::Left;
+            return Triage::Left;
         }
         Err(_) => {
             found.corrupt_segments += usize::from(directory.unlink(entry.name).is_ok());
-            return Verdict::Done;
+            return Triage::Done;
         }
     };
     if !may_lease {
-        return Verdict::Left;
+        return Triage::Left;
     }
     let Ok(Some(lease)) = Lease::adopt(directory, entry.name, file) else {
-        return Verdict::Done;
+        return Triage::Done;
     };
     let segment = open(lease, preamble, found);
     found.corrupt_segments += usize::from(segment.damaged);
     if segment.entries == 0 {
         bury(&segment, found);
-        return Verdict::Done;
+        return Triage::Done;
     }
     found.segments += 1;
     found.entries += segment.entries;
-    Verdict::Leased(Box::new(segment))
+    Triage::Leased(Box::new(segment))
 }
 
 /// Removes an orphan and counts its entries as dropped.

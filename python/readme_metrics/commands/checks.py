@@ -16,7 +16,8 @@ import requests.utils
 
 from readme_metrics import MetricsApiConfig, _core
 from readme_metrics.delivery import queue_dirs
-from readme_metrics.delivery.senders.http import Transport, Verdict, server
+from readme_metrics.delivery.senders.http import Transport, server
+from readme_metrics.delivery.senders.outcome import Outcome
 
 _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _TEST_STATUS = "200 OK"
@@ -168,7 +169,7 @@ def _test_log(config: MetricsApiConfig) -> Finding:
     result = transport.post(batch.json)
     transport.close()
     detail = f"{result.reason} after {time.monotonic() - started_s:.2f} s"
-    if result.verdict is Verdict.SENT:
+    if result.outcome is Outcome.SENT:
         return Finding("test log", True, f"{detail}, id {log['_id']}")
     return Finding("test log", False, detail, result.hint or _advice(result.reason, config))
 

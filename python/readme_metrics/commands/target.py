@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import os
 import sys
 from pathlib import Path
 from typing import Any
 
 from readme_metrics import MetricsApiConfig, MetricsMiddleware
+from readme_metrics._process import environment
 
 
 class Unusable(Exception):
@@ -30,7 +30,7 @@ def load(options: argparse.Namespace) -> MetricsApiConfig:
     """Raises Unusable."""
     if options.config:
         config = _imported(options.config)
-    elif key := os.environ.get("README_API_KEY"):
+    elif key := environment.api_key():
         config = MetricsApiConfig(key, lambda _: None)
     else:
         raise Unusable("no configuration: name it with --config MODULE:NAME, or set README_API_KEY")

@@ -7,12 +7,12 @@ import time
 from typing import TYPE_CHECKING
 
 from readme_metrics.delivery import backoff
-from readme_metrics.delivery.senders.http import Verdict
+from readme_metrics.delivery.senders.outcome import Outcome
 
 if TYPE_CHECKING:
     from readme_metrics import _core
     from readme_metrics._process.reporter import Reporter
-    from readme_metrics.delivery.senders.http import Result, Sender
+    from readme_metrics.delivery.senders.outcome import Result, Sender
 
 #: Bounds of one POST. A single entry may exceed the second.
 MAX_BATCH_ENTRIES = 1000
@@ -67,7 +67,7 @@ class Delivery:
         if self._queue.claim(self._turn_s) > 0 and not is_last:
             return False
         result = self._sender.post(batch.json, timeout_s)
-        if result.verdict is Verdict.SENT:
+        if result.outcome is Outcome.SENT:
             self._queue.release(batch, True)
             self._queue.succeeded()
             self._max_entries = min(self._max_entries * 2, MAX_BATCH_ENTRIES)
@@ -75,7 +75,7 @@ class Delivery:
                 self._is_failing = False
                 self._reporter.warning("recovered", "%s takes logs again", self._sender.server)
             return True
-        if result.verdict in (Verdict.REFUSED, Verdict.TOO_LARGE):
+        if result.outcome in (Outcome.REFUSED, Outcome.TOO_LARGE):
             return self._refused(batch, result)
         self._pause(result)
         return False
@@ -83,7 +83,7 @@ class Delivery:
     def _refused(self, batch: _core.Batch, result: Result) -> bool:
         if batch.count == 1:
             self._queue.release(batch, False)
-        elif result.verdict is Verdict.TOO_LARGE:
+        elif result.outcome is Outcome.TOO_LARGE:
             self._max_bytes = min(self._max_bytes, len(batch.json)) // 2
         else:
             self._max_entries = batch.count // 2
@@ -96,7 +96,7 @@ class Delivery:
     def _pause(self, result: Result) -> None:
         self.retries += 1
         self._is_failing = True
-        if result.verdict is Verdict.DENIED:
+        if result.outcome is Outcome.DENIED:
             delay_s = backoff.DENIED_S
             self._reporter.error(
                 "denied",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from readme_metrics.config import MetricsApiConfig
-    from readme_metrics.delivery.senders.http import Sender
+    from readme_metrics.delivery.senders.outcome import Sender
 
 #: A failed question is asked again after this long.
 RETRY_S = 60.0

@@ -14,13 +14,14 @@ from readme_metrics.delivery.delivery import MAX_BATCH_BYTES, Delivery
 from readme_metrics.delivery.docs_url import DocsUrl
 from readme_metrics.delivery.drop_notices import DropNotices
 from readme_metrics.delivery.senders.dry_run import DryRun
-from readme_metrics.delivery.senders.http import Sender, Transport
+from readme_metrics.delivery.senders.http import Transport
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from readme_metrics._process.reporter import Reporter
     from readme_metrics.config import MetricsApiConfig
+    from readme_metrics.delivery.senders.outcome import Sender
 
 #: How often an idle flusher looks for segments of dead siblings. Half of the two seconds that are promised.
 TICK_S = 1.0

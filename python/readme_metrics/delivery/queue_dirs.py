@@ -6,6 +6,8 @@ import hashlib
 import os
 from typing import TYPE_CHECKING
 
+from readme_metrics._process import environment
+
 if TYPE_CHECKING:
     from readme_metrics.config import MetricsApiConfig
 
@@ -16,14 +18,16 @@ def directories(config: MetricsApiConfig) -> list[str]:
 
 
 def rungs(queue_dir: str | os.PathLike[str] | None) -> list[str]:
-    """The same, of any process of this user that has `queue_dir` in its configuration."""
-    environ = os.environ
+    """The rungs of any process that has `queue_dir` in its configuration.
+
+    None of them depends on who logged in: `$XDG_RUNTIME_DIR` is set in one shell and not in the next, and goes with the
+    last session of its user.
+    """
     rungs = [
         os.fspath(queue_dir) if queue_dir else None,
-        environ.get("README_METRICS_QUEUE_DIR"),
-        environ.get("XDG_RUNTIME_DIR"),
+        environment.queue_dir(),
         "/dev/shm",
-        environ.get("TMPDIR") or "/tmp",
+        environment.temporary_directory(),
     ]
     return [os.path.abspath(rung) for rung in dict.fromkeys(rungs) if rung]
 

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from readme_metrics.delivery.senders.http import Result, Verdict
+from readme_metrics.delivery.senders.outcome import Outcome, Result
 
 if TYPE_CHECKING:
     from readme_metrics.config import MetricsApiConfig
@@ -35,8 +35,8 @@ class DryRun:
                     # One write: the processes of a server append to the same file.
                     file.write("".join(line + "\n" for line in lines).encode())
         except Exception as error:
-            return Result(Verdict.RETRY, type(error).__name__)
-        return Result(Verdict.SENT, "dry run")
+            return Result(Outcome.RETRY, type(error).__name__)
+        return Result(Outcome.SENT, "dry run")
 
     def project_base_url(self) -> None:
         return None

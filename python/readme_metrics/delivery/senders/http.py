@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import gzip
-import os
 import time
 from datetime import datetime, timezone
-from enum import Enum
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from readme_metrics import _core
+from readme_metrics._process import environment
 from readme_metrics._process.import_lock import loading
 from readme_metrics.delivery.backoff import parse_retry_after
+from readme_metrics.delivery.senders.outcome import Outcome, Result
 
 if TYPE_CHECKING:
     import requests
@@ -22,14 +22,6 @@ if TYPE_CHECKING:
 _GZIP_LEVEL = 1
 #: What is read of an answer, so that its connection can be used again. Nothing in it matters.
 _ANSWER_BYTES = 64 * 1024
-
-
-class Verdict(Enum):
-    SENT = "sent"
-    RETRY = "retry"  # the server or the way to it has a problem that time may solve
-    DENIED = "denied"  # key, address or permission: nothing will be accepted until somebody acts
-    TOO_LARGE = "too large"  # the batch as a whole
-    REFUSED = "refused"  # something in this batch
 
 
 #: Time may solve these (RFC 9110, RFC 8470, RFC 6585); so may it every 5xx.
@@ -44,31 +36,12 @@ HINTS = {
 }
 
 
-class Result(NamedTuple):
-    verdict: Verdict
-    #: An HTTP status, or the name of an exception.
-    reason: str
-    retry_after_s: float | None = None
-    #: The likely cause, where the status tells.
-    hint: str = ""
-
-
 class Route(NamedTuple):
     """What exchanges with one address have in common. To find it out takes a third as long as an exchange."""
 
     request: requests.PreparedRequest
     #: Proxies and certificates, which the environment names.
     settings: dict[str, Any]
-
-
-class Sender(Protocol):
-    """Where batches go."""
-
-    server: str
-
-    def post(self, body: bytes, timeout_s: float | None = None) -> Result: ...
-    def project_base_url(self) -> str | None: ...
-    def close(self) -> None: ...
 
 
 class Transport:
@@ -139,11 +112,11 @@ class Transport:
             response = self._exchange(url, min(self._timeout_s, timeout_s or self._timeout_s), body)
         except Exception as error:
             # Not only requests' own: a broken proxy setting raises ValueError. The text may show proxy credentials.
-            return Result(Verdict.RETRY, type(error).__name__)
+            return Result(Outcome.RETRY, type(error).__name__)
         _read(response)
         status = response.status_code
         return Result(
-            verdict(status),
+            outcome(status),
             f"HTTP {status}",
             parse_retry_after(response.headers.get("Retry-After"), datetime.now(timezone.utc)),
             HINTS.get(status, "README_METRICS_SERVER answers with a redirect" if 300 <= status < 400 else ""),
@@ -166,7 +139,7 @@ class Transport:
 
 def server(config: MetricsApiConfig) -> str:
     """Where the logs go: a URL without path."""
-    return os.environ.get("README_METRICS_SERVER") or config.METRICS_API
+    return environment.server() or config.METRICS_API
 
 
 def _read(response: requests.Response) -> None:
@@ -180,14 +153,14 @@ def _read(response: requests.Response) -> None:
     response.close()
 
 
-def verdict(status: int) -> Verdict:
+def outcome(status: int) -> Outcome:
     """What an HTTP status says about a batch."""
     if 200 <= status < 300:
-        return Verdict.SENT
+        return Outcome.SENT
     if status in _RETRYABLE or status >= 500:
-        return Verdict.RETRY
+        return Outcome.RETRY
     if status in HINTS or status < 400:
-        return Verdict.DENIED
+        return Outcome.DENIED
     if status == 413:
-        return Verdict.TOO_LARGE
-    return Verdict.REFUSED
+        return Outcome.TOO_LARGE
+    return Outcome.REFUSED
