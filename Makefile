@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find rust -name '*.rs')
 
-.PHONY: demo test debian-packages dev check lint types rust-test loom soak bench bench-core python-test format wheel manylinux smoke mod-wsgi sdist deny footprint fuzz clean
+.PHONY: demo test debian-packages dev check lint types rust-test loom soak bench bench-core bench-json python-test format wheel manylinux smoke mod-wsgi sdist deny footprint fuzz clean coverage oldest-dependencies newest-dependencies
 
 demo: $(VENV)/.installed ## sample API under gunicorn -> redacted logs in a local stand-in server
 	$(BIN)/readme-metrics demo
@@ -46,6 +46,9 @@ soak:
 bench-core: ## criterion: filtering, encoding, queueing
 	cargo bench --locked --no-default-features
 
+bench-json: ## the core's JSON filter beside jiter, serde_json and sonic-rs
+	cd benches/json_engines && CARGO_TARGET_DIR=$(CURDIR)/target/json_engines cargo run --quiet --release --locked
+
 # Ten minutes on a quiet machine. Needs valgrind and wrk (Debian packages of these names).
 bench: $(VENV)/.installed ## bare app, floor, published SDK and ours, side by side: the tables of benches/README.md
 	test -x $(VENV)/published/bin/python || $(PYTHON) -m venv $(VENV)/published
@@ -59,6 +62,16 @@ bench: $(VENV)/.installed ## bare app, floor, published SDK and ours, side by si
 
 python-test: $(VENV)/.dev
 	$(BIN)/pytest
+
+oldest-dependencies newest-dependencies: $(VENV)/.dev ## capture, redaction and delivery with other versions of what we import
+	$(BIN)/python .ci/test_dependencies.py $(@:-dependencies=)
+
+# The coverage of the tests that run in one process, and of the Rust tests (needs cargo-llvm-cov and llvm-tools).
+coverage: $(VENV)/.dev ## lines covered, Python and Rust
+	$(BIN)/pip install --quiet coverage
+	$(BIN)/coverage run --source python/readme_metrics -m pytest -q
+	$(BIN)/coverage report --skip-covered
+	cargo llvm-cov --locked --no-default-features --summary-only
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .

@@ -76,7 +76,7 @@ def test_an_outage_is_made_good_without_anybody_asking(collector: Collector, log
     log(middleware, 5)
     assert collector.wait_until(lambda: len(collector._posts) >= 2, timeout=30)
     collector.answer = lambda _: Answer()
-    assert collector.wait_for(5, timeout=30)
+    assert collector.wait_for(5, timeout=60)
     check_sums(middleware)
 
 
@@ -189,8 +189,8 @@ def test_batches_grow_between_two_posts(collector: Collector, monkeypatch: pytes
     monkeypatch.setattr(flusher, "LINGER_ENTRIES", 30)
     middleware, _ = logged(buffer_length=10, flush_interval=3600)
     log(middleware, 10)
-    assert collector.wait_for(10, 10)
+    assert collector.wait_for(10, 60)
     for _ in range(3):
         log(middleware, 10)
-    assert collector.wait_for(40, 10)
+    assert collector.wait_for(40, 60)
     assert [post.count for post in collector.posts] == [10, 30]

@@ -23,7 +23,7 @@ from wsgi import call
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
-PAGES = [*sorted(DOCS.glob("*.md")), *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md"))]
+PAGES = [*sorted(DOCS.rglob("*.md")), *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md"))]
 
 
 def page(name: str) -> str:
@@ -65,6 +65,22 @@ def test_links_lead_somewhere(path: Path) -> None:
 def test_every_page_is_in_the_index() -> None:
     linked = set(re.findall(r"\]\((\w+\.md)\)", page("README.md")))
     assert linked == {path.name for path in DOCS.glob("*.md")} - {"README.md"}
+
+
+def test_every_decision_has_its_own_number() -> None:
+    index = page("decisions/README.md")
+    ranges = re.findall(r"\]\((\w+\.md)\) \| (\d+) to (\d+):", index)
+    assert {name for name, _, _ in ranges} == {path.name for path in (DOCS / "decisions").glob("*.md")} - {"README.md"}
+    for name, first, last in ranges:
+        numbers = re.findall(r"^## (\d+)\. ", page(f"decisions/{name}"), re.MULTILINE)
+        assert numbers == [str(number) for number in range(int(first), int(last) + 1)], name
+
+
+def test_every_term_of_the_glossary_stands_once() -> None:
+    terms = re.findall(r"^\| ([\w, -]+) \| ", page("glossary.md"), re.MULTILINE)
+    terms = [term for term in terms if term not in ("term", "---")]
+    assert len(terms) > 25
+    assert len(set(terms)) == len(terms)
 
 
 def test_the_code_of_the_quick_start_is_that_of_the_examples() -> None:

@@ -102,14 +102,14 @@ def test_buffer_length_is_the_threshold(collector: Collector, logged: Logged) ->
     call(middleware)
     assert middleware.stats()["queued"] == 2
     call(middleware)
-    collector.wait_for(3, timeout=30)
+    collector.wait_for(3, timeout=60)
     assert [post.count for post in collector.posts] == [3]
 
 
 def test_flush_interval_sends_a_partial_buffer(collector: Collector, logged: Logged) -> None:
     middleware, _ = logged(buffer_length=1000, flush_interval=0.05)
     call(middleware)
-    collector.wait_for(1, timeout=30)
+    collector.wait_for(1, timeout=60)
 
 
 @pytest.mark.parametrize("development", [True, False])
@@ -162,9 +162,9 @@ def test_documentation_url_is_fetched_when_it_is_not_configured(logged: Logged, 
     middleware, _ = logged(base_log_url=None, buffer_length=1)
     middleware.config.README_API_URL = f"{collector.url}/api"
     assert call(middleware).header("x-documentation-url") is None  # never waited for
-    collector.wait_for(1, timeout=30)
+    collector.wait_for(1, timeout=60)
     response = call(middleware)
-    collector.wait_for(2, timeout=30)
+    collector.wait_for(2, timeout=60)
     assert response.header("x-documentation-url") == f"https://docs.example.com/logs/{collector.logs[1]['_id']}"
 
 

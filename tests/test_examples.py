@@ -74,7 +74,7 @@ def order(port: int) -> None:
 
 
 def check(collector: Collector) -> None:
-    collector.wait_for(1, timeout=30)
+    collector.wait_for(1, timeout=60)
     [log] = collector.logs
     entry: Any = log["request"]["log"]["entries"][0]
     assert json.loads(entry["request"]["postData"]["text"]) == {"item": "owl", "password": "[REDACTED 7]"}

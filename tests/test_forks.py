@@ -72,5 +72,5 @@ def arrived(collector: Collector, monkeypatch: pytest.MonkeyPatch, count: int) -
     """The ids that the server has. A child that ended without its exit hooks leaves its logs to a later start."""
     monkeypatch.setenv("README_METRICS_SERVER", collector.url)
     heir = wsgi.heir()
-    assert collector.wait_for(count, timeout=30), heir.stats()
+    assert collector.wait_for(count, timeout=60), heir.stats()
     return Counter(log["_id"] for log in collector.logs)

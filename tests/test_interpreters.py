@@ -43,7 +43,7 @@ def test_each_sub_interpreter_logs(collector: Collector, monkeypatch: pytest.Mon
     assert told.total() == len(told) == 2
     monkeypatch.setenv("README_METRICS_SERVER", collector.url)
     MetricsMiddleware(wsgi.app, MetricsApiConfig(wsgi.API_KEY, wsgi.group)).stats()
-    assert collector.wait_for(2, timeout=30)
+    assert collector.wait_for(2, timeout=60)
     assert Counter(log["_id"] for log in collector.logs) == told
 
 

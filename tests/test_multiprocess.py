@@ -77,7 +77,7 @@ def test_a_killed_worker_loses_nothing(gunicorn: Callable[..., Any], collector: 
     os.kill(victim, signal.SIGKILL)
     psutil.wait_procs([process], timeout=30)
     # A sibling adopts and sends on its own; only then are the others told to go.
-    arrived_before_exit = collector.wait_for(1, timeout=30)
+    arrived_before_exit = collector.wait_for(1, timeout=60)
     assert arrived_before_exit
     server.stop(signal.SIGTERM)
     assert Counter(log["_id"] for log in collector.logs) == Counter(told)
@@ -91,7 +91,7 @@ def test_the_next_start_delivers_what_nobody_could(gunicorn: Callable[..., Any],
 
     server = gunicorn("--workers", "1", buffer_length=100_000, flush_interval=3600)
     told += load(server.port, requests=8)  # the first log of a process starts its flusher
-    collector.wait_for(80, timeout=30)
+    collector.wait_for(80, timeout=60)
     server.stop(signal.SIGTERM)
     assert Counter(log["_id"] for log in collector.logs) == Counter(told)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
@@ -62,7 +63,7 @@ class Flusher:
         # signal handler nor a finaliser that logs a request can deadlock here, as it could in an Event.
         self._wake = threading.Lock()
         self._wake.acquire()
-        self._posted_at_s = 0.0
+        self._posted_at_s = -math.inf  # no POST yet: the first one never waits for a batch to grow
         self.is_stopping = False
         self.shutdown_timeout_s = config.shutdown_timeout
         self._deadline_s = 0.0
