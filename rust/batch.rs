@@ -13,7 +13,7 @@ pub struct Batch {
     pub malformed: Vec<usize>,
 }
 
-/// Room for the entry that turns out not to fit.
+/// Spare capacity, so that the last entry, which may turn out not to fit, does not make the buffer grow.
 const ONE_TOO_MANY_BYTES: usize = 64 * 1024;
 
 /// Makes a batch of one entry after the other. One bad entry costs itself, never its neighbours.
@@ -24,9 +24,9 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// A body of up to `max_bytes`, or of a single larger entry; some `expected_bytes`.
+    /// Starts a body of up to `max_bytes`, or of a single larger entry. `expected_bytes` sizes its buffer.
     pub fn new(max_bytes: usize, expected_bytes: usize) -> Builder {
-        // What is taken here stays with the allocator, in the app's memory.
+        // The allocator keeps what is reserved here, as memory of the app's process.
         let most = max_bytes.saturating_add(ONE_TOO_MANY_BYTES);
         let mut json = Vec::with_capacity(expected_bytes.min(most));
         json.push(b'[');
@@ -50,7 +50,7 @@ impl Builder {
         } = &mut self.batch;
         let start = json.len();
         if *count > 0 {
-            // JSON is about as long as msgpack at least: no need to try.
+            // JSON takes about as many bytes as msgpack or more, so an entry longer than the room cannot fit.
             if start + entry.len() >= self.max_bytes {
                 return false;
             }

@@ -5,7 +5,7 @@
 use crate::redact::{COPY_BYTES, Text};
 
 const STR32: u8 = 0xDB;
-/// With the length, below 32, in the lowest bits.
+/// The first byte of a short string: this, with the length (below 32) in the lowest bits.
 const FIXSTR: u8 = 0xA0;
 
 /// Writes msgpack into a buffer. A `Vec` cannot fail to grow short of aborting, so nothing here returns an error.
@@ -25,7 +25,7 @@ impl Writer<'_> {
     #[inline]
     pub fn str(&mut self, value: &str) {
         match u8::try_from(value.len()) {
-            // Keys, names and most values: one byte in front. Their length is known where the call is inlined.
+            // Keys, names and most values have one byte in front. Where the call is inlined, the compiler knows their length.
             Ok(len @ 0..32) => self.out.push(FIXSTR | len),
             _ => self.long_str_len(value.len()),
         }
@@ -61,7 +61,7 @@ impl Writer<'_> {
         let _ = rmp::encode::write_bool(self.out, value);
     }
 
-    /// The beginning of `{"name": name, "value": ..}`, of which a log has dozens: the value is to follow.
+    /// Writes the beginning of `{"name": name, "value": ..}`, of which a log has dozens. The caller writes the value.
     pub fn named(&mut self, name: &str) {
         self.encoded(b"\x82\xA4name");
         self.str(name);
@@ -153,7 +153,7 @@ fn str_to_json<'a>(input: &'a [u8], out: &mut Vec<u8>) -> Result<&'a [u8], Malfo
     Ok(rest)
 }
 
-/// What all keys and most values are: up to 31 bytes that JSON writes as they are.
+/// Copies a string of up to 31 bytes that JSON writes unchanged, as all keys and most values are.
 #[inline]
 fn short_plain_str(input: &[u8]) -> Option<(&[u8], &[u8])> {
     let (&first, rest) = input.split_first()?;

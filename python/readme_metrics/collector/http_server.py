@@ -22,7 +22,7 @@ _LINGER_RESET = struct.pack("ii", 1, 0)
 
 
 class Service(Protocol):
-    """Who decides what well-addressed, authorised requests are answered with."""
+    """Decides the answer to each request that has the right address and credentials."""
 
     def receive(self, post: Post) -> Answer: ...
     def look_up(self) -> Answer: ...
@@ -53,7 +53,7 @@ class HTTPServer(socketserver.ThreadingTCPServer):
         return connection, address
 
     def shutdown_request(self, request: Any) -> None:
-        # Under the lock, so that server_close() never shuts down a descriptor in its second life.
+        # Under the lock, so that server_close() never shuts down a descriptor that has been closed and given to another file.
         # Without the base class's shutdown(), whose FIN would precede the reset of `Answer.raw`.
         with self._lock:
             self._connections.discard(request)
@@ -68,7 +68,7 @@ class HTTPServer(socketserver.ThreadingTCPServer):
 
     @contextmanager
     def answering(self) -> Iterator[None]:
-        """Round the making and sending of an answer."""
+        """Counts one answer as under way, from the decision to the last byte sent."""
         with self._answered:
             self._answering += 1
         try:
@@ -84,7 +84,7 @@ class HTTPServer(socketserver.ThreadingTCPServer):
             return self._answered.wait_for(lambda: self._answering == 0, timeout_s)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that goes away is no news; anything else is a bug worth its traceback."""
+        """Ignores a client that went away; prints the traceback of anything else, which is a bug."""
         if not isinstance(sys.exc_info()[1], ConnectionError):
             super().handle_error(request, client_address)
 
@@ -163,4 +163,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def log_message(self, *_: Any) -> None:
-        """Keep quiet: the commands print what there is to say."""
+        """Prints nothing: the commands say what there is to say."""

@@ -39,7 +39,7 @@ class Post:
     """The body after undoing gzip."""
     logs: list[Log] = field(default_factory=list)
     status: int = 0
-    """What it was answered with; 0 until then, and for ever if it never was."""
+    """The status of the answer; 0 while there is none."""
 
     @property
     def count(self) -> int:

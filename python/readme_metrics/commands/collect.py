@@ -88,7 +88,7 @@ class _Printer:
         try:
             self._terminal.line(text)
         except BrokenPipeError:
-            # Whoever read the lines is gone. Not the sender's fault: its logs are accepted.
+            # The reader of our output has gone. The sender's logs are accepted all the same.
             self.is_stopped.set()
 
 

@@ -16,7 +16,7 @@ from readme_metrics.commands import app_directories
 from readme_metrics.commands.har_view import HarView
 from readme_metrics.commands.terminal import Terminal
 
-#: A segment keeps what has passed until it needs the room: a look now and then sees nearly all.
+#: A segment keeps delivered records until it needs their room, so looking this often misses few of them.
 _INTERVAL_S = 0.2
 
 

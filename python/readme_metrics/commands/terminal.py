@@ -46,5 +46,5 @@ class Terminal:
 
 
 def printable(text: object) -> str:
-    """`text` without control characters: what a client sent must not steer a person's terminal."""
+    """`text` without control characters, with which a client could send commands to a person's terminal."""
     return "".join(character if character.isprintable() else "\ufffd" for character in str(text))

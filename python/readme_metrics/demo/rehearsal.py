@@ -21,7 +21,7 @@ _DELIVERY_SECONDS = 10
 
 @dataclass(frozen=True)
 class Kill:
-    """One SIGKILL and the logs that were orphaned by it."""
+    """One SIGKILL, and the logs that the killed worker left in the queue."""
 
     worker: int
     killed_at: float
@@ -69,7 +69,7 @@ class Rehearsal:
         self._cut = 0
 
     def run(self) -> Sums:
-        """Leave neither processes nor files behind, whatever happens.
+        """Stops every process and removes every file, whatever happens.
 
         Raises OSError if the port is taken, requests.RequestException if the app does not answer.
         """

@@ -26,7 +26,7 @@ class Deadline:
         self.at_s = 0.0
 
     def left_s(self) -> float:
-        """Seconds until then.
+        """Seconds until the deadline.
 
         Raises:
             TimeoutError: There are none.
@@ -97,7 +97,7 @@ def _bounded(kind: type[urllib3.connection.HTTPConnection], deadline: Deadline) 
 
 
 class _Reader(io.RawIOBase):
-    """The receiving half of a socket; `raw` is its own, which keeps it open."""
+    """The receiving half of a socket. `raw` is the socket's own file object, which keeps the socket open."""
 
     def __init__(self, sock: socket.socket, raw: io.RawIOBase, left_s: Callable[[], float]) -> None:
         self._sock = sock
