@@ -5,13 +5,16 @@ from __future__ import annotations
 import importlib
 import inspect
 import logging
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import readme_metrics
 from readme_metrics import MetricsApiConfig, MetricsMiddleware
-from wsgi import app, group
+from readme_metrics.collector import Collector
+from wsgi import app, call, group
 
 
 def test_positional_order_is_the_published_one() -> None:
@@ -54,8 +57,67 @@ def test_old_names_of_the_lists() -> None:
     assert (config.DENYLIST, config.ALLOWLIST) == (["b"], ["w"])
 
 
-def test_a_dotted_path_is_imported() -> None:
-    assert MetricsApiConfig("key", "wsgi.group").GROUPING_FUNCTION is group
+def test_a_dotted_path_is_imported_by_the_first_middleware(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "grouping_of_a_project.py").write_text("def who(request): return None\n")
+    config = MetricsApiConfig("key", "grouping_of_a_project.who")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert "grouping_of_a_project" not in sys.modules
+    MetricsMiddleware(app, config)
+    function = config.imported_grouping_function()
+    assert function is not None and function.__module__ == "grouping_of_a_project"
+    assert config.GROUPING_FUNCTION == "grouping_of_a_project.who"
+
+
+@pytest.mark.parametrize(
+    ("path", "error"),
+    [("no.such.function", ValueError), ("wsgi.no_such_function", ValueError), ("wsgi.API_KEY", TypeError)],
+)
+def test_a_path_that_leads_nowhere_is_refused_by_the_middleware(path: str, error: type[Exception]) -> None:
+    config = MetricsApiConfig("key", path)
+    with pytest.raises(error, match=r"^grouping_function takes a function or the dotted path of one"):
+        MetricsMiddleware(app, config)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("api_key", None), ("api_key", ""), ("api_key", " \n"), ("grouping_function", None)]
+)
+def test_without_a_key_or_a_function_nothing_is_logged_and_one_warning_says_so(
+    name: str, value: Any, collector: Collector, caplog: pytest.LogCaptureFixture
+) -> None:
+    arguments = {"api_key": "key", "grouping_function": "no.such.function", name: value}
+    bare = call(app)
+    for _ in range(2):
+        caplog.clear()
+        middleware = MetricsMiddleware(app, MetricsApiConfig(**arguments))
+        assert [call(middleware), call(middleware)] == [bare, bare]
+        assert [record.getMessage() for record in caplog.records] == [f"Nothing is logged: {name} is None or blank"]
+        assert caplog.records[0].levelno == logging.WARNING
+        assert middleware.flush(10) == 0
+        assert middleware.stats()["made"] == 0
+    assert collector.logs == []
+
+
+def test_a_disabled_middleware_warns_of_nothing(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("README_METRICS_DISABLED", "1")
+    MetricsMiddleware(app, MetricsApiConfig(None, "no.such.function"))
+    assert caplog.records == []
+
+
+def test_what_the_published_sdk_took_works_as_it_did() -> None:
+    config = MetricsApiConfig(
+        12345,  # type: ignore[arg-type]
+        group,
+        "",
+        development_mode=1,  # type: ignore[arg-type]
+        background_worker_mode=0,  # type: ignore[arg-type]
+        timeout=None,
+    )
+    assert (config.README_API_KEY, config.BASE_LOG_URL, config.METRICS_API_TIMEOUT) == ("12345", None, 3)
+    assert (config.IS_DEVELOPMENT_MODE, config.IS_BACKGROUND_MODE) == (True, False)
+    config = MetricsApiConfig("key", group, development_mode=None, background_worker_mode=1)  # type: ignore[arg-type]
+    assert (config.IS_DEVELOPMENT_MODE, config.IS_BACKGROUND_MODE) == (False, True)
 
 
 def test_old_import_paths() -> None:
@@ -69,11 +131,12 @@ def test_old_import_paths() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("api_key", 5), ("api_key", ""), ("api_key", None),
-        ("grouping_function", None), ("grouping_function", "no.such.function"), ("grouping_function", "nodots"),
-        ("base_log_url", 1), ("base_log_url", "https://docs.example.com/\r\nSet-Cookie: a=b"),
+        ("api_key", b"key"), ("api_key", True), ("api_key", 1.5),
+        ("grouping_function", 5), ("grouping_function", ""), ("grouping_function", "nodots"),
+        ("grouping_function", "two..dots"), ("grouping_function", ".relative"), ("grouping_function", "pkg:function"),
+        ("base_log_url", 1), ("base_log_url", " "), ("base_log_url", "https://docs.example.com/\r\nSet-Cookie: a=b"),
         ("buffer_length", 0), ("buffer_length", "10"), ("buffer_length", True), ("buffer_length", 1.5),
-        ("development_mode", "yes"), ("background_worker_mode", 1),
+        ("development_mode", "yes"), ("development_mode", 2), ("background_worker_mode", "0"),
         ("allowlist", "name"), ("denylist", 5), ("denylist", [1]), ("blacklist", b"x"), ("whitelist", object()),
         ("allowed_http_hosts", "example.com"),
         ("timeout", 0), ("timeout", "3"), ("timeout", float("nan")), ("timeout", True),

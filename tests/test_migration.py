@@ -68,7 +68,7 @@ def test_arguments() -> None:
     config = MetricsApiConfig(
         "key", "wsgi.group", "https://docs.example.com", 5, True, False, None, None, ["b"], ["w"], ["example.com"], 7
     )
-    assert config.GROUPING_FUNCTION is group
+    assert config.imported_grouping_function() is group
     assert (config.DENYLIST, config.ALLOWLIST, config.METRICS_API_TIMEOUT) == (["b"], ["w"], 7)
 
 
@@ -281,6 +281,34 @@ def test_options(logged: Logged) -> None:
 def test_checked() -> None:
     with pytest.raises(TypeError, match="buffer_length"):
         MetricsApiConfig("key", group, buffer_length="10")  # type: ignore[arg-type]
+    config = MetricsApiConfig(
+        123,  # type: ignore[arg-type]
+        group,
+        base_log_url="",
+        development_mode=1,  # type: ignore[arg-type]
+        background_worker_mode=0,  # type: ignore[arg-type]
+    )
+    assert (config.README_API_KEY, config.BASE_LOG_URL) == ("123", None)
+    assert (config.IS_DEVELOPMENT_MODE, config.IS_BACKGROUND_MODE) == (True, False)
+
+
+def test_endless() -> None:
+    assert MetricsApiConfig("key", group, timeout=None).METRICS_API_TIMEOUT == 3
+    assert MetricsApiConfig("key", group, timeout=86400).METRICS_API_TIMEOUT == 86400
+
+
+def test_dotted() -> None:
+    config = MetricsApiConfig("key", "no.such.function")
+    assert config.GROUPING_FUNCTION == "no.such.function"
+    with pytest.raises(ValueError, match=r"'no\.such\.function' leads nowhere"):
+        MetricsMiddleware(wsgi.app, config)
+
+
+def test_keyless(caplog: pytest.LogCaptureFixture) -> None:
+    for arguments in ({"api_key": None}, {"grouping_function": None}):
+        config = MetricsApiConfig(**{"api_key": "key", "grouping_function": group, **arguments})  # type: ignore[arg-type]
+        assert call(MetricsMiddleware(wsgi.app, config)) == call(wsgi.app)
+    assert len(caplog.records) == 2
 
 
 def test_late(logged: Logged) -> None:

@@ -25,11 +25,13 @@ class MetricsApiConfig:
     """Configuration of one `MetricsMiddleware`. The parameters up to `timeout` are the published SDK's, in its order.
 
     Args:
-        api_key: Your ReadMe API key.
-        grouping_function: Called once per logged request with a `werkzeug.Request`; returns a dict with `api_key` (or
-            `id`) and, if known, `label` and `email`, or None where the request is not to be logged. A dotted path
-            ("package.module.function") is imported here.
-        base_log_url: Your documentation site, for the `x-documentation-url` response header. None asks ReadMe for it.
+        api_key: Your ReadMe API key. None or blank logs nothing, with one warning per middleware: a machine without
+            the key (CI, a laptop) can still start the project.
+        grouping_function: Called once per logged request with the framework's request (WSGI: a `werkzeug.Request`);
+            returns a dict with `api_key` (or `id`) and, if known, `label` and `email`, or None if the request is not to
+            be logged. A dotted path ("package.module.function") is imported by the first middleware that is made with
+            this configuration, so that a Django settings file can name it. None logs nothing, as without a key.
+        base_log_url: Your documentation site, for the `x-documentation-url` response header. None or "" asks ReadMe.
         buffer_length: Logs that wait before they are sent. Default 10.
         development_mode: Keep these logs apart from production's. Default False.
         background_worker_mode: Send from a background thread (True, the default) or on the request's own thread, after
@@ -41,7 +43,7 @@ class MetricsApiConfig:
         whitelist: The old name of `allowlist`.
         allowed_http_hosts: Log only requests whose `Host` is one of these, without regard to case; an entry without a
             port matches any port. Default None: all.
-        timeout: Seconds that one call to ReadMe may take, from the first byte to the last. Default 3.
+        timeout: Seconds that one call to ReadMe may take, from the first byte to the last. Default 3, also for None.
         flush_interval: Seconds after which logs are sent although fewer than `buffer_length` wait. Default 5.0.
         shutdown_timeout: Seconds that the exit of a process may take for a last delivery. Default 2.0.
         queue_dir: Where the queue's files live. None picks the first that works of `README_METRICS_QUEUE_DIR`,
@@ -58,7 +60,7 @@ class MetricsApiConfig:
 
     Raises:
         TypeError: An argument has the wrong type; the message names it.
-        ValueError: An argument is out of its range, or a dotted path leads nowhere; the message names it.
+        ValueError: An argument is out of its range, or has not the shape of a dotted path; the message names it.
 
     The upper-case attributes are the published SDK's and may be read at any time. `LOGGER` may be replaced.
     """
@@ -68,8 +70,8 @@ class MetricsApiConfig:
 
     def __init__(
         self,
-        api_key: str,
-        grouping_function: GroupingFunction | str,
+        api_key: str | None,
+        grouping_function: GroupingFunction | str | None,
         base_log_url: str | None = None,
         buffer_length: int = 10,
         development_mode: bool = False,
@@ -79,7 +81,7 @@ class MetricsApiConfig:
         blacklist: Iterable[str] | None = None,
         whitelist: Iterable[str] | None = None,
         allowed_http_hosts: Iterable[str] | None = None,
-        timeout: float = 3,
+        timeout: float | None = 3,
         *,
         flush_interval: float = 5.0,
         shutdown_timeout: float = 2.0,
@@ -93,16 +95,16 @@ class MetricsApiConfig:
         compress: bool = False,
         dry_run: bool | str | Path = False,
     ) -> None:
-        self.README_API_KEY = _text("api_key", api_key)
-        self.GROUPING_FUNCTION = _function("grouping_function", grouping_function)
-        self.BASE_LOG_URL = None if base_log_url is None else _url("base_log_url", base_log_url)
+        self.README_API_KEY = _key("api_key", api_key)
+        self.GROUPING_FUNCTION = _function_or_path("grouping_function", grouping_function)
+        self.BASE_LOG_URL = None if base_log_url in (None, "") else _url("base_log_url", base_log_url)
         self.BUFFER_LENGTH = _whole("buffer_length", buffer_length, at_least=1)
-        self.IS_DEVELOPMENT_MODE = _flag("development_mode", development_mode)
-        self.IS_BACKGROUND_MODE = _flag("background_worker_mode", background_worker_mode)
+        self.IS_DEVELOPMENT_MODE = _published_flag("development_mode", development_mode)
+        self.IS_BACKGROUND_MODE = _published_flag("background_worker_mode", background_worker_mode)
         self.ALLOWLIST = _names("allowlist", allowlist) or _names("whitelist", whitelist)
         self.DENYLIST = _names("denylist", denylist) or _names("blacklist", blacklist)
         self.ALLOWED_HTTP_HOSTS = _names("allowed_http_hosts", allowed_http_hosts)
-        self.METRICS_API_TIMEOUT = _seconds("timeout", timeout)
+        self.METRICS_API_TIMEOUT = _seconds("timeout", 3 if timeout is None else timeout)
         self.flush_interval = _seconds("flush_interval", flush_interval)
         self.shutdown_timeout = _seconds("shutdown_timeout", shutdown_timeout, zero=True)
         self.queue_dir = _directory("queue_dir", queue_dir)
@@ -119,22 +121,46 @@ class MetricsApiConfig:
         self.is_disabled = environment.is_disabled()
         self.LOGGER: logging.Logger = LOGGER
 
+    def missing_argument(self) -> str | None:
+        """The name of the argument without which nothing is logged: `api_key`, `grouping_function`, or None."""
+        if not self.README_API_KEY:
+            return "api_key"
+        return "grouping_function" if self.GROUPING_FUNCTION is None else None
+
+    def imported_grouping_function(self) -> GroupingFunction | None:
+        """The grouping function itself, imported if the configuration has its dotted path.
+
+        Raises:
+            ValueError: The path leads nowhere.
+            TypeError: What it leads to cannot be called.
+        """
+        function = self.GROUPING_FUNCTION
+        if isinstance(function, str):
+            return _imported("grouping_function", function)
+        return function
+
 
 def _refuse(name: str, value: object, takes: str) -> TypeError:
     return TypeError(f"{name} takes {takes}, got {type(value).__name__}: {value!r:.80}")
 
 
-def _text(name: str, value: object) -> str:
-    if not isinstance(value, str):
+def _key(name: str, value: object) -> str:
+    """Empty if there is none."""
+    if value is None:
+        return ""
+    if not isinstance(value, (str, int)) or isinstance(value, bool):
         # Not the value itself: a mistyped API key is a secret too.
         raise TypeError(f"{name} takes a string, got {type(value).__name__}")
-    if not value.strip():
-        raise ValueError(f"{name} is empty")
-    return value
+    # The published SDK's HTTP client turned a number into a string.
+    return str(value) if str(value).strip() else ""
 
 
 def _url(name: str, value: object) -> str:
-    url = _text(name, value)
+    if not isinstance(value, str):
+        raise _refuse(name, value, "a URL")
+    url = value
+    if not url.strip():
+        raise ValueError(f"{name} is blank")
     # It becomes part of a response header: nothing that could end one header and begin another.
     if not (url.isascii() and url.isprintable()):
         raise ValueError(f"{name} takes a URL in printable ASCII, got {url!r:.80}")
@@ -145,6 +171,11 @@ def _flag(name: str, value: object) -> bool:
     if not isinstance(value, bool):
         raise _refuse(name, value, "True or False")
     return value
+
+
+def _published_flag(name: str, value: object) -> bool:
+    """Also takes 0, 1 and None, which work with the published SDK; a string such as "false" was true there."""
+    return value == 1 if value is None or (isinstance(value, int) and value in (0, 1)) else _flag(name, value)
 
 
 def _whole(name: str, value: object, at_least: int, at_most: int | None = None) -> int:
@@ -190,15 +221,26 @@ def _dry_run(name: str, value: object) -> bool | Path:
     return value if isinstance(value, bool) else _directory(name, value) or False
 
 
-def _function(name: str, value: object) -> GroupingFunction:
+def _function_or_path(name: str, value: object) -> GroupingFunction | str | None:
     if isinstance(value, str):
         module_name, _, function_name = value.rpartition(".")
-        try:
-            value = getattr(importlib.import_module(module_name), function_name)
-        except (ImportError, AttributeError, ValueError) as error:
-            raise ValueError(
-                f"{name} takes a function or the dotted path of one; {value!r} leads nowhere: {error}"
-            ) from error
-    if not callable(value):
-        raise _refuse(name, value, "a function or the dotted path of one")
-    return value
+        if not all(part.isidentifier() for part in [*module_name.split("."), function_name]):
+            raise ValueError(f"{name} takes a function or the dotted path of one; {value!r:.80} is no dotted path")
+        return value
+    if value is None or callable(value):
+        return value
+    raise _refuse(name, value, "a function or the dotted path of one")
+
+
+def _imported(name: str, path: str) -> GroupingFunction:
+    module_name, _, function_name = path.rpartition(".")
+    try:
+        function = getattr(importlib.import_module(module_name), function_name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(
+            f"{name} takes a function or the dotted path of one; {path!r} leads nowhere: {error}"
+        ) from error
+    if not callable(function):
+        raise _refuse(name, function, f"a function or the dotted path of one; {path!r} leads to something else")
+    grouping_function: GroupingFunction = function
+    return grouping_function

@@ -34,7 +34,12 @@ class Intake:
     def __init__(self, config: MetricsApiConfig) -> None:
         self._config = config
         self._reporter = Reporter(config)
-        self._function = config.GROUPING_FUNCTION
+        missing = config.missing_argument()
+        self._is_disabled = config.is_disabled or missing is not None
+        if missing and not config.is_disabled:
+            self._reporter.warning("disabled", "Nothing is logged: %s is None or blank", missing)
+        # A disabled middleware imports nothing: the module may not be there, or not yet.
+        self._function = (None if self._is_disabled else config.imported_grouping_function()) or _nobody
         self._max_body_bytes = config.max_body_bytes
         self._hosts = frozenset(host.lower() for host in config.ALLOWED_HTTP_HOSTS)
         self._ignored_paths = frozenset(path for path in config.ignore_paths if not path.endswith("*"))
@@ -48,7 +53,7 @@ class Intake:
             trust_forwarded=config.trust_forwarded,
             platform=f"{platform.machine()}-{platform.system().lower()}{platform.release()}/{platform.python_version()}",
         )
-        self._is_selective = bool(config.is_disabled or self._hosts or config.ignore_paths)
+        self._is_selective = bool(self._is_disabled or self._hosts or config.ignore_paths)
         self.flusher: Flusher | None = None
 
     def begin(self, environ: Environ, start_response: StartResponse) -> Exchange | None:
@@ -77,7 +82,7 @@ class Intake:
             return None
 
     def _is_selected(self, environ: Environ) -> bool:
-        if self._config.is_disabled:
+        if self._is_disabled:
             return False
         if self._hosts:
             host = environ.get("HTTP_HOST", "").lower()
@@ -193,6 +198,10 @@ class Intake:
             zeros: dict[str, object] = {"made": 0, "sent": 0, "queued": 0, "dropped": dict.fromkeys(CAUSES, 0)}
             return {"pid": os.getpid(), **zeros, "retries": 0, "directory": None, "host": None}
         return registry.stats(flusher)
+
+
+def _nobody(_: object) -> None:
+    """The grouping function of a middleware that logs nothing."""
 
 
 def _describe(error: Exception) -> str:

@@ -61,6 +61,12 @@ def _configuration(config: MetricsApiConfig) -> Finding:
         f"flush_interval {config.flush_interval} s, timeout {config.METRICS_API_TIMEOUT} s, "
         f"{lists if config.DENYLIST or config.ALLOWLIST else 'no lists'}"
     )
+    if missing := config.missing_argument():
+        return Finding("configuration", False, detail, f"{missing} is None or blank, so nothing is logged: give it")
+    try:
+        config.imported_grouping_function()
+    except (TypeError, ValueError) as error:
+        return Finding("configuration", False, f"{detail}; {error}", "correct the path of the grouping function")
     if key != key.strip() or not key.isascii():
         return Finding(
             "configuration", False, detail, "the API key has spaces or other strange characters: copy it anew"
