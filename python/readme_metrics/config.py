@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from readme_metrics._process import environment
+from readme_metrics.configuration import checks
+from readme_metrics.configuration.checks import GroupingFunction
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-GroupingFunction = Callable[[Any], "dict[str, Any] | None"]
 
 #: The library's logger. A NullHandler keeps an app that configured no logging quiet.
 LOGGER = logging.getLogger("readme_metrics")
@@ -95,28 +94,30 @@ class MetricsApiConfig:
         compress: bool = False,
         dry_run: bool | str | Path = False,
     ) -> None:
-        self.README_API_KEY = _key("api_key", api_key)
-        self.GROUPING_FUNCTION = _function_or_path("grouping_function", grouping_function)
-        self.BASE_LOG_URL = None if base_log_url in (None, "") else _url("base_log_url", base_log_url)
-        self.BUFFER_LENGTH = _whole("buffer_length", buffer_length, at_least=1)
-        self.IS_DEVELOPMENT_MODE = _published_flag("development_mode", development_mode)
-        self.IS_BACKGROUND_MODE = _published_flag("background_worker_mode", background_worker_mode)
-        self.ALLOWLIST = _names("allowlist", allowlist) or _names("whitelist", whitelist)
-        self.DENYLIST = _names("denylist", denylist) or _names("blacklist", blacklist)
-        self.ALLOWED_HTTP_HOSTS = _names("allowed_http_hosts", allowed_http_hosts)
-        self.METRICS_API_TIMEOUT = _seconds("timeout", 3 if timeout is None else timeout)
-        self.flush_interval = _seconds("flush_interval", flush_interval)
-        self.shutdown_timeout = _seconds("shutdown_timeout", shutdown_timeout, zero=True)
-        self.queue_dir = _directory("queue_dir", queue_dir)
-        self.queue_bytes = _whole("queue_bytes", queue_bytes, at_least=MIB)
+        self.README_API_KEY = checks.key("api_key", api_key)
+        self.GROUPING_FUNCTION = checks.function_or_path("grouping_function", grouping_function)
+        self.BASE_LOG_URL = None if base_log_url in (None, "") else checks.url("base_log_url", base_log_url)
+        self.BUFFER_LENGTH = checks.whole("buffer_length", buffer_length, at_least=1)
+        self.IS_DEVELOPMENT_MODE = checks.published_flag("development_mode", development_mode)
+        self.IS_BACKGROUND_MODE = checks.published_flag("background_worker_mode", background_worker_mode)
+        self.ALLOWLIST = checks.names("allowlist", allowlist) or checks.names("whitelist", whitelist)
+        self.DENYLIST = checks.names("denylist", denylist) or checks.names("blacklist", blacklist)
+        self.ALLOWED_HTTP_HOSTS = checks.names("allowed_http_hosts", allowed_http_hosts)
+        self.METRICS_API_TIMEOUT = checks.seconds("timeout", 3 if timeout is None else timeout)
+        self.flush_interval = checks.seconds("flush_interval", flush_interval)
+        self.shutdown_timeout = checks.seconds("shutdown_timeout", shutdown_timeout, zero=True)
+        self.queue_dir = checks.directory("queue_dir", queue_dir)
+        self.queue_bytes = checks.whole("queue_bytes", queue_bytes, at_least=MIB)
         # Bodies are bounded below 1 GiB, so that every length in an entry fits msgpack's 32 bits.
-        self.max_body_bytes = _whole("max_body_bytes", max_body_bytes, at_least=0, at_most=1024 * MIB)
-        self.capture_unread_body = _flag("capture_unread_body", capture_unread_body)
-        self.trust_forwarded = _flag("trust_forwarded", trust_forwarded)
-        self.ignore_paths = _names("ignore_paths", ignore_paths)
-        self.redact_nested = _flag("redact_nested", redact_nested)
-        self.compress = _flag("compress", compress)
-        self.dry_run = _dry_run("dry_run", dry_run) or _dry_run("README_METRICS_DRY_RUN", environment.dry_run())
+        self.max_body_bytes = checks.whole("max_body_bytes", max_body_bytes, at_least=0, at_most=1024 * MIB)
+        self.capture_unread_body = checks.flag("capture_unread_body", capture_unread_body)
+        self.trust_forwarded = checks.flag("trust_forwarded", trust_forwarded)
+        self.ignore_paths = checks.names("ignore_paths", ignore_paths)
+        self.redact_nested = checks.flag("redact_nested", redact_nested)
+        self.compress = checks.flag("compress", compress)
+        self.dry_run = checks.dry_run("dry_run", dry_run) or checks.dry_run(
+            "README_METRICS_DRY_RUN", environment.dry_run()
+        )
         #: `README_METRICS_DISABLED=1` at construction: requests go straight to the app.
         self.is_disabled = environment.is_disabled()
         self.LOGGER: logging.Logger = LOGGER
@@ -136,111 +137,5 @@ class MetricsApiConfig:
         """
         function = self.GROUPING_FUNCTION
         if isinstance(function, str):
-            return _imported("grouping_function", function)
+            return checks.imported_function("grouping_function", function)
         return function
-
-
-def _refuse(name: str, value: object, takes: str) -> TypeError:
-    return TypeError(f"{name} takes {takes}, got {type(value).__name__}: {value!r:.80}")
-
-
-def _key(name: str, value: object) -> str:
-    """Empty if there is none."""
-    if value is None:
-        return ""
-    if not isinstance(value, (str, int)) or isinstance(value, bool):
-        # Not the value itself: a mistyped API key is a secret too.
-        raise TypeError(f"{name} takes a string, got {type(value).__name__}")
-    # The published SDK's HTTP client turned a number into a string.
-    return str(value) if str(value).strip() else ""
-
-
-def _url(name: str, value: object) -> str:
-    if not isinstance(value, str):
-        raise _refuse(name, value, "a URL")
-    url = value
-    if not url.strip():
-        raise ValueError(f"{name} is blank")
-    # It becomes part of a response header: nothing that could end one header and begin another.
-    if not (url.isascii() and url.isprintable()):
-        raise ValueError(f"{name} takes a URL in printable ASCII, got {url!r:.80}")
-    return url
-
-
-def _flag(name: str, value: object) -> bool:
-    if not isinstance(value, bool):
-        raise _refuse(name, value, "True or False")
-    return value
-
-
-def _published_flag(name: str, value: object) -> bool:
-    """Also takes 0, 1 and None, which work with the published SDK; a string such as "false" was true there."""
-    return value == 1 if value is None or (isinstance(value, int) and value in (0, 1)) else _flag(name, value)
-
-
-def _whole(name: str, value: object, at_least: int, at_most: int | None = None) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise _refuse(name, value, "a whole number")
-    if value < at_least or (at_most is not None and value > at_most):
-        raise ValueError(f"{name} takes {at_least} or more{f', up to {at_most}' if at_most else ''}, got {value}")
-    return value
-
-
-def _seconds(name: str, value: object, zero: bool = False) -> float:
-    if not isinstance(value, (int, float)) or isinstance(value, bool):
-        raise _refuse(name, value, "a number of seconds")
-    # The bound keeps every sum of times within what the operating system's waits accept.
-    if not (0 < value <= 86_400 or (zero and value == 0)):
-        raise ValueError(f"{name} takes seconds {'from' if zero else 'above'} 0 up to 86400, got {value}")
-    return value
-
-
-def _names(name: str, value: object) -> list[str]:
-    if value is None:
-        return []
-    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
-        raise _refuse(name, value, "a list of strings")
-    names = list(value)
-    for item in names:
-        if not isinstance(item, str):
-            raise _refuse(name, item, "a list of strings; one item")
-    return names
-
-
-def _directory(name: str, value: object) -> Path | None:
-    if value is None:
-        return None
-    from pathlib import Path  # here alone: it takes a fifth of the whole import
-
-    if not isinstance(value, (str, Path)):
-        raise _refuse(name, value, "a path")
-    return Path(value)
-
-
-def _dry_run(name: str, value: object) -> bool | Path:
-    return value if isinstance(value, bool) else _directory(name, value) or False
-
-
-def _function_or_path(name: str, value: object) -> GroupingFunction | str | None:
-    if isinstance(value, str):
-        module_name, _, function_name = value.rpartition(".")
-        if not all(part.isidentifier() for part in [*module_name.split("."), function_name]):
-            raise ValueError(f"{name} takes a function or the dotted path of one; {value!r:.80} is no dotted path")
-        return value
-    if value is None or callable(value):
-        return value
-    raise _refuse(name, value, "a function or the dotted path of one")
-
-
-def _imported(name: str, path: str) -> GroupingFunction:
-    module_name, _, function_name = path.rpartition(".")
-    try:
-        function = getattr(importlib.import_module(module_name), function_name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(
-            f"{name} takes a function or the dotted path of one; {path!r} leads nowhere: {error}"
-        ) from error
-    if not callable(function):
-        raise _refuse(name, function, f"a function or the dotted path of one; {path!r} leads to something else")
-    grouping_function: GroupingFunction = function
-    return grouping_function

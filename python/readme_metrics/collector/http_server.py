@@ -53,7 +53,7 @@ class HTTPServer(socketserver.ThreadingTCPServer):
         return connection, address
 
     def shutdown_request(self, request: Any) -> None:
-        # Under the lock, so that server_close() never shuts down a descriptor that has been closed and given to another file.
+        # Under the lock, so that server_close() never shuts down a descriptor that another file has been given since.
         # Without the base class's shutdown(), whose FIN would precede the reset of `Answer.raw`.
         with self._lock:
             self._connections.discard(request)

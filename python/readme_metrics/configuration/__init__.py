@@ -1,0 +1,1 @@
+"""What `MetricsApiConfig` is made with: the check of each kind of argument."""
