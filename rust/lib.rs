@@ -11,6 +11,7 @@
 //! msgpack   the handful of wire types an entry is made of
 //! queue     shared-memory segments: push, peek, release, adopt
 //! batch     entries -> one JSON array
+//! sync      the only door to atomics
 //! counters  what became of every request; kept beside the entries, in the queue
 //! ```
 
@@ -22,6 +23,7 @@ pub mod msgpack;
 pub mod queue;
 pub mod redact;
 pub mod rules;
+pub mod sync;
 
 #[cfg(feature = "python")]
 mod python;

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use readme_metrics_core::counters::{Counter, Counts, DropReason};
-use readme_metrics_core::queue::state::{STATE_BYTES, State};
+use readme_metrics_core::queue::machine::state::{STATE_BYTES, State};
 
 fn counts(words: &[u64]) -> Counts {
     let mut counts = Counts::default();

@@ -6,9 +6,9 @@
 use loom::cell::UnsafeCell;
 use loom::sync::{Arc, Mutex};
 use loom::thread;
-use readme_metrics_core::queue::memory::{Memory, Word};
-use readme_metrics_core::queue::ring::{Consumer, Producer, ring};
-use readme_metrics_core::queue::sync::{AtomicU64, Ordering};
+use readme_metrics_core::queue::protocol::memory::{Memory, Word};
+use readme_metrics_core::queue::protocol::ring::{Consumer, Producer, ring};
+use readme_metrics_core::sync::{AtomicU64, Ordering};
 
 /// Positions as loom atomics, data as loom cells: an access that the orderings do not protect fails the test.
 struct Cells {

@@ -11,8 +11,8 @@ use std::collections::HashMap;
 use std::thread;
 
 use common::{adopt_until, options, shared_memory_rung};
-use readme_metrics_core::queue::sync::{AtomicU64, Ordering};
 use readme_metrics_core::queue::{Adopted, Options, Queue, Refusal};
+use readme_metrics_core::sync::{AtomicU64, Ordering};
 
 const THREADS: u64 = 8;
 /// Seconds after which a child that hangs is killed, which fails the test.

@@ -8,7 +8,7 @@ mod words;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 
-use readme_metrics_core::queue::ring::{Consumer, ring};
+use readme_metrics_core::queue::protocol::ring::{Consumer, ring};
 use words::Words;
 
 /// What must, and what may, be found after a crash.

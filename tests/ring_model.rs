@@ -8,7 +8,7 @@ mod words;
 use std::collections::VecDeque;
 
 use proptest::prelude::*;
-use readme_metrics_core::queue::ring::{Consumer, PushError, ring};
+use readme_metrics_core::queue::protocol::ring::{Consumer, PushError, ring};
 use readme_metrics_core::queue::{Options, Queue, Refusal};
 use words::Words;
 

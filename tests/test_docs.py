@@ -275,7 +275,7 @@ def test_the_serverless_configuration(collector: Collector, logged: Callable[...
 
 
 def test_the_format_is_that_of_the_code() -> None:
-    text, layout = page("architecture.md"), rust("queue/layout.rs")
+    text, layout = page("architecture.md"), rust("queue/protocol/layout.rs")
     constants = {name: value for name, value in re.findall(r"pub const (\w+): \w+ = (\d+);", layout)}
     assert f"Version {constants['VERSION']}." in text
     rows = table(text, "| offset | bytes | field |")

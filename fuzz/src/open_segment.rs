@@ -48,7 +48,7 @@ pub fn check(bytes: &[u8]) {
         // The fuzzer cannot guess that a file is whole pages: half of the inputs are padded to that, with a sound preamble.
         let mut file = bytes.to_vec();
         if bytes.first().is_some_and(|first| first % 2 == 1) {
-            let sound = readme_metrics_core::queue::layout::Preamble {
+            let sound = readme_metrics_core::queue::protocol::layout::Preamble {
                 file_bytes: (bytes.len() as u64 + 8192).next_multiple_of(4096),
                 created_ms: 0,
                 creator_pid: 1,

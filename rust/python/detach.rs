@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
 
-use crate::queue::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering};
 
 /// The sections that last longest, a scan of the directory and the making of a batch, take milliseconds.
 const PATIENCE: Duration = Duration::from_secs(1);

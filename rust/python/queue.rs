@@ -16,8 +16,8 @@ use super::record::{self, Heads};
 use super::stats as stats_dict;
 use crate::batch;
 use crate::counters::{Counter, DropReason};
-use crate::queue::sync::{AtomicU64, Ordering};
 use crate::queue::{self, Peek};
+use crate::sync::{AtomicU64, Ordering};
 
 /// A log is queued, and nobody needs to hear of it.
 pub const QUIET: i64 = -1;

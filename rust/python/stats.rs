@@ -9,7 +9,8 @@ use pyo3::types::{PyBytes, PyDict, PyList};
 use super::detach;
 use super::error::guarded;
 use crate::counters::{Counter, Counts, DropReason};
-use crate::queue::{self, state::State};
+use crate::queue::machine::state::State;
+use crate::queue::{self};
 
 pub fn counts<'py>(py: Python<'py>, counts: &Counts, queued: u64) -> PyResult<Bound<'py, PyDict>> {
     let sums = PyDict::new(py);

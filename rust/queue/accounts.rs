@@ -1,11 +1,12 @@
 //! The sums of a queue: what became of all requests, as far as this process can tell.
 
-use super::handle::Queue;
-use super::host::Host;
-use super::ledger::Ledger;
-use super::writer::Own;
-use super::{Adopted, state_file};
 use crate::counters::Counts;
+use crate::queue::Adopted;
+use crate::queue::machine::pause::SharedPause;
+use crate::queue::machine::state_file;
+use crate::queue::protocol::ledger::Ledger;
+use crate::queue::queue::Queue;
+use crate::queue::writer::Own;
 
 impl Queue {
     /// The sums of all requests that this process has seen, and how many entries of them wait.
@@ -35,7 +36,7 @@ impl Queue {
     }
 
     /// The directory's state, as this process sees it.
-    pub fn host(&self) -> &Host {
+    pub fn host(&self) -> &SharedPause {
         &self.host
     }
 

@@ -4,14 +4,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::Adopted;
-use super::directory::{Directory, Entry, Extension};
-use super::layout::{Defect, Preamble};
-use super::lease::Lease;
-use super::leased::{self, Leased};
-use super::ledger::Ledger;
-use super::state_file;
 use crate::counters::{Counter, DropReason};
+use crate::queue::Adopted;
+use crate::queue::files::directory::{Directory, Entry};
+use crate::queue::files::file_lock::FileLock;
+use crate::queue::files::names::Extension;
+use crate::queue::machine::state_file;
+use crate::queue::protocol::layout::{Defect, Preamble};
+use crate::queue::protocol::ledger::Ledger;
+use crate::queue::segment::adopted::{self, AdoptedSegment};
 
 /// Segments leased at once: each costs a descriptor. The rest wait on disk for the next scan.
 pub const LEASED_AT_ONCE: usize = 8;
@@ -22,7 +23,12 @@ pub const ORPHAN_BYTES: u64 = 64 << 20;
 const OTHER_VERSION_SECONDS: i64 = 24 * 60 * 60;
 
 /// Scans every rung, the one in use or not: a process may have died on a lower one while the best was full.
-pub fn scan(rungs: &[PathBuf], name: &str, mut slots: usize, found: &mut Adopted) -> Vec<Leased> {
+pub fn scan(
+    rungs: &[PathBuf],
+    name: &str,
+    mut slots: usize,
+    found: &mut Adopted,
+) -> Vec<AdoptedSegment> {
     let mut leased = Vec::new();
     for rung in rungs {
         if let Some(directory) = Directory::existing(rung, name) {
@@ -36,12 +42,12 @@ fn scan_directory(
     directory: &Arc<Directory>,
     slots: &mut usize,
     found: &mut Adopted,
-    leased: &mut Vec<Leased>,
+    leased: &mut Vec<AdoptedSegment>,
 ) {
     let mut left = Vec::new();
     for entry in directory.others().unwrap_or_default() {
         match consider(directory, entry, *slots > 0, found) {
-            Triage::Leased(segment) => {
+            Triage::Adopted(segment) => {
                 *slots -= 1;
                 leased.push(*segment);
             }
@@ -61,7 +67,7 @@ fn scan_directory(
 }
 
 enum Triage {
-    Leased(Box<Leased>),
+    Adopted(Box<AdoptedSegment>),
     /// An orphan that waits on disk.
     Left,
     /// Not an orphan, or removed.
@@ -74,14 +80,14 @@ fn consider(
     may_lease: bool,
     found: &mut Adopted,
 ) -> Triage {
-    let Ok(Some(file)) = Lease::lock(directory, entry.name) else {
+    let Ok(Some(file)) = FileLock::lock(directory, entry.name) else {
         return Triage::Done;
     };
     if entry.name.extension == Extension::Temporary {
         let _ = directory.unlink(entry.name); // its creator died before it had a segment
         return Triage::Done;
     }
-    let preamble = match leased::inspect(&file) {
+    let preamble = match adopted::inspect(&file) {
         Ok(preamble) => preamble,
         Err(Defect::Version(_)) if age_seconds(&entry) < OTHER_VERSION_SECONDS => {
             return Triage::Left;
@@ -94,7 +100,7 @@ fn consider(
     if !may_lease {
         return Triage::Left;
     }
-    let Ok(Some(lease)) = Lease::adopt(directory, entry.name, file) else {
+    let Ok(Some(lease)) = FileLock::adopt(directory, entry.name, file) else {
         return Triage::Done;
     };
     let segment = open(lease, preamble, found);
@@ -105,16 +111,16 @@ fn consider(
     }
     found.segments += 1;
     found.entries += segment.entries;
-    Triage::Leased(Box::new(segment))
+    Triage::Adopted(Box::new(segment))
 }
 
 /// Removes an orphan and counts its entries as dropped.
 fn evict(directory: &Arc<Directory>, entry: Entry, found: &mut Adopted) -> bool {
-    let Ok(Some(file)) = Lease::lock(directory, entry.name) else {
+    let Ok(Some(file)) = FileLock::lock(directory, entry.name) else {
         return false;
     };
-    let preamble = leased::inspect(&file);
-    let Ok(Some(lease)) = Lease::adopt(directory, entry.name, file) else {
+    let preamble = adopted::inspect(&file);
+    let Ok(Some(lease)) = FileLock::adopt(directory, entry.name, file) else {
         return false;
     };
     found.dropped_segments += 1;
@@ -130,8 +136,8 @@ fn evict(directory: &Arc<Directory>, entry: Entry, found: &mut Adopted) -> bool 
     true
 }
 
-fn open(lease: Lease, preamble: Preamble, found: &mut Adopted) -> Leased {
-    let segment = Leased::open(lease, preamble);
+fn open(lease: FileLock, preamble: Preamble, found: &mut Adopted) -> AdoptedSegment {
+    let segment = AdoptedSegment::open(lease, preamble);
     if segment.damaged {
         found.corrupt_entries += segment.lost;
     } else {
@@ -141,7 +147,7 @@ fn open(lease: Lease, preamble: Preamble, found: &mut Adopted) -> Leased {
 }
 
 /// Removes a drained segment. Its sums live on in the host's state.
-pub fn bury(segment: &Leased, found: &mut Adopted) {
+pub fn bury(segment: &AdoptedSegment, found: &mut Adopted) {
     let (identity, counts) = (segment.identity(), segment.counts());
     let directory = segment.lease().directory();
     if !counts.is_zero()

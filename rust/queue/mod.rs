@@ -30,7 +30,7 @@
 //!
 //! # Who synchronises with whom
 //!
-//! There are two pairs, marked SYNC POINT at both ends in `ring.rs`. Each is a Release store that says "I am done with the
+//! There are two pairs, marked SYNC POINT at both ends in `protocol/ring.rs`. Each is a Release store that says "I am done with the
 //! bytes before this position" and an Acquire load by the other end, which then uses them:
 //!
 //! | store (Release) | load (Acquire) | what it hands over |
@@ -79,78 +79,65 @@
 //!
 //! `made = sent + queued + dropped` holds in each segment, and so for a process and for the host. The order of the stores
 //! is: made, `tail`; and sent or dropped, `head`. What a kill in between leaves, [`Counts::balance`] makes good on adoption.
-//! Before a segment is unlinked, its sums are added to the directory's file `state` (one page, `state.rs`), which also
+//! Before a segment is unlinked, its sums are added to the directory's file `state` (one page, `machine/state.rs`), which also
 //! remembers the segments' identities: one that was counted and not yet unlinked at a kill is not counted again.
 //!
 //! # What cannot happen, and why
 //!
 //! * SIGBUS: own segments are allocated in full before they are mapped, on file systems where that holds
-//!   (`filesystem.rs`); files of others are read, not mapped (`leased.rs`). What remains: another program of the same user
+//!   (`files/filesystem.rs`); files of others are read, not mapped (`segment/adopted.rs`). What remains: another program of the same user
 //!   that truncates a live segment, and a disk that fails under one.
 //! * The same pid in two containers over one volume: no decision looks at a pid of another process. Locks and random tokens
 //!   do not depend on pid namespaces.
-//! * A forked child that acts as its parent: it finds its identity gone (`process.rs`) before it touches lock or memory.
+//! * A forked child that acts as its parent: it finds its identity gone (`fork.rs`) before it touches lock or memory.
 //! * A segment on a real disk across a reboot: an orderly one keeps all of it. After a power cut the pages of a file may be
 //!   of different ages: what does not check is set aside, and the payloads of the last seconds may be wrong or missing.
 
-pub mod layout;
-pub mod ledger;
-pub mod memory;
-pub mod ring;
-pub mod state;
-pub mod sync;
+pub mod machine;
+pub mod protocol;
 
 // loom models the ring; what is below needs an operating system.
 #[cfg(not(loom))]
 mod accounts;
+#[cfg(all(unix, not(loom)))]
+mod adopt;
 #[cfg(not(loom))]
-mod handle;
+mod files;
 #[cfg(not(loom))]
-mod host;
-#[cfg(not(loom))]
-mod mapping;
+mod fork;
+#[cfg(not(any(unix, loom)))]
+mod nowhere;
 #[cfg(not(loom))]
 mod peek;
 #[cfg(not(loom))]
-mod process;
+#[allow(clippy::module_inception)] // the noun is the queue
+mod queue;
 #[cfg(not(loom))]
 mod reader;
 #[cfg(not(loom))]
+mod scan_lock;
+#[cfg(not(loom))]
+mod segment;
+#[cfg(not(loom))]
 mod writer;
 
-#[cfg(all(unix, not(loom)))]
-mod adopt;
-#[cfg(all(unix, not(loom)))]
-mod directory;
-#[cfg(all(unix, not(loom)))]
-mod filesystem;
-#[cfg(all(unix, not(loom)))]
-mod lease;
-#[cfg(all(unix, not(loom)))]
-mod leased;
 #[cfg(not(any(unix, loom)))]
-mod nowhere;
-#[cfg(all(unix, not(loom)))]
-mod segment;
-#[cfg(all(unix, not(loom)))]
-mod state_file;
-#[cfg(all(unix, not(loom)))]
-mod survey;
-#[cfg(not(any(unix, loom)))]
-use nowhere::{adopt, directory, lease, leased, segment, state_file, survey};
+use nowhere::adopt;
 
 use std::path::PathBuf;
 
 use crate::counters::Counts;
 
 #[cfg(not(loom))]
-pub use handle::Queue;
-#[cfg(not(loom))]
-pub use host::Host;
+pub use machine::pause::SharedPause;
+#[cfg(all(unix, not(loom)))]
+pub use machine::survey::{Found, Survey, entries, survey};
+#[cfg(not(any(unix, loom)))]
+pub use nowhere::survey::{Found, Survey, entries, survey};
 #[cfg(not(loom))]
 pub use peek::Peek;
 #[cfg(not(loom))]
-pub use survey::{Found, Survey, entries, survey};
+pub use queue::Queue;
 
 /// Default of [`Options::max_bytes`].
 pub const DEFAULT_MAX_BYTES: u64 = 16 << 20;

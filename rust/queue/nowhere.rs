@@ -20,10 +20,10 @@ pub mod directory {
     }
 }
 
-pub mod lease {
-    pub enum Lease {}
+pub mod file_lock {
+    pub enum FileLock {}
 
-    impl Lease {
+    impl FileLock {
         pub fn renew(&self) -> bool {
             match *self {}
         }
@@ -42,20 +42,20 @@ pub mod lease {
     }
 }
 
-pub mod leased {
-    use super::super::mapping::Mapping;
-    use super::super::ring::Consumer;
-    use super::lease::Lease;
+pub mod adopted {
+    use super::file_lock::FileLock;
     use crate::counters::Counts;
+    use crate::queue::protocol::ring::Consumer;
+    use crate::queue::segment::mapping::Mapping;
 
-    pub struct Leased {
+    pub struct AdoptedSegment {
         pub consumer: Consumer<Mapping>,
         pub entries: u64,
-        never: Lease,
+        never: FileLock,
     }
 
-    impl Leased {
-        pub fn lease(&self) -> &Lease {
+    impl AdoptedSegment {
+        pub fn lease(&self) -> &FileLock {
             &self.never
         }
 
@@ -73,15 +73,15 @@ pub mod leased {
     }
 }
 
-pub mod segment {
+pub mod create {
     use std::io;
     use std::sync::Arc;
 
-    use super::super::mapping::Mapping;
     use super::directory::Directory;
-    use super::lease::Lease;
+    use super::file_lock::FileLock;
+    use crate::queue::segment::mapping::Mapping;
 
-    pub fn create(directory: &Arc<Directory>, _: u64) -> io::Result<(Mapping, Lease)> {
+    pub fn create(directory: &Arc<Directory>, _: u64) -> io::Result<(Mapping, FileLock)> {
         match **directory {}
     }
 }
@@ -89,16 +89,16 @@ pub mod segment {
 pub mod adopt {
     use std::path::PathBuf;
 
-    use super::super::Adopted;
-    use super::leased::Leased;
+    use super::adopted::AdoptedSegment;
+    use crate::queue::Adopted;
 
     pub const LEASED_AT_ONCE: usize = 0;
 
-    pub fn bury(segment: &Leased, _: &mut Adopted) {
+    pub fn bury(segment: &AdoptedSegment, _: &mut Adopted) {
         match *segment.lease() {}
     }
 
-    pub fn scan(_: &[PathBuf], _: &str, _: usize, _: &mut Adopted) -> Vec<Leased> {
+    pub fn scan(_: &[PathBuf], _: &str, _: usize, _: &mut Adopted) -> Vec<AdoptedSegment> {
         Vec::new()
     }
 }
@@ -106,8 +106,8 @@ pub mod adopt {
 pub mod state_file {
     use std::sync::Arc;
 
-    use super::super::state::State;
     use super::directory::Directory;
+    use crate::queue::machine::state::State;
 
     pub fn read(directory: &Directory) -> Option<State> {
         match *directory {}
@@ -121,8 +121,8 @@ pub mod state_file {
 pub mod survey {
     use std::path::Path;
 
-    use super::super::state::State;
     use crate::counters::Counts;
+    use crate::queue::machine::state::State;
 
     pub struct Found {
         pub name: String,

@@ -1,7 +1,7 @@
 //! The note of what has been read of the queue, and is to be released once it is delivered.
 
-use super::memory::Memory;
-use super::ring::{Consumer, Corrupt};
+use crate::queue::protocol::memory::Memory;
+use crate::queue::protocol::ring::{Consumer, Corrupt};
 
 /// The part of a peek that comes from one segment.
 #[derive(Clone, Copy, Debug)]

@@ -1,10 +1,10 @@
 //! The delivering side: peek at what waits, release what was delivered.
 
-use super::leased::Leased;
-use super::mapping::Mapping;
-use super::memory::Memory;
-use super::peek::{Peek, Span, Taking};
-use super::ring::{Consumer, Corrupt};
+use crate::queue::peek::{Peek, Span, Taking};
+use crate::queue::protocol::memory::Memory;
+use crate::queue::protocol::ring::{Consumer, Corrupt};
+use crate::queue::segment::adopted::AdoptedSegment;
+use crate::queue::segment::mapping::Mapping;
 
 /// One peek in so many begins with the leased segments, so that a process which is never done with its own still
 /// delivers what the dead have left.
@@ -15,7 +15,7 @@ const LEASED_FIRST: u32 = 4;
 pub struct Reader {
     /// Of own segments, oldest first.
     pub own: Vec<(u64, Consumer<Mapping>)>,
-    pub leased: Vec<(u64, Leased)>,
+    pub leased: Vec<(u64, AdoptedSegment)>,
     peeks: u32,
 }
 

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use super::directory::Directory;
-use super::layout::{self, HEADER_BYTES, RECORD_HEADER_BYTES};
-use super::lease::Lease;
-use super::ledger::Ledger;
-use super::mapping::Mapping;
-use super::ring::{Consumer, Producer, ring};
-use super::{Refusal, segment};
 use crate::counters::{Counter, Counts, DropReason};
+use crate::queue::Refusal;
+use crate::queue::files::directory::Directory;
+use crate::queue::files::file_lock::FileLock;
+use crate::queue::protocol::layout::{self, HEADER_BYTES, RECORD_HEADER_BYTES};
+use crate::queue::protocol::ledger::Ledger;
+use crate::queue::protocol::ring::{Consumer, Producer, ring};
+use crate::queue::segment::create;
+use crate::queue::segment::mapping::Mapping;
 
 /// What an idle process holds.
 pub const HOME_BYTES: u64 = 1 << 20;
@@ -24,7 +25,7 @@ pub struct Own {
     file_bytes: u64,
     producer: Producer<Mapping>,
     /// Its file and lock; `None` in private memory.
-    pub lease: Option<Lease>,
+    pub lease: Option<FileLock>,
     pub waiting: Waiting,
     /// Its file is gone or its lock lost: what is in it will be sent, nothing more goes in.
     sealed: bool,
@@ -265,7 +266,7 @@ impl Writer {
     fn add(&mut self, file_bytes: u64) -> std::io::Result<()> {
         let (mapping, lease) = match &self.directory {
             Some(directory) => {
-                let (mapping, lease) = segment::create(directory, file_bytes)?;
+                let (mapping, lease) = create::create(directory, file_bytes)?;
                 (mapping, Some(lease))
             }
             None => (Mapping::private(file_bytes)?, None),

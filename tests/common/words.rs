@@ -5,8 +5,8 @@ use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 
-use readme_metrics_core::queue::memory::{Memory, Word};
-use readme_metrics_core::queue::sync::Ordering;
+use readme_metrics_core::queue::protocol::memory::{Memory, Word};
+use readme_metrics_core::sync::Ordering;
 
 /// Clones share the words, as processes share a segment.
 #[derive(Clone)]

@@ -4,9 +4,9 @@
 //! position lies at `position % capacity`. `head <= tail <= head + capacity` at all times. A payload that reaches the
 //! end of the data area goes on at its start; a record header never does, since it is as long as the alignment.
 
-use super::layout::{self, RECORD_HEADER_BYTES};
-use super::memory::{Memory, Word};
-use super::sync::{Arc, Ordering};
+use crate::queue::protocol::layout::{self, RECORD_HEADER_BYTES};
+use crate::queue::protocol::memory::{Memory, Word};
+use crate::sync::{Arc, Ordering};
 
 /// The memory contradicts itself: somebody else has written to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use super::directory::Directory;
-use super::state::State;
-use super::state_file::{read, update};
+use crate::queue::files::directory::Directory;
+use crate::queue::machine::state::State;
+use crate::queue::machine::state_file::{read, update};
 
 /// A server that goes on taking logs is news once a second: no write for each POST.
 const NEWS_MS: u64 = 1000;
@@ -13,7 +13,7 @@ const NEWS_MS: u64 = 1000;
 const MOMENT: Duration = Duration::from_millis(100);
 
 /// The state of one queue's directory, or of its process alone where there is no directory or no room in it.
-pub struct Host {
+pub struct SharedPause {
     directory: Option<Arc<Directory>>,
     /// Takes part in every change; asked only where the file cannot be.
     local: Mutex<State>,
@@ -21,9 +21,9 @@ pub struct Host {
     seen: Mutex<Option<(Instant, State)>>,
 }
 
-impl Host {
-    pub fn new(directory: Option<Arc<Directory>>) -> Host {
-        Host {
+impl SharedPause {
+    pub fn new(directory: Option<Arc<Directory>>) -> SharedPause {
+        SharedPause {
             directory,
             local: Mutex::default(),
             seen: Mutex::default(),
@@ -44,7 +44,7 @@ impl Host {
         self.change(|state| state.claim(now_ms, turn_ms))
     }
 
-    /// Milliseconds until [`Host::claim`] is worth a try.
+    /// Milliseconds until [`SharedPause::claim`] is worth a try.
     pub fn pause_ms(&self) -> u64 {
         self.state().pause_ms(now_ms())
     }

@@ -7,12 +7,15 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use super::directory::{Directory, Extension, Name};
-use super::layout::{self, HEADER_BYTES, Preamble, RECORD_HEADER_BYTES};
-use super::ledger::Ledger;
-use super::state::State;
-use super::{lease, leased, state_file};
 use crate::counters::Counts;
+use crate::queue::files::directory::Directory;
+use crate::queue::files::file_lock;
+use crate::queue::files::names::{Extension, Name};
+use crate::queue::machine::state::State;
+use crate::queue::machine::state_file;
+use crate::queue::protocol::layout::{self, HEADER_BYTES, Preamble, RECORD_HEADER_BYTES};
+use crate::queue::protocol::ledger::Ledger;
+use crate::queue::segment::adopted;
 
 /// One segment file.
 pub struct Found {
@@ -62,7 +65,7 @@ pub fn entries(directory: &Path, name: &str, from: u64) -> Option<(u64, Vec<Vec<
     let directory = Directory::at(directory).ok()?;
     let name = Name::parse(name).filter(|name| !name.is_own())?;
     let file = directory.open(name).ok()?;
-    let preamble = leased::inspect(&file).ok()?;
+    let preamble = adopted::inspect(&file).ok()?;
     let view = View::new(&file, &preamble);
     let start = from.max(view.head().min(view.tail()));
     let mut entries = Vec::new();
@@ -73,7 +76,7 @@ pub fn entries(directory: &Path, name: &str, from: u64) -> Option<(u64, Vec<Vec<
 fn look(file: &File, name: Name) -> Found {
     let mut found = Found {
         name: name.to_string(),
-        owner_pid: lease::holder(file),
+        owner_pid: file_lock::holder(file),
         creator_pid: 0,
         created_ms: 0,
         file_bytes: file.metadata().map_or(0, |status| status.len()),
@@ -82,7 +85,7 @@ fn look(file: &File, name: Name) -> Found {
         counts: Counts::default(),
         defect: None,
     };
-    match leased::inspect(file) {
+    match adopted::inspect(file) {
         Ok(preamble) => {
             let view = View::new(file, &preamble);
             found.creator_pid = preamble.creator_pid;

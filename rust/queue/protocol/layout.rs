@@ -1,4 +1,4 @@
-//! The byte layout of a segment: sizes, offsets, the preamble and the record header. Drawn in [`super`].
+//! The byte layout of a segment: sizes, offsets, the preamble and the record header. Drawn in [`crate::queue`].
 
 /// Reads `rmqueue` and a line feed, which a text-mode copy would damage.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"rmqueue\n");
@@ -13,7 +13,7 @@ pub const PREAMBLE_BYTES: usize = 48;
 pub const TAIL_OFFSET: u64 = 128;
 /// Released position, on its own 128 bytes for the same reason.
 pub const HEAD_OFFSET: u64 = 256;
-/// The [`Ledger`](super::ledger): what the pushing side counts.
+/// The [`Ledger`](crate::queue::protocol::ledger): what the pushing side counts.
 pub const PUSHED_OFFSET: u64 = 512;
 /// What the delivering side counts: on 128 bytes of its own, so that it never takes a line from a request's thread.
 pub const RELEASED_OFFSET: u64 = 640;

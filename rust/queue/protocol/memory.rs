@@ -1,6 +1,6 @@
 //! What a ring lives in: two shared words and a data area.
 
-use super::sync::Ordering;
+use crate::sync::Ordering;
 
 /// The two positions that a ring shares between its ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub enum Word {
 
 /// The memory under a ring: a mapped file, private memory, a leased file, or the stand-ins of the tests.
 pub trait Memory {
-    /// Bytes of the data area: a multiple of [`ALIGNMENT`](super::layout::ALIGNMENT), more than zero.
+    /// Bytes of the data area: a multiple of [`ALIGNMENT`](crate::queue::protocol::layout::ALIGNMENT), more than zero.
     fn capacity(&self) -> u64;
     fn load(&self, word: Word, order: Ordering) -> u64;
     fn store(&self, word: Word, value: u64, order: Ordering);

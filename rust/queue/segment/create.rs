@@ -4,19 +4,19 @@ use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
-use super::directory::Directory;
-use super::directory::{Extension, Name};
-use super::host;
-use super::layout::Preamble;
-use super::lease::Lease;
-use super::mapping::Mapping;
-use super::process;
+use crate::queue::files::directory::Directory;
+use crate::queue::files::file_lock::FileLock;
+use crate::queue::files::names::{Extension, Name};
+use crate::queue::fork;
+use crate::queue::machine::pause;
+use crate::queue::protocol::layout::Preamble;
+use crate::queue::segment::mapping::Mapping;
 
 /// How often a file is made anew because an adopter took it for rubbish between `open` and the lock.
 const ATTEMPTS: usize = 3;
 
 /// A fresh segment in `directory`.
-pub fn create(directory: &Arc<Directory>, file_bytes: u64) -> io::Result<(Mapping, Lease)> {
+pub fn create(directory: &Arc<Directory>, file_bytes: u64) -> io::Result<(Mapping, FileLock)> {
     let mut attempt = 1;
     loop {
         match create_file(directory, file_bytes) {
@@ -30,10 +30,10 @@ pub fn create(directory: &Arc<Directory>, file_bytes: u64) -> io::Result<(Mappin
 
 /// Lock, allocate, initialise, rename: in this order, nobody ever finds a segment that is not whole, and nobody takes
 /// one whose creator lives. `NotFound` if an adopter removed the file before it was locked.
-fn create_file(directory: &Arc<Directory>, file_bytes: u64) -> io::Result<(Mapping, Lease)> {
+fn create_file(directory: &Arc<Directory>, file_bytes: u64) -> io::Result<(Mapping, FileLock)> {
     let name = Name::own(Extension::Temporary);
     let file = directory.create_file(name)?;
-    let Some(mut lease) = Lease::of_new(directory, name, file)? else {
+    let Some(mut lease) = FileLock::of_new(directory, name, file)? else {
         return Err(io::ErrorKind::NotFound.into());
     };
     let made = allocate(lease.file(), file_bytes)
@@ -41,10 +41,10 @@ fn create_file(directory: &Arc<Directory>, file_bytes: u64) -> io::Result<(Mappi
         .and_then(|mut mapping| {
             let preamble = Preamble {
                 file_bytes,
-                created_ms: host::now_ms(),
+                created_ms: pause::now_ms(),
                 creator_pid: std::process::id(),
             };
-            mapping.write_preamble(&preamble, process::random());
+            mapping.write_preamble(&preamble, fork::random());
             lease.rename(Extension::Segment)?;
             Ok(mapping)
         });
@@ -89,7 +89,7 @@ fn allocate(file: &File, file_bytes: u64) -> io::Result<()> {
 fn allocate(file: &File, file_bytes: u64) -> io::Result<()> {
     use std::os::unix::fs::FileExt;
 
-    use super::layout;
+    use crate::queue::protocol::layout;
 
     let zeros = vec![0; 64 * 1024];
     let mut offset = 0;

@@ -6,24 +6,24 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-use super::layout::{self, Defect, HEADER_BYTES, PREAMBLE_BYTES, Preamble};
-use super::lease::Lease;
-use super::ledger::Ledger;
-use super::memory::{Memory, Word};
-use super::ring::{Consumer, Corrupt, Records};
-use super::sync::{AtomicU64, Ordering};
 use crate::counters::{Counts, DropReason};
+use crate::queue::files::file_lock::FileLock;
+use crate::queue::protocol::layout::{self, Defect, HEADER_BYTES, PREAMBLE_BYTES, Preamble};
+use crate::queue::protocol::ledger::Ledger;
+use crate::queue::protocol::memory::{Memory, Word};
+use crate::queue::protocol::ring::{Consumer, Corrupt, Records};
+use crate::sync::{AtomicU64, Ordering};
 
 /// The file as the memory of a ring. Its producer is dead, so the positions change through this process alone.
-pub struct LeasedFile {
-    lease: Lease,
+pub struct AdoptedFile {
+    lease: FileLock,
     capacity: u64,
     tail: AtomicU64,
     head: AtomicU64,
 }
 
-impl LeasedFile {
-    fn open(lease: Lease, preamble: Preamble) -> LeasedFile {
+impl AdoptedFile {
+    fn open(lease: FileLock, preamble: Preamble) -> AdoptedFile {
         let word = |offset| {
             // A position that cannot be read becomes one that no ring has.
             let mut bytes = [0xFF; 8];
@@ -31,7 +31,7 @@ impl LeasedFile {
             AtomicU64::new(u64::from_ne_bytes(bytes))
         };
         let (tail, head) = (word(layout::TAIL_OFFSET), word(layout::HEAD_OFFSET));
-        LeasedFile {
+        AdoptedFile {
             lease,
             capacity: layout::capacity(preamble.file_bytes),
             tail,
@@ -47,7 +47,7 @@ impl LeasedFile {
     }
 }
 
-impl Memory for LeasedFile {
+impl Memory for AdoptedFile {
     fn capacity(&self) -> u64 {
         self.capacity
     }
@@ -74,7 +74,7 @@ impl Memory for LeasedFile {
     }
 }
 
-impl Ledger for LeasedFile {
+impl Ledger for AdoptedFile {
     fn load_word(&self, offset: u64) -> u64 {
         let mut bytes = [0; 8];
         let _ = self.lease.file().read_exact_at(&mut bytes, offset);
@@ -97,8 +97,8 @@ pub fn inspect(file: &File) -> Result<Preamble, Defect> {
 }
 
 /// A leased segment and what waits in it.
-pub struct Leased {
-    pub consumer: Consumer<LeasedFile>,
+pub struct AdoptedSegment {
+    pub consumer: Consumer<AdoptedFile>,
     pub entries: u64,
     /// Beyond these entries the segment made no sense.
     pub damaged: bool,
@@ -106,11 +106,11 @@ pub struct Leased {
     pub lost: u64,
 }
 
-impl Leased {
+impl AdoptedSegment {
     /// Counts the waiting entries by walking them, since a stored count could be one off after a crash. What the walk cannot
     /// read is cut off. Afterwards the ledger agrees with what is there.
-    pub fn open(lease: Lease, preamble: Preamble) -> Leased {
-        let mut consumer = Consumer::attach(LeasedFile::open(lease, preamble));
+    pub fn open(lease: FileLock, preamble: Preamble) -> AdoptedSegment {
+        let mut consumer = Consumer::attach(AdoptedFile::open(lease, preamble));
         let (entries, broken) = match consumer.records() {
             Ok(records) => count(records),
             Err(Corrupt) => (0, Some(0)),
@@ -129,7 +129,7 @@ impl Leased {
             },
         );
         consumer.memory().store_counts(&counts);
-        Leased {
+        AdoptedSegment {
             consumer,
             entries,
             damaged,
@@ -137,7 +137,7 @@ impl Leased {
         }
     }
 
-    pub fn lease(&self) -> &Lease {
+    pub fn lease(&self) -> &FileLock {
         &self.consumer.memory().lease
     }
 

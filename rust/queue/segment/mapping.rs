@@ -6,10 +6,10 @@ use std::io;
 
 use memmap2::{MmapOptions, MmapRaw};
 
-use super::layout::{self, HEADER_BYTES};
-use super::ledger::Ledger;
-use super::memory::{Memory, Word};
-use super::sync::{AtomicU64, Ordering};
+use crate::queue::protocol::layout::{self, HEADER_BYTES};
+use crate::queue::protocol::ledger::Ledger;
+use crate::queue::protocol::memory::{Memory, Word};
+use crate::sync::{AtomicU64, Ordering};
 
 /// Header page and data area, of a file or of private memory.
 ///

@@ -3,7 +3,7 @@
 //! The kernel frees it when its process dies, however that happens, and `fork` does not hand it on (`flock` and open file
 //! description locks are inherited, so a child would keep its dead parent's files locked). Its price: it belongs to the
 //! process, and closing *any* descriptor of the file drops it. So nothing here ever opens a file whose name says that
-//! this process holds it ([`super::directory::Name`]), and each holder keeps its descriptor until it is done.
+//! this process holds it ([`crate::queue::files::directory::Name`]), and each holder keeps its descriptor until it is done.
 
 use std::fs::File;
 use std::io;
@@ -12,7 +12,8 @@ use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::directory::{Directory, Extension, Name, effective_uid};
+use crate::queue::files::directory::{Directory, effective_uid};
+use crate::queue::files::names::{Extension, Name};
 
 /// Takes the lock if it is free or ours, without waiting; `false` if another process has it.
 pub fn try_lock(file: &File) -> io::Result<bool> {
@@ -65,16 +66,20 @@ pub fn holder(file: &File) -> Option<u32> {
 }
 
 /// A file that this process has locked, under the name it has given it. Dropping it closes the file: the lock is free.
-pub struct Lease {
+pub struct FileLock {
     directory: Arc<Directory>,
     name: Name,
     file: File,
 }
 
-impl Lease {
+impl FileLock {
     /// Locks a file that this process has just created under a name of its own. `None`: an adopter was faster.
-    pub fn of_new(directory: &Arc<Directory>, name: Name, file: File) -> io::Result<Option<Lease>> {
-        Ok(try_lock(&file)?.then(|| Lease {
+    pub fn of_new(
+        directory: &Arc<Directory>,
+        name: Name,
+        file: File,
+    ) -> io::Result<Option<FileLock>> {
+        Ok(try_lock(&file)?.then(|| FileLock {
             directory: Arc::clone(directory),
             name,
             file,
@@ -98,10 +103,14 @@ impl Lease {
     ///
     /// A name is never used for a second file, so the rename can only move the file that is locked here: had another
     /// process adopted it between our `open` and our lock, this name would be gone.
-    pub fn adopt(directory: &Arc<Directory>, found: Name, file: File) -> io::Result<Option<Lease>> {
+    pub fn adopt(
+        directory: &Arc<Directory>,
+        found: Name,
+        file: File,
+    ) -> io::Result<Option<FileLock>> {
         let name = Name::own(Extension::Segment);
         match directory.rename(found, name) {
-            Ok(()) => Ok(Some(Lease {
+            Ok(()) => Ok(Some(FileLock {
                 directory: Arc::clone(directory),
                 name,
                 file,
@@ -140,7 +149,7 @@ impl Lease {
     }
 
     /// Gives the file a name that is nobody's, so that this process can adopt it too. To be dropped under the same
-    /// [`Scan`](super::process::Scan): closing it after another thread has adopted it would free that thread's lock.
+    /// [`ScanLock`](crate::queue::scan_lock::ScanLock): closing it after another thread has adopted it would free that thread's lock.
     pub fn disown(&self) {
         let _ = self.directory.rename(self.name, Name::nobodys());
     }

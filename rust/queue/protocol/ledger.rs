@@ -4,8 +4,8 @@
 //! both. One process writes at a time (the owner, under the writer's lock; later the adopter), so a sum is a load and a
 //! store. Relaxed throughout: that an entry's count is stored before its position is ensured by the Release of the ring.
 
-use super::layout::{PUSHED_OFFSET, RELEASED_OFFSET};
 use crate::counters::{Counter, Counts, DropReason};
+use crate::queue::protocol::layout::{PUSHED_OFFSET, RELEASED_OFFSET};
 
 /// Where the words are kept.
 pub trait Ledger {

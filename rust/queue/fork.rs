@@ -1,10 +1,8 @@
 //! Which process this is. Everything that a forked child must not take for its own is tagged with the answer.
 
-use std::time::{Duration, Instant};
-
 use memmap2::MmapOptions;
 
-use super::sync::{AtomicPtr, AtomicU64, Ordering};
+use crate::sync::{AtomicPtr, AtomicU64, Ordering};
 
 /// One process, for as long as it lives. Written once, before it is published.
 ///
@@ -102,64 +100,4 @@ fn is_cleared_on_fork(page: *mut u8, length: usize) -> bool {
 #[cfg(not(target_os = "linux"))]
 fn is_cleared_on_fork(_: *mut u8, _: usize) -> bool {
     false
-}
-
-/// Held while this process scans a directory: POSIX record locks do not exclude the threads of one process, and
-/// closing any descriptor of a file drops the lock that another thread has just taken on it.
-pub struct Scan {
-    token: u64,
-    word: &'static AtomicU64,
-}
-
-/// The token of the process that scans. A value that is not ours was inherited from a parent that forked while it
-/// scanned: it counts as free.
-static SCANNER: AtomicU64 = AtomicU64::new(0);
-
-#[cfg(unix)]
-/// The same for the one file `state`, which is used while a scan goes on, too.
-static STATE_USER: AtomicU64 = AtomicU64::new(0);
-
-impl Scan {
-    /// `None` while another thread of this process scans.
-    pub fn begin() -> Option<Scan> {
-        Scan::begin_on(&SCANNER)
-    }
-
-    fn begin_on(word: &'static AtomicU64) -> Option<Scan> {
-        let token = token();
-        let holder = word.load(Ordering::Relaxed);
-        // SYNC POINT (one scan at a time): Acquire pairs with the Release in `drop`.
-        let free = holder != token && word.replace(holder, token, Ordering::Acquire);
-        free.then_some(Scan { token, word })
-    }
-
-    /// `None` if another thread of this process still scans after `patience`.
-    pub fn begin_within(patience: Duration) -> Option<Scan> {
-        Scan::begin_on_within(&SCANNER, patience)
-    }
-
-    #[cfg(unix)]
-    /// `None` if another thread of this process still uses the file `state` after `patience`.
-    pub fn begin_state_within(patience: Duration) -> Option<Scan> {
-        Scan::begin_on_within(&STATE_USER, patience)
-    }
-
-    fn begin_on_within(word: &'static AtomicU64, patience: Duration) -> Option<Scan> {
-        let deadline = Instant::now() + patience;
-        loop {
-            let scan = Scan::begin_on(word);
-            if scan.is_some() || Instant::now() >= deadline {
-                return scan;
-            }
-            std::thread::sleep(Duration::from_millis(1));
-        }
-    }
-}
-
-impl Drop for Scan {
-    fn drop(&mut self) {
-        // SYNC POINT (one scan at a time): Release pairs with the Acquire in `begin`. A child forked meanwhile has another
-        // token by now, and leaves the word alone.
-        self.word.replace(self.token, 0, Ordering::Release);
-    }
 }

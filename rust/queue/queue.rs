@@ -5,16 +5,18 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::accounts::bury;
-use super::directory::Directory;
-use super::host::Host;
-use super::ledger::Ledger;
-use super::peek::{Peek, Span, Taking};
-use super::process::{self, Scan};
-use super::reader::{self, Reader};
-use super::writer::{Own, Writer};
-use super::{Adopted, Options, Refusal, adopt};
 use crate::counters::{Counter, DropReason};
+use crate::queue::accounts::bury;
+use crate::queue::adopt;
+use crate::queue::files::directory::Directory;
+use crate::queue::fork;
+use crate::queue::machine::pause::SharedPause;
+use crate::queue::peek::{Peek, Span, Taking};
+use crate::queue::protocol::ledger::Ledger;
+use crate::queue::reader::{self, Reader};
+use crate::queue::scan_lock::ScanLock;
+use crate::queue::writer::{Own, Writer};
+use crate::queue::{Adopted, Options, Refusal};
 
 /// How long `close` waits for another thread of this process to end its scan, which takes milliseconds.
 const CLOSE_WAIT: Duration = Duration::from_millis(200);
@@ -30,7 +32,7 @@ pub struct Queue {
     pub(super) directory: Option<Arc<Directory>>,
     refusals: Vec<String>,
     max_entry_bytes: usize,
-    pub(super) host: Host,
+    pub(super) host: SharedPause,
     inner: ManuallyDrop<Inner>,
 }
 
@@ -60,8 +62,8 @@ impl Queue {
             None => (None, Writer::without_home(None, options.max_bytes)),
         };
         Queue {
-            host: Host::new(directory.clone()),
-            token: process::token(),
+            host: SharedPause::new(directory.clone()),
+            token: fork::token(),
             owner_pid: std::process::id(),
             options: options.clone(),
             directory,
@@ -210,7 +212,7 @@ impl Queue {
         let mut found = Adopted::default();
         let Some(scan) = self
             .writer()
-            .and_then(|writer| (!writer.is_closed()).then(Scan::begin).flatten())
+            .and_then(|writer| (!writer.is_closed()).then(ScanLock::begin).flatten())
         else {
             return found;
         };
@@ -270,7 +272,7 @@ impl Queue {
         reader.own.clear();
         let mut found = Adopted::default();
         // Without the scan, another thread could adopt a disowned file before it is closed here, and lose its lock.
-        let scan = Scan::begin_within(CLOSE_WAIT);
+        let scan = ScanLock::begin_within(CLOSE_WAIT);
         let left = leased.iter().map(|(_, leased)| leased.lease());
         let owned = own.iter().filter_map(|own| {
             if own.waiting.entries == 0 {
@@ -332,7 +334,7 @@ impl Queue {
     }
 
     fn is_owner(&self) -> bool {
-        process::is(self.token)
+        fork::is(self.token)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the processes of a host tell each other about the server, and the sums of segments that are gone.
 //!
-//! Pure: [`super::host`] keeps it in a file.
+//! Pure: [`crate::queue::machine::pause`] keeps it in a file.
 
 use crate::counters::{COUNTERS, Counter, Counts};
 

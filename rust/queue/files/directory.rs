@@ -1,94 +1,15 @@
-//! The app's directory on one rung of the ladder, and the names of the files in it.
+//! The app's directory on one rung of the ladder.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Component, Path, PathBuf};
 
-use super::{filesystem, process};
+use crate::queue::files::filesystem;
+use crate::queue::files::names::Name;
 
 /// `S_ISVTX`, whose type differs between systems.
 const STICKY: u32 = 0o1000;
-
-/// What a file is, by the end of its name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Extension {
-    /// Being made: unlocked, it is rubbish.
-    Temporary,
-    /// Whole: unlocked, it waits for an adopter.
-    Segment,
-}
-
-impl Extension {
-    fn text(self) -> &'static str {
-        match self {
-            Extension::Temporary => "tmp",
-            Extension::Segment => "seg",
-        }
-    }
-}
-
-/// `<token>-<sequence>.<extension>`. The token says which process holds the file; no two files ever share a name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Name {
-    token: u64,
-    sequence: u64,
-    pub extension: Extension,
-}
-
-impl Name {
-    /// A name of this process.
-    pub fn own(extension: Extension) -> Name {
-        Name {
-            token: process::token(),
-            sequence: process::next_sequence(),
-            extension,
-        }
-    }
-
-    /// A segment of no living process.
-    pub fn nobodys() -> Name {
-        Name {
-            token: process::random(),
-            sequence: 0,
-            extension: Extension::Segment,
-        }
-    }
-
-    pub fn parse(text: &str) -> Option<Name> {
-        let (stem, extension) = text.rsplit_once('.')?;
-        let extension = [Extension::Temporary, Extension::Segment]
-            .into_iter()
-            .find(|known| known.text() == extension)?;
-        let (token, sequence) = stem.split_once('-')?;
-        let name = Name {
-            token: u64::from_str_radix(token, 16).ok()?,
-            sequence: sequence.parse().ok()?,
-            extension,
-        };
-        (name.to_string() == text).then_some(name) // one spelling per file
-    }
-
-    pub fn is_own(self) -> bool {
-        process::is(self.token)
-    }
-
-    pub fn with(self, extension: Extension) -> Name {
-        Name { extension, ..self }
-    }
-}
-
-impl std::fmt::Display for Name {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "{:016x}-{}.{}",
-            self.token,
-            self.sequence,
-            self.extension.text()
-        )
-    }
-}
 
 /// One file as a listing shows it.
 #[derive(Clone, Copy, Debug)]

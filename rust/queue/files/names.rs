@@ -1,0 +1,83 @@
+//! The names of the files in an app's directory.
+
+use crate::queue::fork;
+
+/// What a file is, by the end of its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extension {
+    /// Being made: unlocked, it is rubbish.
+    Temporary,
+    /// Whole: unlocked, it waits for an adopter.
+    Segment,
+}
+
+impl Extension {
+    fn text(self) -> &'static str {
+        match self {
+            Extension::Temporary => "tmp",
+            Extension::Segment => "seg",
+        }
+    }
+}
+
+/// `<token>-<sequence>.<extension>`. The token says which process holds the file; no two files ever share a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Name {
+    token: u64,
+    pub sequence: u64,
+    pub extension: Extension,
+}
+
+impl Name {
+    /// A name of this process.
+    pub fn own(extension: Extension) -> Name {
+        Name {
+            token: fork::token(),
+            sequence: fork::next_sequence(),
+            extension,
+        }
+    }
+
+    /// A segment of no living process.
+    pub fn nobodys() -> Name {
+        Name {
+            token: fork::random(),
+            sequence: 0,
+            extension: Extension::Segment,
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Name> {
+        let (stem, extension) = text.rsplit_once('.')?;
+        let extension = [Extension::Temporary, Extension::Segment]
+            .into_iter()
+            .find(|known| known.text() == extension)?;
+        let (token, sequence) = stem.split_once('-')?;
+        let name = Name {
+            token: u64::from_str_radix(token, 16).ok()?,
+            sequence: sequence.parse().ok()?,
+            extension,
+        };
+        (name.to_string() == text).then_some(name) // one spelling per file
+    }
+
+    pub fn is_own(self) -> bool {
+        fork::is(self.token)
+    }
+
+    pub fn with(self, extension: Extension) -> Name {
+        Name { extension, ..self }
+    }
+}
+
+impl std::fmt::Display for Name {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{:016x}-{}.{}",
+            self.token,
+            self.sequence,
+            self.extension.text()
+        )
+    }
+}
