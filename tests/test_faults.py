@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 import wsgi
 from readme_metrics import MetricsApiConfig, MetricsMiddleware
-from readme_metrics.capture.exchange import Exchange
+from readme_metrics.capture.caller import Grouping
 from readme_metrics.capture.intake import Intake
+from readme_metrics.capture.wsgi_exchange import WsgiExchange
 from readme_metrics.collector import Collector
 from readme_metrics.delivery.docs_url import DocsUrl
 from readme_metrics.delivery.flusher import Flusher
@@ -56,13 +57,13 @@ class Broken:
 
 
 STEPS: dict[str, tuple[Any, str, Any]] = {
-    "filter": (Intake, "_is_selected", fails),
-    "capture, at the beginning": (Intake, "_encoder", property(lambda _: Broken(), lambda *_: None)),
-    "capture of the response": (Exchange, "is_server_file", fails),
-    "grouping": (Intake, "_narrow", fails),
+    "filter": (Intake, "is_selected", fails),
+    "capture, at the beginning": (Intake, "encoder", property(lambda _: Broken(), lambda *_: None)),
+    "capture of the response": (WsgiExchange, "is_server_file", fails),
+    "grouping": (Grouping, "_narrow", fails),
     "documentation URL": (DocsUrl, "base_url", property(fails, lambda *_: None)),
-    "unread body": (Intake, "_read_rest", fails),
-    "encode": (Exchange, "headers", property(lambda _: Broken(), lambda *_: None)),
+    "unread body": (WsgiExchange, "read_rest", fails),
+    "encode": (WsgiExchange, "headers", property(lambda _: Broken(), lambda *_: None)),
 }
 
 

@@ -35,11 +35,7 @@ def watched(stream: Any, max_bytes: int) -> RequestBody:
         trust_forwarded=False,
         platform="test",
     )
-    body = RequestBody()
-    body.stream = stream
-    body.capture = Capture(encoder, {})
-    body.reading = (stream, body.capture)
-    return body
+    return RequestBody(stream, Capture(encoder, {}))
 
 
 READERS: dict[str, Callable[[Any], bytes]] = {

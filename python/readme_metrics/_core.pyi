@@ -3,6 +3,7 @@
 Every function here may raise `InternalError`, which is a bug of ours; the callers count it and go on.
 """
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, final
 
@@ -11,14 +12,14 @@ from typing_extensions import Self, disjoint_base
 from readme_metrics.capture.wsgi_types import Environ, Headers
 
 __all__ = [
-    "FORKED",
-    "QUIET",
-    "UNREAD",
     "Batch",
     "Capture",
     "Encoder",
+    "Forked",
     "InternalError",
     "Queue",
+    "RequestHead",
+    "Unread",
     "__version__",
     "entries",
     "mask",
@@ -28,17 +29,14 @@ __all__ = [
 
 __version__: str
 
-QUIET: int
-"""`Queue.record`: the log is queued, and nobody needs to hear of it."""
-
-UNREAD: int
-"""`Queue.record`: nothing is queued yet, the client has declared more of the request than was read."""
-
-FORKED: int
-"""`Queue.record`: nothing is queued, the queue belongs to the process that this one was forked from."""
-
 class InternalError(RuntimeError):
     """A bug in the compiled core. The middleware counts it, logs it once and goes on."""
+
+class Unread(Exception):
+    """Nothing is queued yet: the client declared more of the request's body than was read."""
+
+class Forked(Exception):
+    """Nothing is queued: the queue belongs to the process that this one was forked from."""
 
 def mask(value: str) -> str:
     """`sha512-<base64 digest>?<last four characters>`; no tail for a value of four characters or fewer."""
@@ -63,48 +61,83 @@ def entries(directory: str | Path, name: str, position: int) -> tuple[int, list[
         The position to go on from and the entries, as msgpack; None where the segment is gone.
     """
 
+@final
+class RequestHead:
+    """The line and the headers of a request, from a door that has no WSGI environ (ASGI).
+
+    Args:
+        method: For instance `GET`.
+        scheme: `http` or `https`.
+        path: Percent-decoded, the prefix of a mount (`root_path`, `SCRIPT_NAME`) included.
+        query: As sent, without the question mark.
+        protocol: For instance `HTTP/1.1`.
+        headers: Names and values as sent, in order, repeated ones included.
+        client_address: Empty if unknown.
+        server: The server's own name and port, used where the client sent no `Host`.
+    """
+
+    def __new__(
+        cls,
+        *,
+        method: str,
+        scheme: str,
+        path: bytes,
+        query: bytes,
+        protocol: str,
+        headers: Sequence[tuple[bytes, bytes]],
+        client_address: str = "",
+        server: tuple[str, int] | None = None,
+    ) -> RequestHead: ...
+
 @disjoint_base
 class Capture:
-    """What is kept of one request and its response while they pass: the environ as it is now, the first bytes of each
+    """What is kept of one request and its response while they pass: the head of the request, the first bytes of each
     body, the sizes, the times, the caller, and the log's id.
+
+    Args:
+        encoder: Of the configuration.
+        head: A WSGI environ, of which this keeps a copy, or a `RequestHead`.
 
     Nothing of it calls Python code, which would not survive the end of an interpreter in a daemon thread.
     """
 
-    def __new__(cls, encoder: Encoder, environ: Environ) -> Self: ...
+    def __new__(cls, encoder: Encoder, head: Environ | RequestHead) -> Self: ...
     def add_request(self, data: object) -> None:
         """Notes a piece of the request's body. Never raises: what cannot be noted makes `Queue.record` raise."""
 
     def add_response(self, data: object) -> None:
-        """The same of the response's."""
+        """Notes a piece of the response's body. Never raises: what cannot be noted makes `Queue.record` raise."""
 
     def end(self, chunks: list[bytes] | None = None) -> None:
-        """Notes that the response has ended, with `chunks` as its last pieces; when, is what the first call says."""
+        """Notes that the response has ended, with `chunks` as its last pieces. The first call fixes the end time."""
 
     def fail(self, error: Exception) -> None:
-        """Notes why this is not what passed."""
+        """Notes why this capture does not show what passed; `Queue.record` then raises `InternalError`."""
 
     def sent_by_server(self) -> None:
         """Notes that the server sends the response by itself: it is not seen, and its size is what the app says."""
 
-    def identify(self, answer: object) -> bool:
-        """Notes who made the call.
+    def set_plain_caller(self, answer: object) -> bool:
+        """Notes who made the call, if `answer` (the grouping function's) is a dict of three strings, as nearly always.
 
         Returns:
-            False where `answer`, the grouping function's, is not a dict of three strings and needs a second look.
+            Whether it was.
         """
 
     def set_caller(self, caller: tuple[str, str | None, str | None]) -> None:
         """Notes who made the call: id, label and email. The id is in clear; the core masks it."""
 
+    def documentation_url(self, base_url: str) -> str:
+        """This log's page in the documentation, which begins with `base_url`."""
+
     def announced(self, headers: Headers, base_url: str) -> Headers:
-        """The headers of the response and `x-documentation-url`, which begins with `base_url`."""
+        """A WSGI response's headers with `x-documentation-url` after them."""
 
     def forget_request(self) -> None:
-        """Keeps no bytes of the request from here on; the size is still counted."""
+        """Keeps no bytes of the request's body from here on; the size is still counted."""
 
     def forget_response(self) -> None:
-        """The same of the response."""
+        """Keeps no bytes of the response's body from here on; the size is still counted."""
 
     def captured_request(self) -> bytes:
         """What is kept of the request's body so far."""
@@ -119,11 +152,11 @@ class Capture:
 
     @property
     def is_tls(self) -> bool:
-        """Whether the server's `wsgi.url_scheme` was `https`."""
+        """Whether the request came over TLS, as the server said."""
 
     @property
     def unread_bytes(self) -> int:
-        """What the client has declared and nobody has read; 0 where it waits for a "100 Continue" to send it."""
+        """Bytes that the client declared and nobody has read; 0 if it sent `Expect: 100-continue`."""
 
 @final
 class Encoder:
@@ -150,10 +183,10 @@ class Queue:
         self,
         capture: Capture,
         chunks: list[bytes] | None,
-        status: str | None,
-        headers: Headers,
+        status: str | bytes | None,
+        headers: Iterable[tuple[str, str]] | Iterable[tuple[bytes, bytes]],
         is_read: bool = False,
-    ) -> int:
+    ) -> int | None:
         """Redacts, encodes and queues what was captured.
 
         Args:
@@ -164,10 +197,12 @@ class Queue:
             is_read: Records even if some of the request is unread.
 
         Returns:
-            How many entries wait, where the flusher has asked to hear of that many, 0 where this one was dropped (and
-            counted); or one of `QUIET`, `UNREAD` and `FORKED`.
+            How many entries wait, if the flusher asked to hear of that many (`call_at_entries`); 0 if this one was
+            dropped (and counted); else None.
 
         Raises:
+            Unread: See there; `chunks` are noted, and the second call comes without them.
+            Forked: As `Unread`.
             InternalError: What was captured is not what passed.
         """
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from readme_metrics._process.import_lock import loading
-from readme_metrics.capture.response_body import ListResponseBody, watched
+from readme_metrics.capture.response_body import watched
 from readme_metrics.config import MetricsApiConfig
 
 if TYPE_CHECKING:
@@ -35,15 +35,17 @@ class MetricsMiddleware:
         # Not at import, which stays cheap for those who only import; nor at the first request, which would pay for it.
         with loading():
             from readme_metrics.capture.intake import Intake
+            from readme_metrics.capture.wsgi_exchange import begin
 
         self.app = wsgi_app_reference
         self.config = config
         self._intake = Intake(config)
+        self._begin = begin
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        # Not `self.app(..)`, which CPython looks up as a method first; so in `Exchange` and `Intake`.
         app = self.app
-        exchange = self._intake.begin(environ, start_response)
+        begin = self._begin
+        exchange = begin(self._intake, environ, start_response)
         if exchange is None:
             return app(environ, start_response)
         try:
@@ -52,10 +54,6 @@ class MetricsMiddleware:
             exchange.failed()
             exchange.finish()
             raise
-        if type(iterable) is list:
-            response = ListResponseBody(iterable)
-            response.exchange = exchange
-            return response
         return watched(iterable, exchange)
 
     def flush(self, timeout: float | None = None) -> int:

@@ -13,13 +13,15 @@ use uuid::Uuid;
 
 use super::body::{Body, Chunks, unchanging};
 use super::encoder::Encoder;
-use super::environ::Environ;
 use super::error::{InternalError, guarded};
+use super::head::Head;
 
 /// Who made the call: id, label and email.
 pub type Caller = (PyBackedStr, Option<PyBackedStr>, Option<PyBackedStr>);
 
-/// The half of `Exchange` (`exchange.py`) that every request pays for.
+/// The compiled base class of `Exchange` (`exchange.py`).
+///
+/// `head` is a WSGI environ, which is copied, or a `RequestHead`.
 ///
 /// Nothing here calls Python code, or only what an odd object brings along. Up to 3.13, an interpreter that goes ends a daemon
 /// thread with `pthread_exit` where it asks for the GIL, and with a frame of Rust further up the stack that takes the process
@@ -28,7 +30,7 @@ pub type Caller = (PyBackedStr, Option<PyBackedStr>, Option<PyBackedStr>);
 pub struct Capture {
     pub(super) encoder: Py<Encoder>,
     /// The request as it came: an app may change its environ (mounts move `SCRIPT_NAME`).
-    pub(super) environ: Environ,
+    pub(super) head: Head,
     started: Instant,
     pub(super) started_unix: Duration,
     log_id: OnceLock<Uuid>,
@@ -52,12 +54,12 @@ struct Passing {
 impl Capture {
     #[new]
     #[allow(clippy::needless_pass_by_value)]
-    fn new(encoder: Py<Encoder>, environ: &Bound<'_, PyDict>) -> PyResult<Capture> {
+    fn new(encoder: Py<Encoder>, head: &Bound<'_, PyAny>) -> PyResult<Capture> {
         guarded(|| {
             let max_bytes = encoder.get().max_body_bytes;
             Ok(Capture {
                 encoder,
-                environ: Environ::of(environ)?,
+                head: Head::of(head)?,
                 started: Instant::now(),
                 started_unix: SystemTime::now()
                     .duration_since(UNIX_EPOCH)
@@ -84,7 +86,7 @@ impl Capture {
         });
     }
 
-    /// The same of the response's.
+    /// Notes a piece of the response's body. Never raises: see `failure`.
     fn add_response(&self, data: &Bound<'_, PyAny>) {
         self.note(data.py(), || {
             let data = unchanging(data)?;
@@ -93,14 +95,14 @@ impl Capture {
         });
     }
 
-    /// Notes why this is not what passed.
+    /// Notes why this capture does not show what passed; `Queue.record` then raises.
     fn fail(&self, error: &Bound<'_, PyException>) {
         self.note(error.py(), || {
             Err(PyErr::from_value(error.clone().into_any()))
         });
     }
 
-    /// Notes that the response has ended, with `chunks` as its last pieces; when it did is what the first call says.
+    /// Notes that the response has ended, with `chunks` as its last pieces. The first call fixes the end time.
     #[pyo3(signature = (chunks = None))]
     pub(super) fn end(&self, chunks: Option<&Bound<'_, PyList>>) {
         self.passing()
@@ -116,9 +118,10 @@ impl Capture {
         self.passing().is_file = true;
     }
 
-    /// Notes who made the call. False where the answer of the grouping function needs a second look: it is not a dict of
-    /// three strings.
-    fn identify(&self, answer: &Bound<'_, PyAny>) -> PyResult<bool> {
+    /// Notes who made the call, if `answer` (the grouping function's) is a dict of three strings, as nearly always.
+    ///
+    /// Returns whether it was: any other answer is checked in Python (`caller.py`).
+    fn set_plain_caller(&self, answer: &Bound<'_, PyAny>) -> PyResult<bool> {
         guarded(|| {
             let caller = plain(answer);
             Ok(caller.is_some_and(|caller| self.caller.set(caller).is_ok()))
@@ -130,7 +133,14 @@ impl Capture {
         let _ = self.caller.set(caller);
     }
 
-    /// The headers of the response and the documentation's URL, which begins with `base_url`.
+    /// This log's page in the documentation, which begins with `base_url`.
+    fn documentation_url(&self, base_url: &str) -> String {
+        let mut log_id = Uuid::encode_buffer();
+        let log_id = self.log_id().hyphenated().encode_lower(&mut log_id);
+        [base_url, "/logs/", log_id].concat()
+    }
+
+    /// A WSGI response's headers with `x-documentation-url` after them.
     fn announced<'py>(
         &self,
         headers: &Bound<'py, PyAny>,
@@ -142,9 +152,7 @@ impl Capture {
                 Ok(headers) => headers.get_slice(0, headers.len()),
                 Err(_) => PyList::new(py, headers.try_iter()?.collect::<PyResult<Vec<_>>>()?)?,
             };
-            let mut log_id = Uuid::encode_buffer();
-            let log_id = self.log_id().hyphenated().encode_lower(&mut log_id);
-            let url = [base_url, "/logs/", log_id].concat();
+            let url = self.documentation_url(base_url);
             let documentation = (intern!(py, "x-documentation-url"), url);
             announced.append(documentation)?;
             Ok(announced)
@@ -183,17 +191,18 @@ impl Capture {
 
     #[getter]
     fn is_tls(&self, py: Python<'_>) -> bool {
-        self.environ.is_tls(py)
+        self.head.is_tls(py)
     }
 
-    /// What the client has declared and nobody has read; 0 where it waits for a leave to send it.
+    /// Bytes that the client declared and nobody has read; 0 if it sent `Expect: 100-continue`, since it may be waiting for
+    /// the go-ahead.
     #[getter]
     fn unread_bytes(&self, py: Python<'_>) -> u64 {
-        self.unread_of(py, self.environ.content_length(py))
+        self.unread_of(py, self.head.content_length(py))
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        self.environ.traverse(&visit)
+        self.head.traverse(&visit)
     }
 }
 
@@ -201,7 +210,7 @@ impl Capture {
     /// As `unread_bytes`, of what the client has declared.
     pub(super) fn unread_of(&self, py: Python<'_>, declared_bytes: u64) -> u64 {
         let unread_bytes = declared_bytes.saturating_sub(self.request_bytes());
-        if unread_bytes > 0 && self.environ.expects_continue(py) {
+        if unread_bytes > 0 && self.head.expects_continue(py) {
             return 0;
         }
         unread_bytes

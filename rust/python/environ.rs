@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::ptr;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyString, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 use pyo3::{Borrowed, PyTraverseError, PyVisit, ffi, intern};
 
 use crate::exchange::{Captured, Request, native_bytes};
@@ -122,12 +122,7 @@ impl<'a, 'py> Text<'a, 'py> {
 
 impl Environ {
     /// The request that it describes.
-    pub fn request<'a>(
-        &'a self,
-        py: Python<'a>,
-        body: Captured<'a>,
-        trust_forwarded: bool,
-    ) -> Request<'a> {
+    pub fn request<'a>(&'a self, py: Python<'a>, body: Captured<'a>) -> Request<'a> {
         let mut request = Request {
             headers: Vec::with_capacity(COMMON_HEADERS),
             body,
@@ -186,15 +181,12 @@ impl Environ {
         if request.host.is_empty() {
             request.host = server_host(&server_name, &server_port, &request.scheme);
         }
-        if trust_forwarded {
-            believe_proxies(&mut request);
-        }
         request
     }
 }
 
 /// What proxies say of the original request.
-fn believe_proxies(request: &mut Request<'_>) {
+pub fn believe_proxies(request: &mut Request<'_>) {
     let targets = [
         (&mut request.scheme, "HTTP_X_FORWARDED_PROTO"),
         (&mut request.host, "HTTP_X_FORWARDED_HOST"),
@@ -210,7 +202,7 @@ fn believe_proxies(request: &mut Request<'_>) {
     }
 }
 
-fn content_length(declared: &str) -> u64 {
+pub fn content_length(declared: &str) -> u64 {
     if declared.len() > MAX_LENGTH_DIGITS {
         return 0;
     }
@@ -238,7 +230,7 @@ fn join_path<'a>(script_name: Cow<'a, str>, path_info: Cow<'a, str>) -> Cow<'a, 
 }
 
 /// PEP 3333, URL reconstruction: the server's own name where the client sent no `Host`.
-fn server_host<'a>(name: &str, port: &str, scheme: &str) -> Cow<'a, str> {
+pub fn server_host<'a>(name: &str, port: &str, scheme: &str) -> Cow<'a, str> {
     let is_default_port = matches!((scheme, port), ("http", "80") | ("https", "443") | (_, ""));
     Cow::Owned(if is_default_port {
         name.to_owned()
@@ -252,8 +244,8 @@ fn server_host<'a>(name: &str, port: &str, scheme: &str) -> Cow<'a, str> {
 pub struct Headers<'py>(Vec<(Bound<'py, PyString>, Bound<'py, PyString>)>);
 
 impl<'py> Headers<'py> {
-    /// A WSGI header list: (name, value) tuples of strings. Servers also take a tuple or strings' likes, and so is it
-    /// here: what is not a string is shown as `str()` shows it.
+    /// A list of (name, value) pairs: strings from WSGI, bytes from ASGI. Like most servers, this takes any iterable of pairs,
+    /// and converts what is neither with `str()`.
     pub fn read(headers: &Bound<'py, PyAny>) -> PyResult<Headers<'py>> {
         if let Ok(list) = headers.cast_exact::<PyList>() {
             return list
@@ -284,10 +276,17 @@ fn pair<'py>(item: &Bound<'py, PyAny>) -> PyResult<(Bound<'py, PyString>, Bound<
     }
 }
 
-/// As `str()` shows it.
+/// A string as it is, bytes as ISO 8859-1, anything else as `str()` shows it.
 pub fn text(value: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyString>> {
-    match value.cast_into::<PyString>() {
-        Ok(text) => Ok(text),
-        Err(other) => other.into_inner().str(),
+    let value = match value.cast_into::<PyString>() {
+        Ok(text) => return Ok(text),
+        Err(other) => other.into_inner(),
+    };
+    match value.cast::<PyBytes>() {
+        Ok(bytes) => {
+            let text: String = bytes.as_bytes().iter().copied().map(char::from).collect();
+            Ok(PyString::new(value.py(), &text))
+        }
+        Err(_) => value.str(),
     }
 }

@@ -9,6 +9,7 @@ mod detach;
 mod encoder;
 mod environ;
 mod error;
+mod head;
 mod queue;
 mod record;
 mod stats;
@@ -37,14 +38,14 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
         "InternalError",
         module.py().get_type::<error::InternalError>(),
     )?;
-    module.add("QUIET", queue::QUIET)?;
-    module.add("UNREAD", queue::UNREAD)?;
-    module.add("FORKED", queue::FORKED)?;
+    module.add("Unread", module.py().get_type::<queue::Unread>())?;
+    module.add("Forked", module.py().get_type::<queue::Forked>())?;
     module.add_function(wrap_pyfunction!(mask, module)?)?;
     module.add_function(wrap_pyfunction!(seal, module)?)?;
     module.add_function(wrap_pyfunction!(stats::survey, module)?)?;
     module.add_function(wrap_pyfunction!(stats::entries, module)?)?;
     module.add_class::<capture::Capture>()?;
+    module.add_class::<head::RequestHead>()?;
     module.add_class::<encoder::Encoder>()?;
     module.add_class::<queue::Queue>()?;
     module.add_class::<queue::Batch>()

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyException, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
 
@@ -19,12 +19,18 @@ use crate::counters::{Counter, DropReason};
 use crate::queue::{self, Peek};
 use crate::sync::{AtomicU64, Ordering};
 
-/// A log is queued, and nobody needs to hear of it.
-pub const QUIET: i64 = -1;
-/// Nothing is queued yet: the client has declared more of the request than was read.
-pub const UNREAD: i64 = -2;
-/// Nothing is queued: the queue belongs to the process that this one was forked from.
-pub const FORKED: i64 = -3;
+pyo3::create_exception!(
+    readme_metrics._core,
+    Unread,
+    PyException,
+    "Nothing is queued yet: the client declared more of the request's body than was read."
+);
+pyo3::create_exception!(
+    readme_metrics._core,
+    Forked,
+    PyException,
+    "Nothing is queued: the queue belongs to the process that this one was forked from."
+);
 
 /// What the client saw where the app raised.
 const SERVER_ERROR: &str = "500 Internal Server Error";
@@ -68,7 +74,8 @@ impl Queue {
 
     /// Redacts, encodes and queues what was captured, with `chunks` at its end.
     ///
-    /// Returns how many entries wait, 0 if this one was dropped (and counted), or one of `QUIET`, `UNREAD`, `FORKED`.
+    /// Returns how many entries wait if the flusher asked to hear of that many, 0 if this one was dropped (and counted), else
+    /// `None`. The rare paths are exceptions, which cost the common one nothing: `Unread` and `Forked`.
     // One crossing per request: everything is handed over at once.
     #[pyo3(signature = (capture, chunks, status, headers, is_read = false))]
     fn record(
@@ -79,12 +86,12 @@ impl Queue {
         status: Option<Bound<'_, PyAny>>,
         headers: &Bound<'_, PyAny>,
         is_read: bool,
-    ) -> PyResult<i64> {
+    ) -> PyResult<Option<u64>> {
         guarded(|| {
             capture.end(chunks);
-            let declared_bytes = capture.environ.content_length(py);
+            let declared_bytes = capture.head.content_length(py);
             if !is_read && capture.unread_of(py, declared_bytes) > 0 {
-                return Ok(UNREAD);
+                return Err(Unread::new_err(()));
             }
             let status = status.map(text).transpose()?;
             let status = status.as_ref().map(|status| status.to_string_lossy());
@@ -94,13 +101,13 @@ impl Queue {
                 headers: &Headers::read(headers)?,
             };
             let Some(waiting) = record::record(py, &self.queue, capture, &heads)? else {
-                return Ok(FORKED);
+                return Err(Forked::new_err(()));
             };
             // A file is still to be sent by the server: where requests send logs themselves, a later one does.
             if capture.is_file() || !self.is_called(waiting) {
-                return Ok(QUIET);
+                return Ok(None);
             }
-            Ok(i64::try_from(waiting).unwrap_or(i64::MAX))
+            Ok(Some(waiting))
         })
     }
 

@@ -81,7 +81,7 @@ pub fn record(
         started_unix_ms: whole_milliseconds(capture.started_unix),
         duration_ms: whole_milliseconds(duration),
         request: capture
-            .environ
+            .head
             .request(py, request_body, encoder.trust_forwarded),
         response: Response {
             status: heads.status.into(),

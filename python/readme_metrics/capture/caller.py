@@ -1,21 +1,75 @@
-"""Checks and narrows what the customer's grouping function says of who made a call."""
+"""`Grouping`: asks the customer's grouping function who made a call, and checks what it answers."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from readme_metrics._process.reporter import Reporter
+    from collections.abc import Callable
+    from typing import Any
 
-#: The caller's id, label and email. The id is in clear; the core masks it.
-Group = tuple[str, str | None, str | None]
+    from readme_metrics._process.reporter import Reporter
+    from readme_metrics.capture.exchange import Exchange
+
+    #: The caller's id, label and email. The id is in clear; the core masks it.
+    Caller = tuple[str, str | None, str | None]
 
 
 class UnusableGroup(Exception):
     """The grouping function's answer cannot identify anybody; the message says why."""
 
 
-def narrow(answer: object, reporter: Reporter) -> Group | None:
+class Grouping:
+    """The customer's grouping function.
+
+    Args:
+        function: Gets `Exchange.grouping_request()`.
+        reporter: Hears of what is missing or too much in an answer.
+        lost: Counts a request that is not logged, for a reason and an error.
+    """
+
+    def __init__(
+        self, function: Callable[[Any], object], reporter: Reporter, lost: Callable[[str, Exception], None]
+    ) -> None:
+        self.function = function
+        self._reporter = reporter
+        self._lost = lost
+
+    def identify(self, exchange: Exchange) -> None:
+        """Asks who made the call, and sets the exchange's caller and `is_logged`.
+
+        Whatever goes wrong is counted and reported, never raised. What is not logged keeps no bodies from here on.
+        """
+        exchange.is_logged = False  # whatever happens in there, it is not asked again
+        try:
+            function = self.function  # not `self.function(..)`, which CPython looks up as a method first
+            answer = function(exchange.grouping_request())
+            exchange.is_logged = exchange.set_plain_caller(answer) or self._narrow(exchange, answer)
+        except Exception as error:
+            self._lost("grouping", error)
+        if not exchange.is_logged:
+            exchange.forget_request()
+            exchange.forget_response()
+
+    def accept(self, exchange: Exchange, answer: object) -> None:
+        """As `identify`, with the answer of a function that the door has called (and awaited) by itself."""
+        Grouping(lambda _: answer, self._reporter, self._lost).identify(exchange)
+
+    def refuse(self, exchange: Exchange, error: Exception) -> None:
+        """As `identify`, with what a function raised that the door has called (and awaited) by itself."""
+        exchange.is_logged = False
+        self._lost("grouping", error)
+        exchange.forget_request()
+        exchange.forget_response()
+
+    def _narrow(self, exchange: Exchange, answer: object) -> bool:
+        caller = narrow(answer, self._reporter)
+        if caller is not None:
+            exchange.set_caller(caller)
+        return caller is not None
+
+
+def narrow(answer: object, reporter: Reporter) -> Caller | None:
     """Who made a call.
 
     Args:
@@ -23,7 +77,7 @@ def narrow(answer: object, reporter: Reporter) -> Group | None:
         reporter: Hears of what is missing or too much in it.
 
     Returns:
-        None where the request is not to be logged.
+        None if the request is not to be logged.
 
     Raises:
         UnusableGroup: The answer is not a dict, or has no `api_key` and no `id`.

@@ -1,92 +1,83 @@
-"""`Exchange`: one request and its response, from the call of the app to the `close()` of what it returned."""
+"""`Exchange`: the life of one request, from its arrival to its log, whichever door it came through."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from readme_metrics._core import Capture
+from readme_metrics._core import Capture, Forked, Unread
 
 if TYPE_CHECKING:
+    from readme_metrics.capture.caller import Grouping
     from readme_metrics.capture.intake import Intake
-    from readme_metrics.capture.request_body import RequestBody
-    from readme_metrics.capture.wsgi_types import Environ, ExcInfo, Headers, StartResponse
 
 
 class Exchange(Capture):
-    """One request and its response, from the call of the app to the `close()` of what it returned.
+    """One request and its response, from the arrival of the one to the end of the other.
 
-    Made by `Intake.begin`, which sets what has no default here: an `__init__` would be a call more per request.
+    A door subclasses it and goes through these steps: make it when the request arrives; when the response starts, call
+    `grouping.identify(exchange)` and, if `is_logged`, announce `documentation_url`; call `finish` when the response has
+    ended or cannot any more, even if it never started.
     """
 
+    #: What serves it. This and the next three are set in the module of each subclass, by the function that makes one:
+    #: an `__init__` beside the `__new__` of `Capture` costs 2,400 instructions per request (3 %).
     intake: Intake
-    server_start_response: StartResponse
-    #: The live one, for the grouping function. A log shows the request as it came: the app may change its environ.
-    environ: Environ
+    #: Says who made the call: the intake's, or that of a door further in (see `give_request`).
+    grouping: Grouping
     #: None before the grouping function was asked.
     is_logged: bool | None
     is_finished: bool
+    #: The response's, for instance `200 OK`; None if the app raised before there was one.
     status: str | None = None
-    headers: Headers = []  # noqa: RUF012 - never changed, only replaced
-    request_body: RequestBody | None = None
-    _file_wrapper: Callable[..., object] | None = None
-    _file_response: object = None
+    #: The response's: pairs of strings or of bytes.
+    headers: Any = []  # noqa: RUF012 - never changed, only replaced
 
-    def start_response(self, status: str, headers: Headers, exc_info: ExcInfo | None = None) -> Callable[..., object]:
-        intake = self.intake
-        try:
-            if self.is_logged is None:
-                intake.identify(self)
-            if self.is_logged:
-                base_url = (intake.flusher or intake.join()).docs_url.base_url
-                if base_url is not None:
-                    headers = self.announced(headers, base_url)
-        except Exception as error:
-            self.is_logged = False
-            intake.lost("internal", error)
-        start_response = self.server_start_response
-        self._server_write = (
-            start_response(status, headers) if exc_info is None else start_response(status, headers, exc_info)
-        )
-        # Only now: where the server refuses, since its headers are out (PEP 3333), what it has sent stands.
-        self.status = status
-        self.headers = headers
-        return self._write
+    def grouping_request(self) -> object:
+        """The request as the grouping function gets it."""
+        raise NotImplementedError
 
-    def _write(self, data: bytes) -> object:
-        result = self._server_write(data)
-        self.add_response(data)
-        return result
-
-    def watch(self, file_wrapper: Callable[..., object]) -> None:
-        """Will know what the server's file wrapper makes of a file."""
-        self._file_wrapper = file_wrapper
-        if isinstance(file_wrapper, type):
-            return
-
-        # uWSGI's file wrapper is a function, and its results have no type to know them by.
-        def wrap(*args: Any) -> object:
-            self._file_response = file_wrapper(*args)
-            return self._file_response
-
-        self.environ["wsgi.file_wrapper"] = wrap
-
-    def is_server_file(self, iterable: object) -> bool:
-        """Whether the server's file wrapper made this, which the server sends by itself."""
-        if iterable is self._file_response:
-            return iterable is not None
-        file_wrapper = self._file_wrapper
-        return isinstance(file_wrapper, type) and isinstance(iterable, file_wrapper)
+    def read_rest(self) -> None:
+        """Reads what the app left of the request's body, where that needs no waiting. Nothing by default."""
 
     def failed(self) -> None:
-        """Notes that the app raised; what the client sees is 500 unless the response had begun."""
+        """Notes that the app raised: the client sees 500, unless the response had begun."""
         if not self.response_bytes:
             self.status = None
 
-    def finish(self) -> None:
-        """Logs the exchange; only the first call counts."""
-        if not self.is_finished:
-            self.intake.record(self)
+    def finish(self, chunks: list[bytes] | None = None) -> None:
+        """Logs the exchange, with `chunks` as the last pieces of the response. Only the first call counts.
+
+        Whatever goes wrong is counted, never raised.
+        """
+        if self.is_finished:
+            return
+        self.is_finished = True
+        intake = self.intake
+        try:
+            if self.is_logged is None:  # the app raised before the response started
+                self.end()
+                self.grouping.identify(self)
+            if self.is_logged:
+                flusher = intake.flusher or intake.join()
+                try:
+                    waiting = flusher.queue.record(self, chunks, self.status, self.headers)
+                except Unread:
+                    self.read_rest()
+                    waiting = self._record_again()
+                except Forked:
+                    waiting = self._record_again()
+                if waiting is not None:
+                    intake.wake(waiting)
+        except Exception as error:
+            intake.lost("internal", error)
+        self.let_go()
+
+    def _record_again(self) -> int | None:
+        """As `Queue.record` after `Unread` or `Forked`: the chunks are noted, and the pid decides about the queue."""
+        return self.intake.join().queue.record(self, None, self.status, self.headers, is_read=True)
+
+    def let_go(self) -> None:
+        """Drops what leads back to the exchange: a cycle would stay until the garbage collector comes."""
 
     def lose(self, error: Exception) -> None:
         """Counts an exchange that cannot be watched any further."""

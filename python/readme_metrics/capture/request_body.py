@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from readme_metrics._core import Capture
@@ -12,23 +12,39 @@ if TYPE_CHECKING:
 class RequestBody:
     """`wsgi.input` as the app reads it. Nothing is read before the app asks, nor more than it asks for.
 
-    It has whatever the server's own object has, beyond PEP 3333 too; all that reads is noted. Made by `Intake.begin`.
+    It has whatever the server's own object has, beyond PEP 3333 too; all that reads is noted.
+
+    Args:
+        stream: The server's.
+        capture: Hears of what is read.
     """
 
-    stream: Any
-    capture: Capture
-    #: The stream, and who hears of what is read. One look at it does for `read`: `__getattr__` makes each one dear.
-    reading: tuple[Any, Capture | RequestBody]
     #: What the app went back over and is going to read again.
     _repeated_bytes = 0
     #: Where the body begins in a stream that can seek; None until the app does.
     _start: int | None = None
+    #: The capture, where this itself hears of what is read.
+    _seeking: Capture | None = None
+
+    def __init__(self, stream: Any, capture: Capture) -> None:
+        #: The stream, and who hears of what is read: in one attribute, since a lookup is slow on a class with
+        #: `__getattr__`.
+        self._reading: tuple[Any, Capture | RequestBody] = (stream, capture)
+
+    @property
+    def stream(self) -> Any:
+        """The server's."""
+        return self._reading[0]
+
+    @property
+    def capture(self) -> Capture:
+        return self._seeking or cast("Capture", self._reading[1])
 
     def read(self, *args: Any, **kwargs: Any) -> bytes:
-        stream, capture = self.reading
-        # As most do; to pass on whatever else comes takes longer.
+        stream, hearer = self._reading
+        # `read(n)` is by far the commonest; to pass on any arguments takes longer.
         data: bytes = stream.read(args[0]) if len(args) == 1 and not kwargs else stream.read(*args, **kwargs)
-        capture.add_request(data)
+        hearer.add_request(data)
         return data
 
     def readline(self, *args: Any, **kwargs: Any) -> bytes:
@@ -66,10 +82,10 @@ class RequestBody:
 
     def _seek(self, seek: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         try:
-            # A cycle, which only those have that seek.
-            self.reading = (self.stream, self)
             if self._start is None:
-                self._start = self.stream.tell() - self.capture.request_bytes
+                stream, self._seeking = self.stream, self.capture
+                self._reading = (stream, self)  # a cycle, but only in an app that seeks
+                self._start = stream.tell() - self.capture.request_bytes
         except Exception as error:
             self.capture.fail(error)
         result = seek(*args)

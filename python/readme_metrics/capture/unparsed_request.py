@@ -19,22 +19,26 @@ class UnparsedRequest(Request):
     and whatever it does to the request cannot disturb the app.
 
     Many a grouping function answers from elsewhere (the app's own session, a constant), and parsing would be most of
-    what it costs. So nothing is copied, joined or parsed before the first look at an attribute: the object is made
-    without calling `__init__`, and given `_environ` and `_capture`, which it has until it is parsed.
+    what it costs. So nothing is copied, joined or parsed before the first look at an attribute: Werkzeug's own
+    `__init__` is called then.
     """
 
-    _environ: Environ
-    _capture: Capture | None = None
+    #: None once it is parsed.
+    _source: tuple[Environ, Capture] | None = None
+
+    def __init__(self, environ: Environ, capture: Capture) -> None:
+        self._source = (environ, capture)
 
     def __getattr__(self, name: str) -> Any:
         # Only called for what is not there: all that Werkzeug's own __init__ sets, which has not been called.
-        capture = self._capture
-        if capture is None:
+        source = self._source
+        if source is None:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        live_environ, capture = source
         body = capture.captured_request()
-        environ = {**self._environ, "wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
+        environ = {**live_environ, "wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
         # Not kept: a parsed request is in a cycle with its own environ, and would keep the app's until it is collected.
-        del self._capture, self._environ
+        del self._source
         already_set = self.__dict__.copy()
         super().__init__(environ)
         self.__dict__.update(already_set)

@@ -6,7 +6,11 @@ import io
 import os
 import stat
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from readme_metrics.capture.request_body import RequestBody
+    from readme_metrics.capture.wsgi_types import Environ
 
 try:
     import fcntl
@@ -17,7 +21,17 @@ else:
     _FIONREAD = termios.FIONREAD
 
 
-def arrived_bytes(environ: dict[str, Any], stream: Any, *, is_tls: bool) -> int:
+def read_rest(body: RequestBody, environ: Environ, unread_bytes: int, *, is_tls: bool) -> None:
+    """Reads the `unread_bytes` that the app left of `body`, if all of them are there.
+
+    Raises:
+        Exception: Whatever a stream that is closed or broken raises.
+    """
+    if arrived_bytes(environ, body.stream, is_tls=is_tls) >= unread_bytes:
+        body.read(unread_bytes)
+
+
+def arrived_bytes(environ: Environ, stream: Any, *, is_tls: bool) -> int:
     """How many bytes `stream.read()` surely gives without waiting for the client; 0 where nobody can tell.
 
     Args:

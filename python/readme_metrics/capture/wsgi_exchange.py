@@ -1,0 +1,119 @@
+"""`WsgiExchange`: an exchange between a WSGI server and its app; `begin` makes one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from readme_metrics.capture.exchange import Exchange
+from readme_metrics.capture.request_body import RequestBody
+from readme_metrics.capture.unparsed_request import UnparsedRequest
+from readme_metrics.capture.unread_body import read_rest
+
+if TYPE_CHECKING:
+    from readme_metrics.capture.intake import Intake
+    from readme_metrics.capture.wsgi_types import Environ, ExcInfo, Headers, StartResponse
+
+#: The environ of an exchange that is over.
+GONE: Environ = {}
+
+
+class WsgiExchange(Exchange):
+    """One request and its response, from the call of the app to the `close()` of what it returned."""
+
+    server_start_response: StartResponse
+    #: The live one, for the grouping function. A log shows the request as it came: the app may change its environ.
+    environ: Environ
+    request_body: RequestBody | None = None
+    _file_wrapper: Callable[..., object] | None = None
+    _file_response: object = None
+
+    def start_response(self, status: str, headers: Headers, exc_info: ExcInfo | None = None) -> Callable[..., object]:
+        try:
+            if self.is_logged is None:
+                self.grouping.identify(self)
+            if self.is_logged:
+                intake = self.intake
+                base_url = (intake.flusher or intake.join()).docs_url.base_url
+                if base_url is not None:
+                    headers = self.announced(headers, base_url)
+        except Exception as error:
+            self.is_logged = False
+            self.intake.lost("internal", error)
+        start_response = self.server_start_response
+        self._server_write = (
+            start_response(status, headers) if exc_info is None else start_response(status, headers, exc_info)
+        )
+        # Only now: where the server refuses, since its headers are out (PEP 3333), what it has sent stands.
+        self.status = status
+        self.headers = headers
+        return self._write
+
+    def _write(self, data: bytes) -> object:
+        result = self._server_write(data)
+        self.add_response(data)
+        return result
+
+    def grouping_request(self) -> object:
+        return UnparsedRequest(self.environ, self)
+
+    def watch(self, file_wrapper: Callable[..., object]) -> None:
+        """Will know what the server's file wrapper makes of a file."""
+        self._file_wrapper = file_wrapper
+        if isinstance(file_wrapper, type):
+            return
+
+        # uWSGI's file wrapper is a function, and its results have no type to know them by.
+        def wrap(*args: Any) -> object:
+            self._file_response = file_wrapper(*args)
+            return self._file_response
+
+        self.environ["wsgi.file_wrapper"] = wrap
+
+    def is_server_file(self, iterable: object) -> bool:
+        """Whether the server's file wrapper made this, which the server sends by itself."""
+        if iterable is self._file_response:
+            return iterable is not None
+        file_wrapper = self._file_wrapper
+        return isinstance(file_wrapper, type) and isinstance(iterable, file_wrapper)
+
+    def read_rest(self) -> None:
+        body, intake = self.request_body, self.intake
+        if body is not None and self.unread_bytes + self.request_bytes <= intake.max_unread_bytes:
+            try:
+                read_rest(body, self.environ, self.unread_bytes, is_tls=self.is_tls)
+            except Exception as error:
+                intake.reporter.warning("unread body", "Could not read the rest of a request's body: %s", error)
+
+    def let_go(self) -> None:
+        self.request_body = None
+        self.environ = GONE
+
+
+def begin(intake: Intake, environ: Environ, start_response: StartResponse) -> WsgiExchange | None:
+    """Starts to watch a request; None if it is not to be logged. Whatever goes wrong is counted, never raised."""
+    try:
+        if environ.get("REQUEST_METHOD") == "OPTIONS" or (intake.is_selective and not _is_selected(intake, environ)):
+            return None
+        exchange = WsgiExchange(intake.encoder, environ)
+        exchange.intake = intake
+        exchange.grouping = intake.grouping
+        exchange.is_logged = None
+        exchange.is_finished = False
+        exchange.environ = environ
+        exchange.server_start_response = start_response
+        stream = environ.get("wsgi.input")
+        if stream is not None:
+            environ["wsgi.input"] = exchange.request_body = RequestBody(stream, exchange)
+        file_wrapper = environ.get("wsgi.file_wrapper")
+        if file_wrapper is not None:
+            exchange.watch(file_wrapper)
+        return exchange
+    except Exception as error:
+        intake.lost("internal", error)
+        return None
+
+
+def _is_selected(intake: Intake, environ: Environ) -> bool:
+    path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+    return intake.is_selected(environ.get("HTTP_HOST", ""), path)
