@@ -30,7 +30,7 @@ pub struct RequestHead {
 #[pymethods]
 impl RequestHead {
     #[new]
-    #[pyo3(signature = (*, method, scheme, path, query, protocol, headers, client_address = String::new(), server = None))]
+    #[pyo3(signature = (*, method, scheme, path, query, protocol, headers, client_address = "", server = None))]
     // A request has this many parts; Python names each one at the call.
     #[allow(clippy::too_many_arguments, clippy::needless_pass_by_value)]
     fn new(
@@ -40,7 +40,7 @@ impl RequestHead {
         query: Vec<u8>,
         protocol: String,
         headers: Vec<(Vec<u8>, Vec<u8>)>,
-        client_address: String,
+        client_address: &str,
         server: Option<(String, u16)>,
     ) -> PyResult<RequestHead> {
         guarded(|| {
@@ -68,7 +68,7 @@ impl RequestHead {
                 path,
                 query,
                 protocol,
-                client_address,
+                client_address: client_address.to_owned(),
                 headers,
             })
         })
