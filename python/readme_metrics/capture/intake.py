@@ -47,7 +47,8 @@ class Intake:
         #: Whether `is_selected` needs to be asked at all.
         self.is_selective = bool(self._is_disabled or self._hosts or config.ignore_paths)
         self.flusher: Flusher | None = None
-        FLUSHERS.enrol(config)
+        if not self._is_disabled:
+            FLUSHERS.enrol(config)
 
     def is_selected(self, host: str, path: str) -> bool:
         """Whether a request to this host (with or without port) and path is to be logged."""
@@ -91,6 +92,8 @@ class Intake:
             FLUSHERS.leave(flusher, id(self))
 
     def flush(self, timeout: float | None) -> int:
+        if self._is_disabled:
+            return 0
         timeout_s = self._config.shutdown_timeout if timeout is None else timeout
         flusher = self.flusher
         if flusher is None or flusher.pid != os.getpid():

@@ -39,8 +39,7 @@ class Registry:
 
     def enrol(self, config: MetricsApiConfig) -> None:
         """Notes that a middleware was made: this process passes on at its exit what dead ones of its kind have left."""
-        if not config.is_disabled:
-            self._configs.add(config)
+        self._configs.add(config)
 
     def join(self, config: MetricsApiConfig, reports: Reporter, user: int) -> Flusher:
         """This process's flusher for `config`, started if it is the first to ask.
@@ -86,8 +85,6 @@ class Registry:
 
     def flush_orphans(self, config: MetricsApiConfig, timeout_s: float) -> int:
         """For a process that has logged nothing: sends what dead ones have left. Returns how many logs are left."""
-        if config.is_disabled:
-            return 0
         return orphans.deliver(config, Reporter(config), _core.monotonic() + timeout_s).left
 
     def stop_all(self) -> None:
