@@ -73,6 +73,7 @@ fn exchange(body: &str) -> Exchange<'_> {
             scheme: "https".into(),
             host: "api.example.com".into(),
             path: b"/v1/things"[..].into(),
+            raw_path: None,
             query: b"page=2&token=abc"[..].into(),
             protocol: "HTTP/1.1".into(),
             client_address: "203.0.113.9".into(),

@@ -34,7 +34,7 @@ pub struct Group<'a> {
     pub email: Option<&'a str>,
 }
 
-/// The request, in the terms of the WSGI environ (PEP 3333).
+/// The request, in the terms of the WSGI environ (PEP 3333), whichever door it came through.
 #[derive(Default)]
 pub struct Request<'a> {
     pub method: Cow<'a, str>,
@@ -44,6 +44,8 @@ pub struct Request<'a> {
     pub host: Cow<'a, str>,
     /// `SCRIPT_NAME` + `PATH_INFO`, percent-decoded, as the bytes that the client meant.
     pub path: Cow<'a, [u8]>,
+    /// The same as it was sent, still percent-encoded, if the server says so (ASGI): an encoded slash is one there.
+    pub raw_path: Option<Cow<'a, [u8]>>,
     /// The query string as sent, without the question mark.
     pub query: Cow<'a, [u8]>,
     /// For example `HTTP/1.1`.

@@ -41,6 +41,7 @@ fn exchange<'a>() -> Exchange<'a> {
             scheme: "https".into(),
             host: "api.example.com".into(),
             path: native_bytes("/caf\u{c3}\u{a9}/100%"),
+            raw_path: None,
             query: b"token=s3cret&page=2"[..].into(),
             protocol: "HTTP/1.1".into(),
             client_address: "203.0.113.9".into(),

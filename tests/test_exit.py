@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -147,6 +146,4 @@ def test_many_exits_under_load(collector: Collector, tmp_path: Path) -> None:
             check=False,
             timeout=60,
         )
-        # What was lost is told, and nothing else.
-        lines = [line for line in done.stderr.splitlines() if not re.search("[Ll]ogs |its log is dropped", line)]
-        assert (done.returncode, lines) == (3, [])
+        assert (done.returncode, done.stderr) == (3, "")

@@ -3,13 +3,13 @@
 Every function here may raise `InternalError`, which is a bug of ours; the callers count it and go on.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, final
 
 from typing_extensions import Self, disjoint_base
 
-from readme_metrics.capture.wsgi_types import Environ, Headers
+from readme_metrics.capture.wsgi_types import Headers
 
 __all__ = [
     "Batch",
@@ -18,12 +18,10 @@ __all__ = [
     "Forked",
     "InternalError",
     "Queue",
-    "RequestHead",
     "Unread",
     "__version__",
     "entries",
     "mask",
-    "monotonic",
     "seal",
     "survey",
 ]
@@ -41,12 +39,6 @@ class Forked(Exception):
 
 def mask(value: str) -> str:
     """`sha512-<base64 digest>?<last four characters>`; no tail for a value of four characters or fewer."""
-
-def monotonic() -> float:
-    """Seconds since some moment of this process or its ancestors, on a clock that no test of the app can stop.
-
-    `time.monotonic` can be: freezegun and its like replace it.
-    """
 
 def seal() -> None:
     """Lets no thread work without the GIL any more; for the end of the exit handlers.
@@ -68,34 +60,6 @@ def entries(directory: str | Path, name: str, position: int) -> tuple[int, list[
         The position to go on from and the entries, as msgpack; None where the segment is gone.
     """
 
-@final
-class RequestHead:
-    """The line and the headers of a request, from a door that has no WSGI environ (ASGI).
-
-    Args:
-        method: For instance `GET`.
-        scheme: `http` or `https`.
-        path: Percent-decoded, the prefix of a mount (`root_path`, `SCRIPT_NAME`) included.
-        query: As sent, without the question mark.
-        protocol: For instance `HTTP/1.1`.
-        headers: Names and values as sent, in order, repeated ones included.
-        client_address: Empty if unknown.
-        server: The server's own name and port, used where the client sent no `Host`.
-    """
-
-    def __new__(
-        cls,
-        *,
-        method: str,
-        scheme: str,
-        path: bytes,
-        query: bytes,
-        protocol: str,
-        headers: Sequence[tuple[bytes, bytes]],
-        client_address: str = "",
-        server: tuple[str, int] | None = None,
-    ) -> RequestHead: ...
-
 @disjoint_base
 class Capture:
     """What is kept of one request and its response while they pass: the head of the request, the first bytes of each
@@ -103,12 +67,13 @@ class Capture:
 
     Args:
         encoder: Of the configuration.
-        head: A WSGI environ, of which this keeps a copy, or a `RequestHead`.
+        head: A WSGI environ or an ASGI scope, kept as it is now: the app may change both.
+        is_scope: Whether `head` is an ASGI scope.
 
     Nothing of it calls Python code, which would not survive the end of an interpreter in a daemon thread.
     """
 
-    def __new__(cls, encoder: Encoder, head: Environ | RequestHead) -> Self: ...
+    def __new__(cls, encoder: Encoder, head: dict[str, Any], is_scope: bool = False) -> Self: ...
     def add_request(self, data: object) -> None:
         """Notes a piece of the request's body. Never raises: what cannot be noted makes `Queue.record` raise."""
 

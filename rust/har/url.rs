@@ -44,10 +44,26 @@ pub fn full(rules: &Rules, request: &Request<'_>) -> String {
     url.push_str(&request.scheme);
     url.push_str("://");
     url.extend(percent_encode(request.host.as_bytes(), HOST));
-    url.extend(percent_encode(&request.path, PATH));
+    match &request.raw_path {
+        Some(path) => push_sent(&mut url, path),
+        None => url.extend(percent_encode(&request.path, PATH)),
+    }
     if !query.is_empty() {
         url.push('?');
         url.push_str(&query);
     }
     url
+}
+
+/// A path as it was sent: what is percent-encoded stays so.
+fn push_sent(url: &mut String, mut path: &[u8]) {
+    while let Some(at) = path.iter().position(|byte| *byte == b'%') {
+        let (before, escape) = path.split_at(at);
+        url.extend(percent_encode(before, PATH));
+        let digits = escape.get(1..3).unwrap_or_default();
+        let is_escape = digits.len() == 2 && digits.iter().all(u8::is_ascii_hexdigit);
+        url.push_str(if is_escape { "%" } else { "%25" });
+        path = escape.get(1..).unwrap_or_default();
+    }
+    url.extend(percent_encode(path, PATH));
 }

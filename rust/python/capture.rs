@@ -21,7 +21,7 @@ pub type Caller = (PyBackedStr, Option<PyBackedStr>, Option<PyBackedStr>);
 
 /// The compiled base class of `Exchange` (`exchange.py`).
 ///
-/// `head` is a WSGI environ, which is copied, or a `RequestHead`.
+/// `head` is a WSGI environ, which is copied, or an ASGI scope, whose parts are.
 ///
 /// Nothing here calls Python code, or only what an odd object brings along. Up to 3.13, an interpreter that goes ends a daemon
 /// thread with `pthread_exit` where it asks for the GIL, and with a frame of Rust further up the stack that takes the process
@@ -54,12 +54,13 @@ struct Passing {
 impl Capture {
     #[new]
     #[allow(clippy::needless_pass_by_value)]
-    fn new(encoder: Py<Encoder>, head: &Bound<'_, PyAny>) -> PyResult<Capture> {
+    #[pyo3(signature = (encoder, head, is_scope = false))]
+    fn new(encoder: Py<Encoder>, head: &Bound<'_, PyDict>, is_scope: bool) -> PyResult<Capture> {
         guarded(|| {
             let max_bytes = encoder.get().max_body_bytes;
             Ok(Capture {
                 encoder,
-                head: Head::of(head)?,
+                head: Head::of(head, is_scope)?,
                 started: Instant::now(),
                 started_unix: SystemTime::now()
                     .duration_since(UNIX_EPOCH)

@@ -15,7 +15,7 @@ pub struct Environ {
 }
 
 /// Few requests have more, and what these take the allocator hands out without a search.
-const COMMON_HEADERS: usize = 20;
+pub const COMMON_HEADERS: usize = 20;
 
 /// More than an exabyte is nonsense.
 const MAX_LENGTH_DIGITS: usize = 18;

@@ -5,7 +5,6 @@
 
 mod body;
 mod capture;
-mod clock;
 mod detach;
 mod encoder;
 mod environ;
@@ -13,6 +12,7 @@ mod error;
 mod head;
 mod queue;
 mod record;
+mod scope;
 mod stats;
 
 use pyo3::prelude::*;
@@ -43,11 +43,9 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("Forked", module.py().get_type::<queue::Forked>())?;
     module.add_function(wrap_pyfunction!(mask, module)?)?;
     module.add_function(wrap_pyfunction!(seal, module)?)?;
-    module.add_function(wrap_pyfunction!(clock::monotonic, module)?)?;
     module.add_function(wrap_pyfunction!(stats::survey, module)?)?;
     module.add_function(wrap_pyfunction!(stats::entries, module)?)?;
     module.add_class::<capture::Capture>()?;
-    module.add_class::<head::RequestHead>()?;
     module.add_class::<encoder::Encoder>()?;
     module.add_class::<queue::Queue>()?;
     module.add_class::<queue::Batch>()

@@ -29,11 +29,13 @@ class Grouping:
     """
 
     def __init__(
-        self, function: Callable[[Any], object], reporter: Reporter, lost: Callable[[str, Exception], None]
+        self, function: Callable[[Any], object], reporter: Reporter, lost: Callable[[str, BaseException], None]
     ) -> None:
         self.function = function
         self._reporter = reporter
         self._lost = lost
+        #: Django has refused it its database on the event loop: see `async_grouping`.
+        self.needs_thread = False
 
     def identify(self, exchange: Exchange) -> None:
         """Asks who made the call, and sets the exchange's caller and `is_logged`.
@@ -53,9 +55,15 @@ class Grouping:
 
     def accept(self, exchange: Exchange, answer: object) -> None:
         """As `identify`, with the answer of a function that the door has called (and awaited) by itself."""
-        Grouping(lambda _: answer, self._reporter, self._lost).identify(exchange)
+        try:
+            exchange.is_logged = exchange.set_plain_caller(answer) or self._narrow(exchange, answer)
+        except Exception as error:
+            self.refuse(exchange, error)
+        if not exchange.is_logged:
+            exchange.forget_request()
+            exchange.forget_response()
 
-    def refuse(self, exchange: Exchange, error: Exception) -> None:
+    def refuse(self, exchange: Exchange, error: BaseException) -> None:
         """As `identify`, with what a function raised that the door has called (and awaited) by itself."""
         exchange.is_logged = False
         self._lost("grouping", error)

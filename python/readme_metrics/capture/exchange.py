@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from readme_metrics._core import Capture, Forked, Unread
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from readme_metrics.capture.caller import Grouping
     from readme_metrics.capture.intake import Intake
 
@@ -24,6 +26,8 @@ class Exchange(Capture):
     intake: Intake
     #: Says who made the call: the intake's, or that of a door further in (see `give_request`).
     grouping: Grouping
+    #: The door further in's, in place of our own.
+    _given_request: Callable[[Exchange], object] | None = None
     #: None before the grouping function was asked.
     is_logged: bool | None
     is_finished: bool
@@ -34,7 +38,17 @@ class Exchange(Capture):
 
     def grouping_request(self) -> object:
         """The request as the grouping function gets it."""
+        given = self._given_request
+        return self.own_request() if given is None else given(self)
+
+    def own_request(self) -> object:
+        """The request as this door's grouping function gets it."""
         raise NotImplementedError
+
+    def give_request(self, grouping: Grouping, request: Callable[[Exchange], object]) -> None:
+        """A door further in has the framework's request object, and the grouping function that expects it."""
+        self.grouping = grouping
+        self._given_request = request
 
     def read_rest(self) -> None:
         """Reads what the app left of the request's body, where that needs no waiting. Nothing by default."""
@@ -78,6 +92,7 @@ class Exchange(Capture):
 
     def let_go(self) -> None:
         """Drops what leads back to the exchange: a cycle would stay until the garbage collector comes."""
+        self._given_request = None
 
     def lose(self, error: Exception) -> None:
         """Counts an exchange that cannot be watched any further."""

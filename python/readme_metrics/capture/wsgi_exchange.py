@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from readme_metrics.capture import nesting
 from readme_metrics.capture.exchange import Exchange
 from readme_metrics.capture.request_body import RequestBody
 from readme_metrics.capture.unparsed_request import UnparsedRequest
@@ -54,7 +56,7 @@ class WsgiExchange(Exchange):
         self.add_response(data)
         return result
 
-    def grouping_request(self) -> object:
+    def own_request(self) -> object:
         return UnparsedRequest(self.environ, self)
 
     def watch(self, file_wrapper: Callable[..., object]) -> None:
@@ -86,14 +88,17 @@ class WsgiExchange(Exchange):
                 intake.reporter.warning("unread body", "Could not read the rest of a request's body: %s", error)
 
     def let_go(self) -> None:
+        super().let_go()
         self.request_body = None
         self.environ = GONE
 
 
 def begin(intake: Intake, environ: Environ, start_response: StartResponse) -> WsgiExchange | None:
-    """Starts to watch a request; None if it is not to be logged. Whatever goes wrong is counted, never raised."""
+    """Starts to watch a request; None if it is not to be logged here. Whatever goes wrong is counted, never raised."""
     try:
         if environ.get("REQUEST_METHOD") == "OPTIONS" or (intake.is_selective and not _is_selected(intake, environ)):
+            return None
+        if nesting.KEY in environ and nesting.is_logged_further_out(environ, intake, partial(UnparsedRequest, environ)):
             return None
         exchange = WsgiExchange(intake.encoder, environ)
         exchange.intake = intake
@@ -102,6 +107,7 @@ def begin(intake: Intake, environ: Environ, start_response: StartResponse) -> Ws
         exchange.is_finished = False
         exchange.environ = environ
         exchange.server_start_response = start_response
+        nesting.enter(environ, exchange)
         stream = environ.get("wsgi.input")
         if stream is not None:
             environ["wsgi.input"] = exchange.request_body = RequestBody(stream, exchange)

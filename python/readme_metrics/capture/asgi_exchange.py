@@ -1,0 +1,174 @@
+"""`AsgiExchange`: an exchange between an ASGI server and its app; `begin` makes one."""
+
+from __future__ import annotations
+
+from functools import partial
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from readme_metrics.capture import nesting
+from readme_metrics.capture.asgi_request import request_of
+from readme_metrics.capture.async_grouping import identify, identify_at_once
+from readme_metrics.capture.exchange import Exchange
+
+if TYPE_CHECKING:
+    from readme_metrics.capture.asgi_types import Message, Receive, Scope, Send
+    from readme_metrics.capture.intake import Intake
+
+#: ASGI has no reason phrases.
+STATUSES = {int(status): f"{status} {status.phrase}" for status in HTTPStatus}
+#: nginx's number for a client that left before it was answered. No server sends it.
+CLIENT_CLOSED_REQUEST = "499 Client Closed Request"
+
+#: The scope of an exchange that is over.
+GONE: Scope = {}
+
+
+class AsgiExchange(Exchange):
+    """One request and its response, from the call of the app to the last message of the response.
+
+    The app gets its `receive` and `send`. The server's are awaited exactly when the app awaits these, and every message
+    passes as the object it is; only the documentation's URL makes a new `http.response.start`.
+    """
+
+    server_receive: Receive
+    server_send: Send
+    #: The live one, for the grouping function. A log shows the request as it came: the app may change its scope.
+    scope: Scope
+    _has_trailers = False
+    _is_client_gone = False
+
+    async def receive(self) -> Message:
+        message = await self.server_receive()
+        try:
+            kind = message["type"]
+            if kind == "http.request":
+                body = message.get("body")
+                if body:
+                    self.add_request(body)
+            elif kind == "http.disconnect":
+                self._is_client_gone = True
+        except Exception as error:
+            self.lose(error)
+        return message
+
+    async def send(self, message: Message) -> None:
+        is_last = False
+        try:
+            kind = message["type"]
+            if kind == "http.response.body":
+                body = message.get("body")
+                if body:
+                    self.add_response(body)
+                is_last = not (message.get("more_body") or self._has_trailers)
+            elif kind == "http.response.start":
+                if self.status is None:
+                    return await self._start(message)
+            elif kind == "http.response.trailers":
+                is_last = self._has_trailers and not message.get("more_trailers")
+            elif kind == "http.response.pathsend":
+                # The server sends a file by itself: its size is what the app says.
+                self.sent_by_server()
+                is_last = not self._has_trailers
+            elif kind == "http.response.zerocopysend":
+                self.sent_by_server()
+                is_last = not (message.get("more_body") or self._has_trailers)
+        except Exception as error:
+            self.lose(error)
+        await self.server_send(message)
+        if is_last:
+            self.finish()
+        return None
+
+    async def _start(self, message: Message) -> None:
+        passed = message
+        headers: Any = ()
+        try:
+            if self.is_logged is None:
+                await identify(self)
+            headers = message.get("headers")
+            if headers is None:
+                # A server may refuse a response without them (granian): that is the app's to see.
+                headers = ()
+            elif self.is_logged:
+                passed, headers = self._announced(message, headers)
+        except Exception as error:
+            self.is_logged = False
+            self.intake.lost("internal", error)
+        await self.server_send(passed)
+        # Only now: what the server refuses has not been sent.
+        self.status = STATUSES.get(message["status"]) or str(message["status"])
+        self.headers = headers
+        self._has_trailers = bool(message.get("trailers"))
+
+    def _announced(self, message: Message, headers: Any) -> tuple[Message, Any]:
+        """The message with the documentation's URL, and its headers."""
+        kept = headers if isinstance(headers, (list, tuple)) else list(headers)
+        intake = self.intake
+        base_url = (intake.flusher or intake.join()).docs_url.base_url
+        if base_url is not None:
+            url = self.documentation_url(base_url).encode("ascii")
+            kept = [*kept, (b"x-documentation-url", url)]
+        if kept is headers:
+            return message, kept
+        # As what it was, but a list: servers differ in what they take.
+        passed = kept if isinstance(headers, list) else type(headers)(kept) if type(headers) is tuple else iter(kept)
+        return {**message, "headers": passed}, kept
+
+    def own_request(self) -> object:
+        return request_of(self.scope, self)
+
+    def let_go(self) -> None:
+        super().let_go()
+        self.scope = GONE
+
+    async def ended(self, error: BaseException | None) -> None:
+        """The app has returned, or raised `error`: what has not ended by then will not."""
+        if self.is_finished:
+            return
+        if self.status is None and (self._is_client_gone or _is_cancelled(error)):
+            self.status = CLIENT_CLOSED_REQUEST
+        if self.is_logged is None:
+            self.end()
+            if error is None or isinstance(error, Exception):
+                await identify(self)
+            else:
+                # Nothing may be awaited any more in what is being cancelled or closed.
+                identify_at_once(self)
+        self.finish()
+
+
+def _is_cancelled(error: BaseException | None) -> bool:
+    """Whether the server, or a framework inside, has given up (asyncio, trio); a generator's end is such an end too."""
+    return error is not None and type(error).__name__ in ("CancelledError", "Cancelled", "GeneratorExit")
+
+
+def begin(intake: Intake, scope: Scope, receive: Receive, send: Send) -> AsgiExchange | None:
+    """Starts to watch a request; None if it is not to be logged, or not here. Whatever goes wrong is counted."""
+    try:
+        if scope["method"] == "OPTIONS" or (intake.is_selective and not _is_selected(intake, scope)):
+            return None
+        if nesting.KEY in scope and nesting.is_logged_further_out(scope, intake, partial(request_of, scope)):
+            return None
+        exchange = AsgiExchange(intake.encoder, scope, is_scope=True)
+        exchange.intake = intake
+        exchange.grouping = intake.grouping
+        exchange.is_logged = None
+        exchange.is_finished = False
+        exchange.scope = scope
+        exchange.server_receive = receive
+        exchange.server_send = send
+        nesting.enter(scope, exchange)
+        return exchange
+    except Exception as error:
+        intake.lost("internal", error)
+        return None
+
+
+def _is_selected(intake: Intake, scope: Scope) -> bool:
+    host = next((value for name, value in scope["headers"] if name.lower() == b"host"), b"")
+    root, path = scope.get("root_path", "").rstrip("/"), scope["path"]
+    # Servers differ in whether the path includes it: see `Scope::full_path`.
+    if root and path != root and not path.startswith(f"{root}/"):
+        path = root + path
+    return intake.is_selected(host.decode("latin-1"), path)

@@ -1,0 +1,74 @@
+"""Asks the grouping function who made a call, from a coroutine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from readme_metrics.capture.exchange import Exchange
+
+
+async def identify(exchange: Exchange) -> None:
+    """As `Grouping.identify`, with a function that may be async, or may use Django's database.
+
+    Raises:
+        BaseException: A cancellation that comes while an async function waits. What it cuts short is counted.
+    """
+    grouping = exchange.grouping
+    exchange.is_logged = False  # whatever happens in there, it is not asked again
+    try:
+        request = exchange.grouping_request()
+        function = grouping.function
+        if grouping.needs_thread:
+            answer = await _in_thread(function, request)
+        else:
+            try:
+                answer = function(request)
+            except Exception as error:
+                if type(error).__name__ != "SynchronousOnlyOperation":
+                    raise
+                # Django refuses its database to whoever is on the event loop, and `request.user` is there.
+                answer = await _in_thread(function, request)
+                grouping.needs_thread = True
+        if type(answer) is not dict and hasattr(answer, "__await__"):
+            answer = await answer
+    except BaseException as error:
+        grouping.refuse(exchange, error)
+        if not isinstance(error, Exception):
+            raise
+    else:
+        grouping.accept(exchange, answer)
+
+
+def identify_at_once(exchange: Exchange) -> None:
+    """As `identify`, where nothing can be awaited: an async function that has to wait counts as one that raised."""
+    grouping = exchange.grouping
+    exchange.is_logged = False
+    try:
+        answer = grouping.function(exchange.grouping_request())
+        if type(answer) is not dict and hasattr(answer, "__await__"):
+            answer = _without_waiting(answer.__await__())
+    except BaseException as error:
+        grouping.refuse(exchange, error)
+        if not isinstance(error, Exception):
+            raise
+    else:
+        grouping.accept(exchange, answer)
+
+
+async def _in_thread(function: Callable[[Any], object], request: object) -> object:
+    """Calls `function` in the thread in which Django runs what is synchronous."""
+    from asgiref.sync import sync_to_async
+
+    return await sync_to_async(function, thread_sensitive=True)(request)
+
+
+def _without_waiting(steps: Generator[object, None, object]) -> object:
+    try:
+        next(steps)
+    except StopIteration as end:
+        return end.value
+    steps.close()
+    raise TimeoutError("the grouping function waits, and the request is over")

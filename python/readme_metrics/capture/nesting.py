@@ -1,0 +1,41 @@
+"""Two doors round one app (an extension and a wrapped app, one middleware twice): one log for each project key.
+
+The outer door has the bytes that the client sees, the inner one the request object of the framework. So the outer one
+leaves its exchange in the WSGI environ or ASGI scope, and the inner one gives it what to ask and whom.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, MutableMapping
+
+    from readme_metrics.capture.exchange import Exchange
+    from readme_metrics.capture.intake import Intake
+
+#: In an environ or a scope: the exchanges of the doors further out, each of another project.
+KEY = "readme_metrics.exchanges"
+
+
+def enter(head: MutableMapping[str, Any], exchange: Exchange) -> None:
+    """Leaves an exchange for the doors further in."""
+    head[KEY] = (*head.get(KEY, ()), exchange)
+
+
+def is_logged_further_out(
+    head: Mapping[str, Any], intake: Intake, grouping_request: Callable[[Exchange], object]
+) -> bool:
+    """Whether a door further out logs this request for the same project.
+
+    Args:
+        head: The environ or the scope.
+        intake: Of the inner door, whose grouping function is asked then.
+        grouping_request: Makes the request for that function, when the outer door's response starts.
+    """
+    for exchange in head.get(KEY, ()):
+        # One that is over was for another use of the same environ or scope.
+        if not exchange.is_finished and exchange.intake.project == intake.project:
+            exchange.give_request(intake.grouping, grouping_request)
+            return True
+    return False
