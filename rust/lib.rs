@@ -7,6 +7,7 @@
 //! exchange  a borrowed view of one request and its response
 //! rules     the deny or allow list, compiled once per configuration
 //! redact    one kind of body per file: bytes in, what may be sent out
+//! json      reads JSON text without building anything
 //! har       writes one log object
 //! msgpack   the handful of wire types an entry is made of
 //! queue     shared-memory segments: push, peek, release, adopt
@@ -19,6 +20,7 @@ pub mod batch;
 pub mod counters;
 pub mod exchange;
 pub mod har;
+mod json;
 pub mod msgpack;
 pub mod queue;
 pub mod redact;

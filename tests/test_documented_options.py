@@ -14,6 +14,7 @@ import pytest
 import wsgi
 from readme_metrics import MetricsApiConfig, MetricsMiddleware
 from readme_metrics.collector import HANG, Collector
+from servers import wait_until
 from wsgi import call
 
 Logged = Callable[..., Any]
@@ -162,9 +163,10 @@ def test_documentation_url_is_fetched_when_it_is_not_configured(logged: Logged, 
     middleware, _ = logged(base_log_url=None, buffer_length=1)
     middleware.config.README_API_URL = f"{collector.url}/api"
     assert call(middleware).header("x-documentation-url") is None  # never waited for
-    collector.wait_for(1, timeout=60)
+    assert collector.wait_for(1, timeout=30)
+    wait_until(lambda: middleware._intake.flusher.docs_url.base_url, "an answer")
     response = call(middleware)
-    collector.wait_for(2, timeout=60)
+    assert collector.wait_for(2, timeout=30)
     assert response.header("x-documentation-url") == f"https://docs.example.com/logs/{collector.logs[1]['_id']}"
 
 

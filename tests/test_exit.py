@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -146,4 +147,6 @@ def test_many_exits_under_load(collector: Collector, tmp_path: Path) -> None:
             check=False,
             timeout=60,
         )
-        assert (done.returncode, done.stderr) == (3, "")
+        # What was lost is told, and nothing else.
+        lines = [line for line in done.stderr.splitlines() if not re.search("[Ll]ogs |its log is dropped", line)]
+        assert (done.returncode, lines) == (3, [])

@@ -22,6 +22,7 @@ __all__ = [
     "__version__",
     "entries",
     "mask",
+    "monotonic",
     "seal",
     "survey",
 ]
@@ -39,6 +40,12 @@ class Forked(Exception):
 
 def mask(value: str) -> str:
     """`sha512-<base64 digest>?<last four characters>`; no tail for a value of four characters or fewer."""
+
+def monotonic() -> float:
+    """Seconds since some moment of this process or its ancestors, on a clock that no test of the app can stop.
+
+    `time.monotonic` can be: freezegun and its like replace it.
+    """
 
 def seal() -> None:
     """Lets no thread work without the GIL any more; for the end of the exit handlers.

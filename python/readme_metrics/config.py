@@ -13,9 +13,9 @@ from readme_metrics.configuration.checks import GroupingFunction
 if TYPE_CHECKING:
     from pathlib import Path
 
-#: The library's logger. A NullHandler keeps an app that configured no logging quiet.
+#: The library's logger. It has no handler of ours, so that Python's last-resort handler prints warnings (losses among
+#: them) to stderr where the app has configured no logging.
 LOGGER = logging.getLogger("readme_metrics")
-LOGGER.addHandler(logging.NullHandler())
 
 MIB = 1024 * 1024
 

@@ -5,6 +5,7 @@
 
 mod body;
 mod capture;
+mod clock;
 mod detach;
 mod encoder;
 mod environ;
@@ -43,6 +44,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("Forked", module.py().get_type::<queue::Forked>())?;
     module.add_function(wrap_pyfunction!(mask, module)?)?;
     module.add_function(wrap_pyfunction!(seal, module)?)?;
+    module.add_function(wrap_pyfunction!(clock::monotonic, module)?)?;
     module.add_function(wrap_pyfunction!(stats::survey, module)?)?;
     module.add_function(wrap_pyfunction!(stats::entries, module)?)?;
     module.add_class::<capture::Capture>()?;

@@ -7,7 +7,7 @@
 
 use super::edit::Edit;
 use super::marker::Marker;
-use super::scan::{Malformed, RawString, Scanner};
+use crate::json::{Cursor, Malformed, RawString};
 use crate::rules::{Rules, Trail, Verdict};
 
 /// A container that has been entered.
@@ -22,7 +22,7 @@ struct Container {
 /// The edits that `rules` ask for in a JSON text.
 pub(super) fn filter(rules: &Rules, text: &str) -> Result<Vec<Edit>, Malformed> {
     let mut edits = Vec::new();
-    let mut scanner = Scanner::new(text);
+    let mut cursor = Cursor::new(text);
     let mut trail = Trail::default();
     // The innermost one apart: as a rule it is the only one, and needs no vector.
     let mut innermost: Option<Container> = None;
@@ -30,12 +30,12 @@ pub(super) fn filter(rules: &Rules, text: &str) -> Result<Vec<Edit>, Malformed> 
     let mut verdict = Verdict::Keep;
     let mut is_member = false;
     loop {
-        let (start, first) = scanner.peek()?;
+        let (start, first) = cursor.peek()?;
         let is_object = first == b'{';
         let is_container = is_object || first == b'[';
         let may_enter = rules.is_nested() || (is_object && innermost.is_none());
         if is_container && may_enter && verdict != Verdict::Redact {
-            scanner.token()?;
+            cursor.token()?;
             if is_member {
                 trail.enter();
             }
@@ -45,28 +45,28 @@ pub(super) fn filter(rules: &Rules, text: &str) -> Result<Vec<Edit>, Malformed> 
                 verdict,
             }));
             let closing = if is_object { b'}' } else { b']' };
-            if scanner.peek()?.1 != closing {
+            if cursor.peek()?.1 != closing {
                 is_member = is_object;
                 if is_object {
-                    verdict = judge(rules, scanner.key()?, &mut trail);
+                    verdict = judge(rules, cursor.key()?, &mut trail);
                 }
                 continue;
             }
         } else if verdict == Verdict::Keep {
-            scanner.skip()?;
+            cursor.skip()?;
         } else {
-            let end = scanner.value()?;
+            let end = cursor.value()?;
             edits.push(redact(text, start, end));
         }
         // A value has ended, or an empty container is about to.
         loop {
             let Some(container) = &innermost else {
-                scanner.end()?;
+                cursor.end()?;
                 return Ok(edits);
             };
-            match (scanner.token()?.1, container.is_object) {
+            match (cursor.token()?.1, container.is_object) {
                 (b',', true) => {
-                    verdict = judge(rules, scanner.key()?, &mut trail);
+                    verdict = judge(rules, cursor.key()?, &mut trail);
                     is_member = true;
                     break;
                 }

@@ -8,29 +8,22 @@
 //! body                        decides what a body is
 //!   decompress  content_type  what it takes to decide
 //!   json  form  multipart     one filter per kind
-//!   block  tokens  grammar    the JSON reader, and what a string
-//!   scan  unescape            in it says
 //!   parameters  disposition   the `; name=value` syntax of header fields
 //! edit   marker   mask        what is written instead
 //! ```
 
-mod block;
 mod body;
 mod content_type;
 mod decompress;
 mod disposition;
 mod edit;
 mod form;
-mod grammar;
 mod header;
 mod json;
 mod marker;
 mod mask;
 mod multipart;
 mod parameters;
-mod scan;
-mod tokens;
-mod unescape;
 mod url;
 
 use std::borrow::Cow;

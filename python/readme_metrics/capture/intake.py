@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from readme_metrics import _core
 from readme_metrics._process.reporter import Reporter
 from readme_metrics.capture.caller import Grouping, UnusableGroup
-from readme_metrics.delivery import registry
 from readme_metrics.delivery.drop_notices import CAUSES
+from readme_metrics.delivery.registry import FLUSHERS
 
 if TYPE_CHECKING:
     from readme_metrics.config import MetricsApiConfig
@@ -49,6 +49,8 @@ class Intake:
         #: Whether `is_selected` needs to be asked at all.
         self.is_selective = bool(self._is_disabled or self._hosts or config.ignore_paths)
         self.flusher: Flusher | None = None
+        if not self._is_disabled:
+            FLUSHERS.enrol(config)
 
     def is_selected(self, host: str, path: str) -> bool:
         """Whether a request to this host (with or without port) and path is to be logged."""
@@ -73,12 +75,8 @@ class Intake:
         Requests need not ask for the pid: in a forked child, the parent's queue takes nothing and says so.
         """
         flusher = self.flusher
-        if flusher is not None and flusher.pid == os.getpid():
-            return flusher
-        with registry.lock():
-            flusher = self.flusher
-            if flusher is None or flusher.pid != os.getpid():
-                self.flusher = flusher = registry.join(self._config, self.reporter)
+        if flusher is None or flusher.pid != os.getpid():
+            self.flusher = flusher = FLUSHERS.join(self._config, self.reporter, id(self))
         return flusher
 
     def lost(self, reason: str, error: BaseException) -> None:
@@ -93,22 +91,25 @@ class Intake:
         # A middleware that is no longer used; one whose construction failed has no flusher.
         flusher = getattr(self, "flusher", None)
         if flusher is not None:
-            registry.leave(flusher, self._config.shutdown_timeout)
+            FLUSHERS.leave(flusher, id(self))
 
     def flush(self, timeout: float | None) -> int:
+        if self._is_disabled:
+            return 0
+        timeout_s = self._config.shutdown_timeout if timeout is None else timeout
         flusher = self.flusher
         if flusher is None or flusher.pid != os.getpid():
-            return 0
-        return flusher.flush(self._config.shutdown_timeout if timeout is None else timeout)
+            return FLUSHERS.flush_orphans(self._config, timeout_s)
+        return flusher.flush(timeout_s)
 
     def stats(self) -> dict[str, object]:
         flusher = self.flusher
         if flusher is None or flusher.pid != os.getpid():
-            flusher = registry.find(self._config)
+            flusher = FLUSHERS.find(self._config)
         if flusher is None:
             zeros: dict[str, object] = {"made": 0, "sent": 0, "queued": 0, "dropped": dict.fromkeys(CAUSES, 0)}
             return {"pid": os.getpid(), **zeros, "retries": 0, "directory": None, "host": None}
-        return registry.stats(flusher)
+        return FLUSHERS.stats(flusher)
 
 
 def _nobody(_: object) -> None:

@@ -85,7 +85,7 @@ def _switches(config: MetricsApiConfig) -> Finding:
 
 
 def _queue(config: MetricsApiConfig) -> Finding:
-    name = queue_dirs.name(config.README_API_KEY, server(config))
+    name = queue_dirs.name(config)
     queue = _core.Queue(queue_dirs.directories(config), name, config.queue_bytes)
     directory, refusals = queue.directory, "; ".join(queue.refusals)
     queue.close()
@@ -198,7 +198,7 @@ def _advice(reason: str, config: MetricsApiConfig) -> str:
 
 def _history(config: MetricsApiConfig) -> Finding:
     """What the app's processes have met so far."""
-    name = queue_dirs.name(config.README_API_KEY, server(config))
+    name = queue_dirs.name(config)
     for rung in queue_dirs.directories(config):
         directory = Path(rung) / name
         try:

@@ -5,19 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import time
-from typing import Any
 
-from readme_metrics import MetricsApiConfig, _core
+from readme_metrics import _core
 from readme_metrics._process.reporter import Reporter
 from readme_metrics.commands import target
 from readme_metrics.commands.terminal import Terminal
-from readme_metrics.delivery import queue_dirs
-from readme_metrics.delivery.delivery import Delivery
-from readme_metrics.delivery.senders.http import Transport
-
-#: Somebody else was taking it over at this moment, or had just died.
-_LOOK_AGAIN_S = 0.1
+from readme_metrics.delivery import orphans
 
 _EXIT_CODES = """exit status:
   0  nothing of dead processes is left
@@ -46,46 +39,12 @@ def run(options: argparse.Namespace) -> int:
     except target.Unusable as problem:
         print(f"readme-metrics flush: {problem}", file=sys.stderr)
         return 2
-    sums = _deliver(config, time.monotonic() + options.timeout)
+    delivered = orphans.deliver(config, Reporter(config), _core.monotonic() + options.timeout)
     terminal = Terminal()
     if options.json:
-        terminal.line(json.dumps(sums))
+        terminal.line(json.dumps(delivered._asdict()))
     else:
-        terminal.line(f"{sums['sent']} sent, {sums['dropped']} dropped, {sums['left']} left")
-        if sums["left"]:
-            terminal.line(f"The server did not take them ({sums['last_error']}), or the time was up.")
-    return int(sums["left"] > 0)
-
-
-def _orphans(queue: _core.Queue) -> int:
-    """How many entries are nobody's."""
-    if queue.directory is None:
-        return 0
-    segments = _core.survey(queue.directory)["segments"]
-    return sum(segment["queued"] for segment in segments if segment["owner_pid"] is None)
-
-
-def _deliver(config: MetricsApiConfig, deadline_s: float) -> dict[str, Any]:
-    transport = Transport(config)
-    name = queue_dirs.name(config.README_API_KEY, transport.server)
-    queue = _core.Queue(queue_dirs.directories(config), name, config.queue_bytes)
-    delivery = Delivery(queue, transport, Reporter(config), config.METRICS_API_TIMEOUT)
-    # A few segments at a time, until there are no more.
-    while (left_s := deadline_s - time.monotonic()) > 0:
-        queue.adopt()
-        if queue.waiting:
-            if not delivery.post_next(left_s, is_last=True):
-                break
-        elif _orphans(queue):
-            time.sleep(_LOOK_AGAIN_S)
-        else:
-            break
-    queue.close()
-    transport.close()
-    adopted, host = queue.stats()["adopted"], queue.host([])
-    return {
-        "sent": adopted["sent"],
-        "dropped": sum(adopted["dropped"].values()),
-        "left": _orphans(queue),
-        "last_error": host["last_error"],
-    }
+        terminal.line(f"{delivered.sent} sent, {delivered.dropped} dropped, {delivered.left} left")
+        if delivered.left:
+            terminal.line(f"The server did not take them ({delivered.last_error}), or the time was up.")
+    return int(delivered.left > 0)

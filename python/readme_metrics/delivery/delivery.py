@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import random
-import time
 from typing import TYPE_CHECKING
 
+from readme_metrics import _core
 from readme_metrics.delivery import backoff
 from readme_metrics.delivery.senders.outcome import Outcome
 
 if TYPE_CHECKING:
-    from readme_metrics import _core
-    from readme_metrics._process.reporter import Reporter
+    from readme_metrics._process.reporter import HeldReports
     from readme_metrics.delivery.senders.outcome import Result, Sender
 
 #: Bounds of one POST. A single entry may exceed the second.
@@ -30,7 +29,7 @@ _JITTER = random.SystemRandom()
 class Delivery:
     """One sender at a time: its caller holds the lock."""
 
-    def __init__(self, queue: _core.Queue, sender: Sender, reporter: Reporter, timeout_s: float) -> None:
+    def __init__(self, queue: _core.Queue, sender: Sender, reporter: HeldReports, timeout_s: float) -> None:
         self._queue = queue
         self._sender = sender
         self._reporter = reporter
@@ -41,12 +40,20 @@ class Delivery:
         self._max_bytes = MAX_BATCH_BYTES
         self._refusals = backoff.Budget(REFUSALS_BURST, REFUSALS_PER_S)
         self._is_failing = False
+        # A pause of this process alone: failures in a row for reasons of its own, and when it may try again.
+        self._own_failures = 0
+        self._resume_at_s = 0.0
         #: POSTs of this process that have to be repeated.
         self.retries = 0
+        #: Why the latest POST of this process failed; None once one has succeeded.
+        self.last_error: str | None = None
 
     def pause_s(self) -> float:
-        """Seconds until the next try may be made; 0 where it may be made now. All processes of the host share it."""
-        return self._queue.pause_s()
+        """Seconds until the next try may be made; 0 where it may be made now.
+
+        All processes of the host share a pause for what the server says. One for this process's own trouble is its own.
+        """
+        return max(self._queue.pause_s(), self._resume_at_s - _core.monotonic(), 0.0)
 
     def post_next(self, timeout_s: float | None = None, *, is_last: bool = False) -> bool:
         """Posts the next batch.
@@ -64,12 +71,13 @@ class Delivery:
         if batch.count == 0:
             self._queue.release(batch, False)
             return True
-        if self._queue.claim(self._turn_s) > 0 and not is_last:
+        if not is_last and (self.pause_s() > 0 or self._queue.claim(self._turn_s) > 0):
             return False
         result = self._sender.post(batch.json, timeout_s)
         if result.outcome is Outcome.SENT:
             self._queue.release(batch, True)
             self._queue.succeeded()
+            self._own_failures, self._resume_at_s, self.last_error = 0, 0.0, None
             self._max_entries = min(self._max_entries * 2, MAX_BATCH_ENTRIES)
             if self._is_failing:
                 self._is_failing = False
@@ -87,7 +95,7 @@ class Delivery:
             self._max_bytes = min(self._max_bytes, len(batch.json)) // 2
         else:
             self._max_entries = batch.count // 2
-        if self._refusals.spend(time.monotonic()):
+        if self._refusals.spend(_core.monotonic()):
             self._queue.failed(0.0, result.reason)
             return True
         self._pause(result)
@@ -96,6 +104,8 @@ class Delivery:
     def _pause(self, result: Result) -> None:
         self.retries += 1
         self._is_failing = True
+        self.last_error = result.reason
+        failures = self._own_failures if result.is_own_trouble else self._queue.failures
         if result.outcome is Outcome.DENIED:
             delay_s = backoff.DENIED_S
             self._reporter.error(
@@ -106,8 +116,15 @@ class Delivery:
                 result.hint,
             )
         else:
-            delay_s = backoff.delay_s(self._queue.failures + 1, result.retry_after_s, _JITTER.random())
+            delay_s = backoff.delay_s(failures + 1, result.retry_after_s, _JITTER.random())
             self._reporter.warning(
                 "retry", "Could not send logs to %s (%s); will retry", self._sender.server, result.reason
             )
-        self._queue.failed(delay_s, result.reason)
+        if not result.is_own_trouble:
+            self._queue.failed(delay_s, result.reason)
+            return
+        self._own_failures += 1
+        self._resume_at_s = _core.monotonic() + delay_s
+        if self._queue.failures:
+            # It was this process's turn to find out whether the server is back, and it could not: the next one's.
+            self._queue.failed(0.0, result.reason)

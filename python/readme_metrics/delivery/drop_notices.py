@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
+
+from readme_metrics import _core
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from readme_metrics._process.reporter import Reporter
+    from readme_metrics._process.reporter import HeldReports
 
 #: No drop for this long: it is over. Also how far apart two lines about one reason are, at least.
 QUIET_S = 60.0
@@ -31,7 +32,7 @@ _EXPLAINED = frozenset({"grouping", "internal"})
 class DropNotices:
     """Fed with sums, by one thread at a time."""
 
-    def __init__(self, reporter: Reporter, clock_s: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, reporter: HeldReports, clock_s: Callable[[], float] = _core.monotonic) -> None:
         self._reporter = reporter
         self._clock_s = clock_s
         self._seen: dict[str, int] = {}

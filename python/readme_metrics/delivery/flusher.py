@@ -5,24 +5,23 @@ from __future__ import annotations
 import math
 import os
 import threading
-import time
 from typing import TYPE_CHECKING
 
 from readme_metrics import _core
-from readme_metrics._process import wsgi_server
+from readme_metrics._process.reporter import HeldReports
 from readme_metrics.delivery import queue_dirs
+from readme_metrics.delivery.background import Background
 from readme_metrics.delivery.delivery import MAX_BATCH_BYTES, Delivery
 from readme_metrics.delivery.docs_url import DocsUrl
 from readme_metrics.delivery.drop_notices import DropNotices
-from readme_metrics.delivery.senders.dry_run import DryRun
-from readme_metrics.delivery.senders.http import Transport
+from readme_metrics.delivery.inline import InlineTurns
+from readme_metrics.delivery.senders.choice import sender_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from readme_metrics._process.reporter import Reporter
     from readme_metrics.config import MetricsApiConfig
-    from readme_metrics.delivery.senders.outcome import Sender
 
 #: How often an idle flusher looks for segments of dead siblings. Half of the two seconds that are promised.
 TICK_S = 1.0
@@ -35,29 +34,35 @@ _NEVER = 1 << 62
 
 
 class Flusher:
-    """Made by the first log of a process, and of no use in any other: see `pid`."""
+    """Made by the first log of a process, and of no use in any other: see `pid`.
+
+    Whoever makes one calls `tell` afterwards, without a lock: making it reports nothing.
+    """
 
     def __init__(self, config: MetricsApiConfig, reporter: Reporter) -> None:
         self.pid = os.getpid()
-        #: The intakes that use it; the last one to leave stops it.
-        self.users = 0
+        #: The ids of those who use it; the last one to leave stops it.
+        self.users: set[int] = set()
         self._config = config
         self._reporter = reporter
-        self._sender: Sender = DryRun(config) if config.dry_run else Transport(config)
-        name = queue_dirs.name(config.README_API_KEY, self._sender.server)
-        self.queue = _core.Queue(queue_dirs.directories(config), name, config.queue_bytes)
+        # What is found out while a lock is held. Told without it, since a log handler may call the app.
+        self._reports = HeldReports(reporter)
+        self.tell = self._reports.tell
+        self._sender = sender_for(config)
+        self.queue = _core.Queue(queue_dirs.directories(config), queue_dirs.name(config), config.queue_bytes)
         if self.queue.directory is None:
             reasons = "; ".join(self.queue.refusals)
-            reporter.warning("private", "Logs of killed workers cannot be rescued: no shared directory (%s)", reasons)
+            message = "Logs of killed workers cannot be rescued: no shared directory (%s)"
+            self._reports.warning("private", message, reasons)
         self.docs_url = DocsUrl(config)
-        self._delivery = Delivery(self.queue, self._sender, reporter, config.METRICS_API_TIMEOUT)
-        self._losses = DropNotices(reporter)
+        self._delivery = Delivery(self.queue, self._sender, self._reports, config.METRICS_API_TIMEOUT)
+        self._losses = DropNotices(self._reports)
         self._buffer_length = config.BUFFER_LENGTH
         self._waiting_since_s = 0.0
         self._look_at_s = 0.0
         # A batch is on the way and could not be delivered: it waits for the end of the pause, and for nothing else.
         self._is_behind = False
-        # One sender at a time: the thread, a request in synchronous mode, or whoever calls flush().
+        # One sender at a time: the thread, a request that sends for itself, or whoever calls flush().
         self._sending = threading.Lock()
         # A bare lock as a wake-up call, free when somebody has called: releasing it takes no other lock, so neither a
         # signal handler nor a finaliser that logs a request can deadlock here, as it could in an Event.
@@ -67,24 +72,13 @@ class Flusher:
         self.is_stopping = False
         self.shutdown_timeout_s = config.shutdown_timeout
         self._deadline_s = 0.0
-        self._thread = self._start() if config.IS_BACKGROUND_MODE else None
-
-    def _start(self) -> threading.Thread | None:
-        if not wsgi_server.runs_threads():
-            self._reporter.warning(
-                "threads", "uWSGI runs no threads: requests send logs themselves. Start it with --enable-threads"
-            )
-            return None
-        thread = threading.Thread(target=self._run, name="readme-metrics.Flusher", daemon=True)
-        try:
-            thread.start()
-        except RuntimeError:  # out of threads, or Python 3.12+ at exit: requests send for themselves
-            return None
-        return thread
+        self._inline = InlineTurns(config.METRICS_API_TIMEOUT, is_wanted=not config.IS_BACKGROUND_MODE)
+        self._background = Background(self._run, self._reports, is_wanted=config.IS_BACKGROUND_MODE)
+        self._background.start()
 
     @property
     def has_thread(self) -> bool:
-        return self._thread is not None
+        return self._background.is_running
 
     def recorded(self, waiting: int) -> None:
         """After the pushes that `Queue.call_at_entries` asks for, on the request's thread.
@@ -93,8 +87,13 @@ class Flusher:
             waiting: Entries in this process's queue; 0 where the new one was dropped.
         """
         if waiting == 1:
-            self._waiting_since_s = time.monotonic()
-        if self._thread is None:
+            self._waiting_since_s = _core.monotonic()
+        if self.is_stopping:
+            if waiting == 0:
+                self._reporter.warning(
+                    "late", "A request came after the last delivery of its process: its log is dropped"
+                )
+        elif not self.has_thread:
             if waiting == 0 or self._is_due(waiting):
                 self._send_inline()
         elif waiting >= self.queue.call_at_entries:
@@ -105,7 +104,7 @@ class Flusher:
         return (
             waiting >= self._buffer_length
             or self._is_behind
-            or (waiting > 0 and time.monotonic() >= self._waiting_since_s + self._config.flush_interval)
+            or (waiting > 0 and _core.monotonic() >= self._waiting_since_s + self._config.flush_interval)
         )
 
     def _call(self) -> None:
@@ -122,6 +121,7 @@ class Flusher:
                     self._tick()
             except Exception as error:
                 self._reporter.error("flusher", "The flusher failed and goes on: %s", type(error).__name__)
+            self.tell()
         self._finish()
 
     def _wait(self) -> None:
@@ -131,7 +131,7 @@ class Flusher:
             self._sleep(min(wait_s, pause_s), _NEVER)
             return
         self._sleep(wait_s, self._buffer_length)
-        linger_s = self._posted_at_s + LINGER_S - time.monotonic()
+        linger_s = self._posted_at_s + LINGER_S - _core.monotonic()
         if linger_s > 0 and not self.is_stopping:
             self._sleep(linger_s, max(self._buffer_length, LINGER_ENTRIES))
 
@@ -144,7 +144,6 @@ class Flusher:
         self.queue.call_at_entries = _NEVER
 
     def _tick(self) -> None:
-        self.docs_url.refresh(self._sender)
         adopted = self._look_round()
         if self._delivery.pause_s() or not (adopted or self._is_due(self.queue.waiting)):
             return
@@ -153,12 +152,14 @@ class Flusher:
                 # What is left of a batch grows until the next turn.
                 if not adopted and self.queue.waiting_bytes < MAX_BATCH_BYTES:
                     break
-            self._posted_at_s = self._waiting_since_s = time.monotonic()
+            self._posted_at_s = self._waiting_since_s = _core.monotonic()
             self._is_behind = self.queue.waiting > 0 and self._delivery.pause_s() > 0
+        if self._sender.is_readme and not self._is_behind and not self.is_stopping:
+            self.docs_url.look_up()
 
     def _look_round(self) -> int:
         """Once a tick: the logs of dead processes, and whether any were lost. Returns how many were found."""
-        now_s = time.monotonic()
+        now_s = _core.monotonic()
         if now_s < self._look_at_s:
             return 0
         self._look_at_s = now_s + TICK_S
@@ -173,32 +174,45 @@ class Flusher:
 
     def _send_inline(self) -> None:
         """On the request's thread: one batch. A thread that is sending already takes ours as well."""
-        if self._sending.acquire(blocking=False):
+        if self._inline.may_begin() and self._sending.acquire(blocking=False):
+            started_s = _core.monotonic()
             try:
-                self.docs_url.refresh(self._sender)
+                self._background.start()
+                if self.has_thread:
+                    self._call()
+                    return
                 self._look_round()
-                if not self._delivery.pause_s():
-                    self._delivery.post_next()
-                self._waiting_since_s = time.monotonic()
+                if not self._delivery.pause_s() and self._delivery.post_next(self._inline.timeout_s):
+                    left_s = self._inline.timeout_s - (_core.monotonic() - started_s)
+                    if self._sender.is_readme and left_s > 0:
+                        self.docs_url.look_up(left_s)
+                self._waiting_since_s = _core.monotonic()
             except Exception as error:  # the request is logged: its sending is another matter
-                self._reporter.error("flusher", "Sending failed and will be repeated: %s", type(error).__name__)
+                self._reports.error("flusher", "Sending failed and will be repeated: %s", type(error).__name__)
             finally:
+                self._inline.ended(started_s)
                 self._sending.release()
+            self.tell()
 
     def _drain(self, deadline_s: float) -> None:
-        """Sends all there is until it is gone, the deadline passes or a POST fails; a pause does not hold it up."""
-        if not self._sending.acquire(timeout=max(deadline_s - time.monotonic(), 0.0)):
+        """Sends all there is, and then what dead siblings have left, until it is gone, the deadline passes or a POST
+        fails; a pause does not hold it up.
+        """
+        if not self._sending.acquire(timeout=max(deadline_s - _core.monotonic(), 0.0)):
             return
         try:
-            while (left_s := deadline_s - time.monotonic()) > 0 and self._delivery.post_next(left_s, is_last=True):
-                pass
+            while (left_s := deadline_s - _core.monotonic()) > 0:
+                is_delivered = self._delivery.post_next(left_s, is_last=True)
+                if not is_delivered and (self.queue.waiting or not self.queue.adopt()):
+                    break
         finally:
             self._sending.release()
+            self.tell()
 
     def flush(self, timeout_s: float) -> int:
         """Sends what waits. Returns how many entries are left after at most `timeout_s` seconds."""
         try:
-            self._drain(time.monotonic() + timeout_s)
+            self._drain(_core.monotonic() + timeout_s)
         except Exception as error:
             self._reporter.error("flusher", "Sending failed and will be repeated: %s", type(error).__name__)
         return self.queue.waiting
@@ -213,6 +227,7 @@ class Flusher:
             "pid": self.pid,
             **self.queue.stats(),
             "retries": self._delivery.retries,
+            "last_error": self._delivery.last_error,
             "directory": None if self.queue.directory is None else Path(self.queue.directory),
             "host": self.queue.host(siblings),
         }
@@ -223,20 +238,22 @@ class Flusher:
             self._deadline_s = deadline_s
             self.is_stopping = True
             self._call()
-            if self._thread is None:
+            if not self.has_thread:
                 self._finish()
 
     def join(self) -> None:
         """Waits for the end of the thread until the deadline."""
-        if self.pid == os.getpid() and self._thread is not None:
-            self._thread.join(max(self._deadline_s - time.monotonic(), 0.0))
+        if self.pid == os.getpid():
+            self._background.join(max(self._deadline_s - _core.monotonic(), 0.0))
 
     def _finish(self) -> None:
         try:
             self._drain(self._deadline_s)
             self._sender.close()
             self.queue.close()
+            self.queue.call_at_entries = 0  # whoever logs from here on hears that it is too late
             self._update_losses()
             self._losses.close()
         except Exception as error:
             self._reporter.error("flusher", "The flusher failed at its end: %s", type(error).__name__)
+        self.tell()

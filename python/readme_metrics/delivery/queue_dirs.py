@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from readme_metrics._process import environment
+from readme_metrics.delivery.senders.choice import destination
 
 if TYPE_CHECKING:
     from readme_metrics.config import MetricsApiConfig
@@ -32,12 +33,13 @@ def rungs(queue_dir: str | os.PathLike[str] | None) -> list[str]:
     return [os.path.abspath(rung) for rung in dict.fromkeys(rungs) if rung]
 
 
-def name(api_key: str, server: str) -> str:
-    """The app's directory: any process with the same key and server may deliver any of its entries.
+def name(config: MetricsApiConfig) -> str:
+    """The app's directory: any process with the same key and destination may deliver any of its entries.
 
     The hash keeps the key itself out of the file system, and tenants with different keys apart.
     """
-    return prefix() + hashlib.sha256(f"{api_key}\0{server}".encode()).hexdigest()[:16]
+    identity = f"{config.README_API_KEY}\0{destination(config)}"
+    return prefix() + hashlib.sha256(identity.encode()).hexdigest()[:16]
 
 
 def prefix() -> str:

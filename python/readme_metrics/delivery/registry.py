@@ -1,29 +1,131 @@
-"""The flushers of this process: one for all middlewares that deliver alike, stopped together at its end."""
+"""`Registry`: the flushers of this process, one for all middlewares that deliver alike, stopped together at its end."""
 
 from __future__ import annotations
 
 import atexit
 import os
+import sys
 import threading
-import time
+import weakref
 from typing import TYPE_CHECKING
 
 from readme_metrics import _core
+from readme_metrics._process import reporter
+from readme_metrics._process.reporter import Reporter
+from readme_metrics.delivery import orphans
 from readme_metrics.delivery.flusher import Flusher
 from readme_metrics.delivery.senders.http import server
 
 if TYPE_CHECKING:
-    from readme_metrics._process.reporter import Reporter
     from readme_metrics.config import MetricsApiConfig
 
-_flushers: dict[tuple[object, ...], Flusher] = {}
-# One lock per pid: a lock that some thread of the parent held at the fork is nobody's to release here.
-_locks: dict[int, threading.Lock] = {}
+#: `multiprocessing.util.Finalize`: below 0 comes after the end of a process's own children, whose logs it passes on.
+_AFTER_CHILDREN = -100
 
 
-def lock() -> threading.Lock:
-    """What the caller of `join` holds."""
-    return _locks.setdefault(os.getpid(), threading.Lock())
+class Registry:
+    """Its methods may be called from any thread, and from finalisers and signal handlers at any moment.
+
+    So its lock is re-entrant, nothing is reported while it is held, and what a finaliser calls (`leave`) does without.
+    """
+
+    def __init__(self) -> None:
+        self._flushers: dict[tuple[object, ...], Flusher] = {}
+        # One lock per pid: a lock that some thread of the parent held at the fork is nobody's to release here.
+        self._locks: dict[int, threading.RLock] = {}
+        # Of all middlewares, whether they have logged anything or not.
+        self._configs: weakref.WeakSet[MetricsApiConfig] = weakref.WeakSet()
+        self._child_pid = 0
+
+    def enrol(self, config: MetricsApiConfig) -> None:
+        """Notes that a middleware was made: this process passes on at its exit what dead ones of its kind have left."""
+        self._configs.add(config)
+
+    def join(self, config: MetricsApiConfig, reports: Reporter, user: int) -> Flusher:
+        """This process's flusher for `config`, started if it is the first to ask.
+
+        Args:
+            config: Says how to deliver.
+            reports: Told what the flusher has to say.
+            user: The caller's id, which it gives back to `leave`. To join again changes nothing.
+        """
+        key = _key(config)
+        with self._lock():
+            flusher = self._flushers.get(key)
+            if flusher is None or flusher.is_stopping:
+                made = Flusher(config, reports)
+                # A finaliser that ran meanwhile on this thread may have been faster.
+                flusher = self._flushers.get(key)
+                if flusher is None or flusher.is_stopping:
+                    self._flushers[key] = flusher = made
+                else:
+                    made.stop(_core.monotonic())
+            flusher.users.add(user)
+            self._stop_at_the_end_of_a_child()
+        flusher.tell()
+        return flusher
+
+    def find(self, config: MetricsApiConfig) -> Flusher | None:
+        """What `join` would return, if it is there already."""
+        return self._flushers.get(_key(config))
+
+    def leave(self, flusher: Flusher, user: int) -> None:
+        """The last user's leaving ends it: it sends what is left, and nobody waits for that."""
+        flusher.users.discard(user)
+        if not flusher.users and flusher.pid == os.getpid():
+            for key, known in list(self._flushers.items()):
+                if known is flusher:
+                    self._flushers.pop(key, None)
+            # Without a thread it would be this one that waits for the server.
+            flusher.stop(_core.monotonic() + (flusher.shutdown_timeout_s if flusher.has_thread else 0.0))
+
+    def stats(self, flusher: Flusher) -> dict[str, object]:
+        """The sums of this process and of the host."""
+        return flusher.stats(list(self._flushers.values()))
+
+    def flush_orphans(self, config: MetricsApiConfig, timeout_s: float) -> int:
+        """For a process that has logged nothing: sends what dead ones have left. Returns how many logs are left."""
+        return orphans.deliver(config, Reporter(config), _core.monotonic() + timeout_s).left
+
+    def stop_all(self) -> None:
+        """One deadline over everything: all are asked to end, then each is waited for until its own."""
+        now_s = _core.monotonic()
+        flushers = [flusher for key, flusher in list(self._flushers.items()) if key[0] == os.getpid()]
+        # Those without a thread end here and now, one after the other: the others first.
+        for flusher in sorted(flushers, key=lambda flusher: not flusher.has_thread):
+            flusher.stop(now_s + flusher.shutdown_timeout_s)
+        for flusher in flushers:
+            flusher.join()
+        self._pass_on(now_s)
+        reporter.end()
+        _core.seal()
+
+    def _pass_on(self, now_s: float) -> None:
+        """What dead processes have left, for those middlewares of this process that have logged nothing."""
+        seen = set(self._flushers)
+        for config in list(self._configs):
+            try:
+                key = _key(config)
+                if key not in seen:
+                    seen.add(key)
+                    orphans.deliver(config, Reporter(config), now_s + config.shutdown_timeout)
+            except Exception as error:
+                Reporter(config).error("flusher", "What dead processes left waits on (%s)", type(error).__name__)
+
+    def _stop_at_the_end_of_a_child(self) -> None:
+        """Children of `multiprocessing` skip `atexit`, but not the finalisers of its own."""
+        process, util = sys.modules.get("multiprocessing.process"), sys.modules.get("multiprocessing.util")
+        if process and util and self._child_pid != os.getpid() and process.parent_process() is not None:
+            self._child_pid = os.getpid()
+            util.Finalize(None, self.stop_all, exitpriority=_AFTER_CHILDREN)
+
+    def _lock(self) -> threading.RLock:
+        return self._locks.setdefault(os.getpid(), threading.RLock())
+
+    def forget_all(self) -> None:
+        """In a forked child: everything of the parent's is left to the parent. The middlewares are the child's, too."""
+        self._flushers.clear()
+        self._locks.clear()
 
 
 def _key(config: MetricsApiConfig) -> tuple[object, ...]:
@@ -47,57 +149,10 @@ def _key(config: MetricsApiConfig) -> tuple[object, ...]:
     )
 
 
-def join(config: MetricsApiConfig, reporter: Reporter) -> Flusher:
-    """This process's flusher for `config`, started if it is the first to ask."""
-    key = _key(config)
-    flusher = _flushers.get(key)
-    if flusher is None or flusher.is_stopping:
-        _flushers[key] = flusher = Flusher(config, reporter)
-    flusher.users += 1
-    return flusher
-
-
-def find(config: MetricsApiConfig) -> Flusher | None:
-    """The same, if this process has it already."""
-    return _flushers.get(_key(config))
-
-
-def leave(flusher: Flusher, shutdown_timeout_s: float) -> None:
-    """The last user's leaving ends it: it sends what is left, and nobody waits for that."""
-    # Without the lock: a finaliser may run while this very thread holds it.
-    flusher.users -= 1
-    if flusher.users == 0 and flusher.pid == os.getpid():
-        for key, known in list(_flushers.items()):
-            if known is flusher:
-                _flushers.pop(key, None)
-        # Without a thread it would be this one that waits for the server.
-        flusher.stop(time.monotonic() + (shutdown_timeout_s if flusher.has_thread else 0.0))
-
-
-def stats(flusher: Flusher) -> dict[str, object]:
-    """The sums of this process and of the host."""
-    return flusher.stats(list(_flushers.values()))
-
-
-def _stop_all() -> None:
-    """One deadline over everything: all are asked to end, then each is waited for until its own."""
-    flushers = list(_flushers.values())
-    now_s = time.monotonic()
-    # Those without a thread end here and now, one after the other: the others first.
-    for flusher in sorted(flushers, key=lambda flusher: not flusher.has_thread):
-        flusher.stop(now_s + flusher.shutdown_timeout_s)
-    for flusher in flushers:
-        flusher.join()
-    _core.seal()
-
-
-def _forget_all() -> None:
-    """In a forked child: everything of the parent's is left to the parent."""
-    _flushers.clear()
-    _locks.clear()
-
+#: This process's.
+FLUSHERS = Registry()
 
 # Once per interpreter: fork hooks cannot be unregistered.
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_all)
-atexit.register(_stop_all)
+    os.register_at_fork(after_in_child=FLUSHERS.forget_all)
+atexit.register(FLUSHERS.stop_all)

@@ -9,11 +9,12 @@ from __future__ import annotations
 import http.client
 import io
 import socket
-import time
 from typing import TYPE_CHECKING, Any
 
 import requests.adapters
 import urllib3.connection
+
+from readme_metrics import _core
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +24,14 @@ class Deadline:
     """When the exchange under way has to be over. One per session, since a session does one exchange at a time."""
 
     def __init__(self) -> None:
-        self.at_s = 0.0
+        self._until_s = 0.0
+        #: Whether the exchange under way has tried to open a connection, and so does not depend on an older one.
+        self.has_connected = False
+
+    def begin(self, until_s: float) -> None:
+        """Starts an exchange that has to be over at `until_s` (seconds, `_core.monotonic`)."""
+        self._until_s = until_s
+        self.has_connected = False
 
     def left_s(self) -> float:
         """Seconds until the deadline.
@@ -31,7 +39,7 @@ class Deadline:
         Raises:
             TimeoutError: There are none.
         """
-        left_s = self.at_s - time.monotonic()
+        left_s = self._until_s - _core.monotonic()
         if left_s <= 0:
             raise TimeoutError("the deadline has passed")
         return left_s
@@ -45,15 +53,27 @@ class Adapter(requests.adapters.HTTPAdapter):
         super().__init__(pool_connections=2, pool_maxsize=1)
 
     def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
-        return self._bound(super().get_connection_with_tls_context(*args, **kwargs))
+        return self._bound(super().get_connection_with_tls_context, *args, **kwargs)
 
     def get_connection(self, *args: Any, **kwargs: Any) -> Any:
-        return self._bound(super().get_connection(*args, **kwargs))  # requests < 2.32
+        return self._bound(super().get_connection, *args, **kwargs)  # requests < 2.32
 
-    def _bound(self, pool: Any) -> Any:
-        if "bound" not in vars(pool):
-            pool.ConnectionCls = _bounded(pool.ConnectionCls, self._deadline)
-            pool.bound = True
+    def _bound(self, pool_for: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """The pool that `pool_for` finds or makes, whose connections keep the deadline.
+
+        A recorder of HTTP traffic (VCR and the like) swaps the class of urllib3's connections for a while. A pool does
+        not outlive such a swap in either direction: the class of its connections is always the one of this moment.
+        """
+        pool = pool_for(*args, **kwargs)
+        bound_to = getattr(pool, "bound_to", None)
+        kind = type(pool).ConnectionCls
+        if bound_to is not None and bound_to is not kind:
+            self.close()  # clears the pools; new ones are made on demand
+            pool = pool_for(*args, **kwargs)
+            bound_to = None
+        if bound_to is None:
+            pool.ConnectionCls = _bounded(kind, self._deadline)
+            pool.bound_to = kind
         return pool
 
 
@@ -66,6 +86,7 @@ def _bounded(kind: type[urllib3.connection.HTTPConnection], deadline: Deadline) 
             return response
 
         def _new_conn(self) -> socket.socket:
+            deadline.has_connected = True
             own: Any = self
             host = own.host
             addresses = [found[4][0] for found in socket.getaddrinfo(host, own.port, type=socket.SOCK_STREAM)]

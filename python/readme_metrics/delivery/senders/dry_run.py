@@ -18,6 +18,7 @@ class DryRun:
 
     #: Part of the queue's name: real logs and rehearsed ones never meet.
     server = "dry-run:"
+    is_readme = False
 
     def __init__(self, config: MetricsApiConfig) -> None:
         self._config = config
@@ -37,9 +38,6 @@ class DryRun:
         except Exception as error:
             return Result(Outcome.RETRY, type(error).__name__)
         return Result(Outcome.SENT, "dry run")
-
-    def project_base_url(self) -> None:
-        return None
 
     def close(self) -> None:
         pass

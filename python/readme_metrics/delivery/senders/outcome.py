@@ -34,6 +34,8 @@ class Sender(Protocol):
 
     #: The destination, for people and for the queue's name: processes with the same key and destination share a queue.
     server: str
+    #: Whether that is ReadMe itself, which then can be asked where the project's documentation is.
+    is_readme: bool
 
     def post(self, body: bytes, timeout_s: float | None = None) -> Result:
         """Sends a JSON array of logs. Never raises.
@@ -43,6 +45,5 @@ class Sender(Protocol):
             timeout_s: Seconds it may take, if less than the configuration's `timeout`.
         """
 
-    def project_base_url(self) -> str | None: ...
     def close(self) -> None:
         """Lets go of the connection. A later `post` opens another."""

@@ -3,7 +3,7 @@
 //! What may follow a token depends on the token before it and, for commas, on the kind of container: so all tokens of a block
 //! are judged at once, each by its predecessor. Only brackets are looked at one by one.
 
-use super::scan::Malformed;
+use super::Malformed;
 use super::tokens::Block;
 
 /// What a container has come to after some blocks.

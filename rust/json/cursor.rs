@@ -4,44 +4,22 @@
 //! because a parser that accepts it may see other keys than we do. Values that nothing is asked about are skipped, 64 bytes at
 //! a time, by the rules of `grammar.rs`.
 
+use super::Malformed;
 use super::grammar::Grammar;
+use super::string::{RawString, has_backslash};
 use super::tokens::Tokens;
-
-/// The text is not JSON.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Malformed;
 
 type Result<T> = std::result::Result<T, Malformed>;
 
 /// A position in a JSON text.
 #[derive(Debug)]
-pub(super) struct Scanner<'t> {
+pub(crate) struct Cursor<'t> {
     text: &'t str,
     tokens: Tokens<'t>,
 }
 
-/// A string as written, without its quotes.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct RawString<'t> {
-    pub(super) text: &'t str,
-    pub(super) has_escapes: bool,
-}
-
-impl<'t> RawString<'t> {
-    /// `None` if the value is not a string.
-    pub(super) fn unquote(value: &'t str) -> Option<Self> {
-        let text = value.strip_prefix('"')?.strip_suffix('"')?;
-        let has_escapes = has_backslash(text);
-        Some(Self { text, has_escapes })
-    }
-}
-
-fn has_backslash(text: &str) -> bool {
-    text.as_bytes().contains(&b'\\') // short as a rule, too short for memchr
-}
-
-impl<'t> Scanner<'t> {
-    pub(super) fn new(text: &'t str) -> Self {
+impl<'t> Cursor<'t> {
+    pub(crate) fn new(text: &'t str) -> Self {
         Self {
             text,
             tokens: Tokens::new(text.as_bytes()),
@@ -50,7 +28,7 @@ impl<'t> Scanner<'t> {
 
     /// Where the next token is, and its first byte.
     #[inline]
-    pub(super) fn peek(&mut self) -> Result<(usize, u8)> {
+    pub(crate) fn peek(&mut self) -> Result<(usize, u8)> {
         let at = self.tokens.peek().ok_or(Malformed)?;
         let byte = self.text.as_bytes().get(at).ok_or(Malformed)?;
         Ok((at, *byte))
@@ -58,14 +36,14 @@ impl<'t> Scanner<'t> {
 
     /// Takes the next token.
     #[inline]
-    pub(super) fn token(&mut self) -> Result<(usize, u8)> {
+    pub(crate) fn token(&mut self) -> Result<(usize, u8)> {
         let token = self.peek()?;
         self.tokens.skip();
         Ok(token)
     }
 
     /// Nothing may follow.
-    pub(super) fn end(&mut self) -> Result<()> {
+    pub(crate) fn end(&mut self) -> Result<()> {
         match self.tokens.peek() {
             None if self.tokens.is_well_formed() => Ok(()),
             _ => Err(Malformed),
@@ -73,7 +51,7 @@ impl<'t> Scanner<'t> {
     }
 
     /// A key and its colon.
-    pub(super) fn key(&mut self) -> Result<RawString<'t>> {
+    pub(crate) fn key(&mut self) -> Result<RawString<'t>> {
         let (start, quote) = self.token()?;
         let (end, colon) = self.token()?;
         if (quote, colon) != (b'"', b':') {
@@ -89,7 +67,7 @@ impl<'t> Scanner<'t> {
     }
 
     /// A value of any kind.
-    pub(super) fn skip(&mut self) -> Result<()> {
+    pub(crate) fn skip(&mut self) -> Result<()> {
         let (start, first) = self.token()?;
         match first {
             b'{' | b'[' => self.container(first == b'{').map(drop),
@@ -100,7 +78,7 @@ impl<'t> Scanner<'t> {
     }
 
     /// A value of any kind: where it ends.
-    pub(super) fn value(&mut self) -> Result<usize> {
+    pub(crate) fn value(&mut self) -> Result<usize> {
         let (start, first) = self.token()?;
         match first {
             b'{' => self.container(true),

@@ -2,7 +2,7 @@
 //!
 //! Checks the inside of strings on the way. What comes in which order is the scanner's business.
 
-use super::block::{self, Classes};
+use super::classify::{self, Classes};
 
 /// The positions of tokens, in order.
 #[derive(Debug)]
@@ -122,7 +122,7 @@ impl<'t> Tokens<'t> {
     }
 
     fn block_start(&self) -> usize {
-        self.next_block.wrapping_sub(block::SIZE)
+        self.next_block.wrapping_sub(classify::SIZE)
     }
 
     #[inline]
@@ -135,8 +135,8 @@ impl<'t> Tokens<'t> {
         #[target_feature(enable = "avx2,bmi1,pclmulqdq")]
         fn read(tokens: &mut Tokens<'_>) -> Option<()> {
             tokens.read_block_by(
-                |block| block::avx2::classify(block),
-                |bits| block::avx2::prefix_xor(bits),
+                |block| classify::avx2::classify(block),
+                |bits| classify::avx2::prefix_xor(bits),
             )
         }
         // SAFETY: `reader` has asked whether this processor has them.
@@ -144,13 +144,13 @@ impl<'t> Tokens<'t> {
     }
 
     fn read_block_portable(&mut self) -> Option<()> {
-        self.read_block_by(block::classify, block::prefix_xor)
+        self.read_block_by(classify::classify, classify::prefix_xor)
     }
 
     /// The one for this processor.
     fn reader() -> fn(&mut Self) -> Option<()> {
         #[cfg(target_arch = "x86_64")]
-        if block::avx2::is_here() {
+        if classify::avx2::is_here() {
             return Self::read_block_avx2;
         }
         Self::read_block_portable
@@ -161,7 +161,7 @@ impl<'t> Tokens<'t> {
     #[inline(always)]
     fn read_block_by(
         &mut self,
-        classify: impl Fn(&[u8; block::SIZE]) -> Classes,
+        classify: impl Fn(&[u8; classify::SIZE]) -> Classes,
         prefix_xor: impl Fn(u64) -> u64,
     ) -> Option<()> {
         let rest = self
@@ -186,7 +186,7 @@ impl<'t> Tokens<'t> {
         self.malformed |= classes.control & in_string;
         if quote | !in_string == 0 {
             // All of it is the inside of one string.
-            self.next_block += block::SIZE;
+            self.next_block += classify::SIZE;
             return Some(());
         }
         self.in_string = if in_string >> 63 == 1 { u64::MAX } else { 0 };
@@ -213,7 +213,7 @@ impl<'t> Tokens<'t> {
         };
         self.in_scalar = scalar >> 63;
         self.left = self.block.tokens();
-        self.next_block += block::SIZE;
+        self.next_block += classify::SIZE;
         Some(())
     }
 
@@ -263,8 +263,8 @@ fn is_escape(bytes: &[u8], at: usize) -> bool {
 
 /// The end of a text, as a block.
 #[cold]
-fn padded(rest: &[u8]) -> [u8; block::SIZE] {
-    let mut block = [b' '; block::SIZE];
+fn padded(rest: &[u8]) -> [u8; classify::SIZE] {
+    let mut block = [b' '; classify::SIZE];
     block
         .iter_mut()
         .zip(rest)

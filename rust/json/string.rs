@@ -2,11 +2,29 @@
 
 use std::borrow::Cow;
 
-use super::scan::RawString;
+/// A string as written, without its quotes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RawString<'t> {
+    pub(crate) text: &'t str,
+    pub(crate) has_escapes: bool,
+}
+
+impl<'t> RawString<'t> {
+    /// `None` if the value is not a string.
+    pub(crate) fn unquote(value: &'t str) -> Option<Self> {
+        let text = value.strip_prefix('"')?.strip_suffix('"')?;
+        let has_escapes = has_backslash(text);
+        Some(Self { text, has_escapes })
+    }
+}
+
+pub(super) fn has_backslash(text: &str) -> bool {
+    text.as_bytes().contains(&b'\\') // short as a rule, too short for memchr
+}
 
 impl<'t> RawString<'t> {
     /// The string itself, or `None` if it has an unpaired surrogate: no text can equal it, and parsers differ on what it is.
-    pub(super) fn unescape(self) -> Option<Cow<'t, str>> {
+    pub(crate) fn unescape(self) -> Option<Cow<'t, str>> {
         if !self.has_escapes {
             return Some(Cow::Borrowed(self.text));
         }
@@ -21,7 +39,7 @@ impl<'t> RawString<'t> {
     }
 
     /// Characters of the string itself; an unpaired surrogate counts as one.
-    pub(super) fn count(self) -> usize {
+    pub(crate) fn count(self) -> usize {
         if !self.has_escapes {
             return self.text.chars().count();
         }

@@ -1,0 +1,64 @@
+"""`Background`: the flusher's thread, as soon as one can be had."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from readme_metrics import _core
+from readme_metrics._process import wsgi_server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from readme_metrics._process.reporter import HeldReports
+
+#: How long after a thread could not be started another try is made: limits of processes are hit in peaks.
+RETRY_S = 10.0
+_NEVER = float("inf")
+
+
+class Background:
+    """Asked to start by one caller at a time.
+
+    Args:
+        run: What the thread does.
+        reports: Told, once, that there is no thread.
+        is_wanted: `background_worker_mode`.
+    """
+
+    def __init__(self, run: Callable[[], None], reports: HeldReports, *, is_wanted: bool) -> None:
+        self._run = run
+        self._reports = reports
+        self._thread: threading.Thread | None = None
+        self._start_at_s = 0.0 if is_wanted else _NEVER
+
+    @property
+    def is_running(self) -> bool:
+        return self._thread is not None
+
+    def start(self) -> None:
+        """Starts the thread if it is wanted and not running, and if the last try was long enough ago."""
+        if self._thread is not None or _core.monotonic() < self._start_at_s:
+            return
+        if not wsgi_server.runs_threads():
+            self._start_at_s = _NEVER
+            self._reports.warning(
+                "threads", "uWSGI runs no threads: requests send logs themselves. Start it with --enable-threads"
+            )
+            return
+        thread = threading.Thread(target=self._run, name="readme-metrics.Flusher", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:  # out of threads, or Python 3.12+ at exit
+            if not self._start_at_s:
+                message = "No thread can be started (%s): until one can, requests send logs themselves, a few at a time"
+                self._reports.warning("threads", message, error)
+            self._start_at_s = _core.monotonic() + RETRY_S
+        else:
+            self._thread = thread
+
+    def join(self, timeout_s: float) -> None:
+        """Waits for the end of the thread, if it runs, for so many seconds at most."""
+        if self._thread is not None:
+            self._thread.join(timeout_s)

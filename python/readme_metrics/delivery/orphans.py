@@ -1,0 +1,73 @@
+"""Logs of dead processes, delivered by a process that need not have made any itself: at its exit, or for `flush`."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from readme_metrics import _core
+from readme_metrics._process.reporter import HeldReports, Reporter
+from readme_metrics.delivery import queue_dirs
+from readme_metrics.delivery.delivery import Delivery
+from readme_metrics.delivery.senders.choice import sender_for
+
+if TYPE_CHECKING:
+    from readme_metrics.config import MetricsApiConfig
+
+#: Another process was taking it over at this moment, or had just died.
+_LOOK_AGAIN_S = 0.1
+
+
+class Delivered(NamedTuple):
+    """What became of the logs of dead processes, in logs."""
+
+    sent: int = 0
+    dropped: int = 0
+    #: Still waiting for somebody to deliver them.
+    left: int = 0
+    #: An HTTP status or the name of an exception; None where no POST has failed.
+    last_error: str | None = None
+
+
+def count(config: MetricsApiConfig) -> int:
+    """How many logs of dead processes wait for somebody to deliver them, on any rung."""
+    name = queue_dirs.name(config)
+    waiting = 0
+    for rung in queue_dirs.directories(config):
+        try:
+            segments = _core.survey(f"{rung}/{name}")["segments"]
+        except OSError:  # not there, or not to be used
+            continue
+        waiting += sum(segment["queued"] for segment in segments if segment["owner_pid"] is None)
+    return waiting
+
+
+def deliver(config: MetricsApiConfig, reporter: Reporter, deadline_s: float) -> Delivered:
+    """Adopts and sends what dead processes have left.
+
+    Args:
+        config: Whose: those of its key and server.
+        reporter: Told of failures.
+        deadline_s: When to stop at the latest (seconds, `_core.monotonic`).
+    """
+    if not count(config):
+        return Delivered()
+    sender = sender_for(config)
+    held = HeldReports(reporter)
+    queue = _core.Queue(queue_dirs.directories(config), queue_dirs.name(config), config.queue_bytes)
+    delivery = Delivery(queue, sender, held, config.METRICS_API_TIMEOUT)
+    # A few segments at a time, until there are no more.
+    while (left_s := deadline_s - _core.monotonic()) > 0:
+        queue.adopt()
+        if queue.waiting:
+            if not delivery.post_next(left_s, is_last=True):
+                break
+        elif count(config):
+            time.sleep(min(_LOOK_AGAIN_S, left_s))
+        else:
+            break
+    queue.close()
+    sender.close()
+    held.tell()
+    adopted = queue.stats()["adopted"]
+    return Delivered(adopted["sent"], sum(adopted["dropped"].values()), count(config), delivery.last_error)
