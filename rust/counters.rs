@@ -1,10 +1,18 @@
-//! What became of every request that should have been logged: `made = sent + queued + dropped`.
+//! What became of every request that should have been logged: `made = sent + queued + dropped + sampled`.
 
 /// Why a log was not sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DropReason {
     /// The queue had reached `queue_bytes`.
     Full,
+    /// The file system had no room for another segment, and the segments that exist were full.
+    NoSpace,
+    /// The system had no memory or no file descriptor for another segment.
+    NoMemory,
+    /// The queue's directory was gone or could not be used, and the segments that exist were full.
+    NoDirectory,
+    /// The request ended after this process's queue had been closed.
+    Closed,
     /// The entry does not fit the queue even without its bodies.
     Oversize,
     /// The grouping function raised or answered with something unusable.
@@ -13,8 +21,14 @@ pub enum DropReason {
     Internal,
     /// The Metrics server refused this entry for good.
     Refused,
-    /// The segment of a dead process was removed because orphans had reached their bound.
+    /// The user's `before_send` function returned None, or raised.
+    BeforeSend,
+    /// The segment of a dead process was removed because too much waited in segments of the dead.
     Orphan,
+    /// No process has used this API key for `orphan_days` days.
+    Expired,
+    /// Somebody ran `readme-metrics flush --discard`.
+    Discarded,
     /// An entry in shared memory was not whole.
     Corrupt,
     /// Its process was killed after it had begun to queue the entry and before it had.
@@ -22,13 +36,20 @@ pub enum DropReason {
 }
 
 impl DropReason {
-    pub const ALL: [DropReason; 8] = [
+    pub const ALL: [DropReason; 15] = [
         DropReason::Full,
+        DropReason::NoSpace,
+        DropReason::NoMemory,
+        DropReason::NoDirectory,
+        DropReason::Closed,
         DropReason::Oversize,
         DropReason::Grouping,
         DropReason::Internal,
         DropReason::Refused,
+        DropReason::BeforeSend,
         DropReason::Orphan,
+        DropReason::Expired,
+        DropReason::Discarded,
         DropReason::Corrupt,
         DropReason::Killed,
     ];
@@ -37,11 +58,18 @@ impl DropReason {
     pub fn name(self) -> &'static str {
         match self {
             DropReason::Full => "full",
+            DropReason::NoSpace => "no_space",
+            DropReason::NoMemory => "no_memory",
+            DropReason::NoDirectory => "no_directory",
+            DropReason::Closed => "closed",
             DropReason::Oversize => "oversize",
             DropReason::Grouping => "grouping",
             DropReason::Internal => "internal",
             DropReason::Refused => "refused",
+            DropReason::BeforeSend => "before_send",
             DropReason::Orphan => "orphan",
+            DropReason::Expired => "expired",
+            DropReason::Discarded => "discarded",
             DropReason::Corrupt => "corrupt",
             DropReason::Killed => "killed",
         }
@@ -61,17 +89,24 @@ pub enum Counter {
     Sent,
     /// Entries queued without their bodies, since they did not fit with them. Part of no balance.
     BodiesDropped,
+    /// Requests that a rule's `sample` left out.
+    Sampled,
     Dropped(DropReason),
 }
 
 /// How many sums there are.
-pub const COUNTERS: usize = 3 + DropReason::ALL.len();
+pub const COUNTERS: usize = 4 + DropReason::ALL.len();
 
 impl Counter {
     pub fn all() -> impl Iterator<Item = Counter> {
-        [Counter::Made, Counter::Sent, Counter::BodiesDropped]
-            .into_iter()
-            .chain(DropReason::ALL.map(Counter::Dropped))
+        [
+            Counter::Made,
+            Counter::Sent,
+            Counter::BodiesDropped,
+            Counter::Sampled,
+        ]
+        .into_iter()
+        .chain(DropReason::ALL.map(Counter::Dropped))
     }
 
     /// From 0 up to [`COUNTERS`].
@@ -80,7 +115,8 @@ impl Counter {
             Counter::Made => 0,
             Counter::Sent => 1,
             Counter::BodiesDropped => 2,
-            Counter::Dropped(reason) => 3 + reason as usize,
+            Counter::Sampled => 3,
+            Counter::Dropped(reason) => 4 + reason as usize,
         }
     }
 }
@@ -122,15 +158,19 @@ impl Counts {
 
     /// Makes the sums of a dead process's segment agree with the `queued` entries that were found in it.
     ///
-    /// A process counts in this order: made, then the entry is queued; sent or dropped, then the entry is released. So one
-    /// that was killed in between has either made one that was never queued: it is dropped for `reason`. Or it has counted
-    /// as sent what is queued still: that will be counted when it is sent again.
+    /// A process counts in this order: made, then the entry is queued; sent or dropped, then the entry is released.
+    ///
+    /// * Killed between *made* and *queued*: one entry is missing. It is counted as dropped for `reason`.
+    /// * Killed between *sent* and *released*: the entry is still queued. It is no longer counted as sent; it will be
+    ///   when it is sent again.
+    ///
     /// Returns how many were dropped now.
     pub fn balance(&mut self, queued: u64, reason: DropReason) -> u64 {
         let accounted = |counts: &Counts| {
             counts
                 .get(Counter::Sent)
                 .saturating_add(counts.dropped())
+                .saturating_add(counts.get(Counter::Sampled))
                 .saturating_add(queued)
         };
         let made = self.get(Counter::Made);

@@ -21,7 +21,7 @@ proptest! {
     fn balanced_sums_balance(words in words(), queued in 0..1000u64) {
         let mut balanced = counts(&words);
         let lost = balanced.balance(queued, DropReason::Killed);
-        prop_assert_eq!(balanced.get(Counter::Made), balanced.get(Counter::Sent) + balanced.dropped() + queued);
+        prop_assert_eq!(balanced.get(Counter::Made), balanced.get(Counter::Sent) + balanced.dropped() + balanced.get(Counter::Sampled) + queued);
         let killed = Counter::Dropped(DropReason::Killed);
         prop_assert_eq!(balanced.get(killed), counts(&words).get(killed) + lost);
         let again = balanced.balance(queued, DropReason::Killed);
@@ -33,6 +33,7 @@ proptest! {
         let mut state = State::default();
         state.bury(identity, &counts(&words));
         state.failed(1_000, 500, &error);
+        state.set_label(&error);
         let mut page = state.encode();
         prop_assert_eq!(State::decode(&page), Some(state));
         page[flip] ^= 1;

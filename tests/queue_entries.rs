@@ -3,6 +3,7 @@
 mod common;
 
 use common::{adopt_until, drain, options, peek};
+use readme_metrics_core::counters::DropReason;
 use readme_metrics_core::queue::{Adopted, Options, Queue, Refusal};
 use tempfile::tempdir;
 
@@ -85,7 +86,7 @@ fn a_full_home_overflows_in_order_and_shrinks_back() {
         match queue.push(&entry) {
             Ok(waiting) => assert_eq!(waiting, pushed.len() as u64 + 1),
             Err(refusal) => {
-                assert_eq!(refusal, Refusal::Full);
+                assert_eq!(refusal, Refusal::Dropped(DropReason::Full));
                 break;
             }
         }
@@ -124,7 +125,10 @@ fn a_full_home_overflows_in_order_and_shrinks_back() {
     }
     drain(&queue);
     let largest = vec![5; queue.max_entry_bytes()];
-    assert_eq!(queue.push(&largest), Err(Refusal::Full));
+    assert_eq!(
+        queue.push(&largest),
+        Err(Refusal::Dropped(DropReason::Full))
+    );
     queue.adopt();
     assert_eq!(queue.push(&largest), Ok(1));
     assert!(drain(&queue) == [largest]);
@@ -194,7 +198,10 @@ fn a_closed_queue_refuses_and_holds_nothing() {
     queue.push(b"sent").unwrap();
     queue.release(peek(&queue, 1).unwrap().0);
     queue.close();
-    assert_eq!(queue.push(b"late"), Err(Refusal::Full));
+    assert_eq!(
+        queue.push(b"late"),
+        Err(Refusal::Dropped(DropReason::Closed))
+    );
     assert!(peek(&queue, 1).is_none());
     assert_eq!(queue.adopt(), Adopted::default());
     assert_eq!((queue.waiting(), queue.segment_count()), (0, 0));

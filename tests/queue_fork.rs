@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use std::thread;
 
 use common::{adopt_until, options, shared_memory_rung};
+use readme_metrics_core::counters::DropReason;
 use readme_metrics_core::queue::{Adopted, Options, Queue, Refusal};
 use readme_metrics_core::sync::{AtomicU64, Ordering};
 
@@ -120,7 +121,7 @@ fn forks_while_threads_push() {
                         thread::yield_now();
                         match queue.push(&entry) {
                             Ok(_) => number += 1,
-                            Err(refusal) => assert_eq!(refusal, Refusal::Full),
+                            Err(refusal) => assert_eq!(refusal, Refusal::Dropped(DropReason::Full)),
                         }
                     }
                     number

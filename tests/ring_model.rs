@@ -8,6 +8,7 @@ mod words;
 use std::collections::VecDeque;
 
 use proptest::prelude::*;
+use readme_metrics_core::counters::DropReason;
 use readme_metrics_core::queue::protocol::ring::{Consumer, PushError, ring};
 use readme_metrics_core::queue::{Options, Queue, Refusal};
 use words::Words;
@@ -97,7 +98,7 @@ proptest! {
                         }
                         Err(Refusal::TooLarge) => prop_assert!(bytes > queue.max_entry_bytes()),
                         Err(refusal) => {
-                            prop_assert_eq!(refusal, Refusal::Full);
+                            prop_assert_eq!(refusal, Refusal::Dropped(DropReason::Full));
                             prop_assert!(!model.is_empty());
                         }
                     }

@@ -235,8 +235,8 @@ def wait_until_logged(queue_dir: Path, count: int, buffer_length: int | None = N
 
     def is_logged() -> bool:
         apps = [_core.survey(app) for app in queue_dir.glob("readme-metrics-*")]
-        waiting = [segment["queued"] for app in apps for segment in app["segments"]]
-        made: int = sum(app["made"] for app in apps)
+        waiting = [segment.counts.queued for app in apps for segment in app.segments]
+        made: int = sum(app.counts.made for app in apps)
         return made >= count and (buffer_length is None or max(waiting, default=0) < buffer_length)
 
     wait_until(is_logged, f"not all of {count} requests were logged")

@@ -5,7 +5,7 @@ Every function here may raise `InternalError`, which is a bug of ours; the calle
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, final
+from typing import final
 
 from typing_extensions import Self, disjoint_base
 
@@ -14,10 +14,15 @@ from readme_metrics.capture.wsgi_types import Headers
 __all__ = [
     "Batch",
     "Capture",
+    "Counts",
     "Encoder",
     "Forked",
     "InternalError",
     "Queue",
+    "QueueStats",
+    "SegmentInfo",
+    "ServerState",
+    "Survey",
     "Unread",
     "__version__",
     "entries",
@@ -53,8 +58,8 @@ def seal() -> None:
     A daemon thread that comes back for the GIL of an interpreter that is going would take the process down.
     """
 
-def survey(directory: str | Path) -> dict[str, Any]:
-    """What an app's directory holds of other processes: the sums, `segments`, and what is known of the server.
+def survey(directory: str | Path) -> Survey:
+    """What an app's directory holds of other processes.
 
     Raises:
         OSError: The directory must not be used; the message says why.
@@ -222,11 +227,13 @@ class Queue:
     def failed(self, delay_s: float, error: str) -> None:
         """Notes that it has not, and that no process of the host is to try again for `delay_s` seconds."""
 
-    def stats(self) -> dict[str, Any]:
-        """This process's counters: `made = sent + queued + sum(dropped)`; `adopted`: what it did for dead processes."""
+    def stats(self) -> QueueStats:
+        """This process's sums."""
 
-    def host(self, siblings: list[Queue]) -> dict[str, Any]:
-        """The same sums of all processes, dead or alive, that met in this queue's directory, and the server's state.
+    def survey(self, siblings: list[Queue]) -> Survey:
+        """The sums of all processes, dead or alive, that met in this queue's directory, and the server's state.
+
+        `segments` are those of other processes; `counts` includes this process's.
 
         Args:
             siblings: Other queues of this process in the same directory.
@@ -247,6 +254,124 @@ class Queue:
     def refusals(self) -> list[str]: ...
     @property
     def owner_pid(self) -> int: ...
+
+@final
+class Counts:
+    """What became of requests: `made = sent + queued + sum(dropped.values()) + sampled`. Read-only."""
+
+    def __new__(cls) -> Self:
+        """Nothing has happened yet."""
+
+    @property
+    def made(self) -> int:
+        """Requests that were to be logged."""
+
+    @property
+    def sent(self) -> int:
+        """Logs that the server has confirmed."""
+
+    @property
+    def queued(self) -> int:
+        """Logs that wait."""
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """By reason; every reason is a key."""
+
+    @property
+    def sampled(self) -> int:
+        """Requests that a rule's `sample` left out."""
+
+    @property
+    def bodies_dropped(self) -> int:
+        """Logs that lost their bodies to fit the queue; part of no sum."""
+
+@final
+class QueueStats:
+    """One process's sums at one moment. Read-only."""
+
+    @property
+    def own(self) -> Counts:
+        """Of the requests that this process has served."""
+
+    @property
+    def adopted(self) -> Counts:
+        """What this process did with the logs of dead ones, which those have made; `made` is what it took over."""
+
+@final
+class ServerState:
+    """What the machine's processes know about the server. Times are seconds since 1970. Read-only."""
+
+    @property
+    def failures(self) -> int:
+        """POSTs that failed in a row, of all processes; 0 while the server takes logs."""
+
+    @property
+    def retries(self) -> int:
+        """POSTs that had to be repeated, ever."""
+
+    @property
+    def last_success(self) -> float | None: ...
+    @property
+    def last_error(self) -> str | None:
+        """An HTTP status or the name of an exception."""
+
+    @property
+    def last_error_at(self) -> float | None: ...
+    @property
+    def pause_until(self) -> float | None:
+        """When the next POST may be made; None while the server takes logs."""
+
+@final
+class SegmentInfo:
+    """One segment file of another process, dead or alive, at one moment. Read-only."""
+
+    @property
+    def name(self) -> str:
+        """The file's."""
+
+    @property
+    def is_orphan(self) -> bool:
+        """Whether no living process holds it."""
+
+    @property
+    def owner_pid(self) -> int | None:
+        """The process that holds it; None where none does, or one in another container."""
+
+    @property
+    def creator_pid(self) -> int:
+        """The process that made it, perhaps in another container; 0 where the file makes no sense."""
+
+    @property
+    def created(self) -> float | None:
+        """Seconds since 1970."""
+
+    @property
+    def file_bytes(self) -> int: ...
+    @property
+    def queued_bytes(self) -> int: ...
+    @property
+    def counts(self) -> Counts: ...
+    @property
+    def defect(self) -> str | None:
+        """Why this version cannot read the file; None where it can."""
+
+@final
+class Survey:
+    """An app's directory at one moment. Read-only."""
+
+    @property
+    def counts(self) -> Counts:
+        """The sums of all processes, dead or alive, that met here."""
+
+    @property
+    def server(self) -> ServerState: ...
+    @property
+    def label(self) -> str | None:
+        """What the app is called; None where no process has said."""
+
+    @property
+    def segments(self) -> list[SegmentInfo]: ...
 
 @final
 class Batch:

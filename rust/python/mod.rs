@@ -50,5 +50,10 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<capture::Capture>()?;
     module.add_class::<encoder::Encoder>()?;
     module.add_class::<queue::Queue>()?;
+    module.add_class::<stats::Counts>()?;
+    module.add_class::<stats::QueueStats>()?;
+    module.add_class::<stats::SegmentInfo>()?;
+    module.add_class::<stats::ServerState>()?;
+    module.add_class::<stats::Survey>()?;
     module.add_class::<queue::Batch>()
 }

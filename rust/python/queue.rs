@@ -6,14 +6,14 @@ use std::sync::{Mutex, PoisonError};
 
 use pyo3::exceptions::{PyException, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList};
+use pyo3::types::{PyBytes, PyList};
 
 use super::capture::Capture;
 use super::detach;
 use super::environ::{Headers, text};
 use super::error::guarded;
 use super::record::{self, Heads};
-use super::stats as stats_dict;
+use super::stats::{Counts, QueueStats, Survey};
 use crate::batch;
 use crate::counters::{Counter, DropReason};
 use crate::queue::{self, Peek};
@@ -222,20 +222,24 @@ impl Queue {
     fn claim(&self, py: Python<'_>, turn_s: f64) -> PyResult<f64> {
         guarded(|| {
             Ok(seconds(detach::detach(py, || {
-                self.queue.host().claim(milliseconds(turn_s))
+                self.queue.pause().claim(milliseconds(turn_s))
             })))
         })
     }
 
     /// Seconds until `claim` is worth a try.
     fn pause_s(&self, py: Python<'_>) -> PyResult<f64> {
-        guarded(|| Ok(seconds(detach::detach(py, || self.queue.host().pause_ms()))))
+        guarded(|| {
+            Ok(seconds(detach::detach(py, || {
+                self.queue.pause().pause_ms()
+            })))
+        })
     }
 
     /// Notes that the server has taken a batch.
     fn succeeded(&self, py: Python<'_>) -> PyResult<()> {
         guarded(|| {
-            detach::detach(py, || self.queue.host().succeeded());
+            detach::detach(py, || self.queue.pause().succeeded());
             Ok(())
         })
     }
@@ -244,7 +248,7 @@ impl Queue {
     fn failed(&self, py: Python<'_>, delay_s: f64, error: &str) -> PyResult<()> {
         guarded(|| {
             detach::detach(py, || {
-                self.queue.host().failed(milliseconds(delay_s), error);
+                self.queue.pause().failed(milliseconds(delay_s), error);
             });
             Ok(())
         })
@@ -253,51 +257,49 @@ impl Queue {
     /// How many POSTs in a row have failed, of all processes of the host.
     #[getter]
     fn failures(&self, py: Python<'_>) -> PyResult<u64> {
-        guarded(|| Ok(detach::detach(py, || self.queue.host().state()).failures))
+        guarded(|| Ok(detach::detach(py, || self.queue.pause().state()).failures))
     }
 
-    /// This process's counters, by name.
-    fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let (counts, queued) = self.queue.counts();
-        let stats = stats_dict::counts(py, &counts, queued)?;
-        let adopted = self.queue.adopted();
-        let entries = adopted.get(Counter::Made);
-        let left = entries.saturating_sub(
-            adopted.get(Counter::Sent) + adopted.get(Counter::Dropped(DropReason::Refused)),
-        );
-        stats.set_item("adopted", stats_dict::adopted(py, &adopted, left)?)?;
-        Ok(stats)
+    /// This process's sums.
+    fn stats(&self) -> PyResult<QueueStats> {
+        guarded(|| {
+            let (own, queued) = self.queue.counts();
+            let adopted = self.queue.adopted();
+            let [made, sent, refused] = [
+                Counter::Made,
+                Counter::Sent,
+                Counter::Dropped(DropReason::Refused),
+            ]
+            .map(|counter| adopted.get(counter));
+            Ok(QueueStats {
+                own: Counts::new(own, queued),
+                adopted: Counts::new(adopted, made.saturating_sub(sent + refused)),
+            })
+        })
     }
 
-    /// The same sums of all processes of the host that this queue's directory has seen, and what they know of the server.
+    /// The sums of all processes of the machine that this queue's directory has seen, and what they know of the server.
     // As Python hands it over.
     #[allow(clippy::needless_pass_by_value)]
-    fn host<'py>(
-        &self,
-        py: Python<'py>,
-        siblings: Vec<PyRef<'py, Queue>>,
-    ) -> PyResult<Bound<'py, PyDict>> {
-        let (mut counts, mut queued) = self.queue.untold();
-        for sibling in &siblings {
-            let (its, waiting) = sibling.queue.untold();
-            counts.add_all(&its);
-            queued += waiting;
-        }
-        let directory = self.queue.directory().map(PathBuf::from);
-        let found = detach::detach(py, || {
-            directory.and_then(|directory| queue::survey(&directory).ok())
-        });
-        if let Some(found) = found {
-            for segment in found.segments {
-                counts.add_all(&segment.counts);
-                queued += segment.entries;
+    fn survey(&self, py: Python<'_>, siblings: Vec<PyRef<'_, Queue>>) -> PyResult<Survey> {
+        guarded(|| {
+            let (mut sums, mut queued) = self.queue.untold();
+            for sibling in &siblings {
+                let (its, waiting) = sibling.queue.untold();
+                sums.add_all(&its);
+                queued += waiting;
             }
-        }
-        let state = detach::detach(py, || self.queue.host().state());
-        counts.add_all(&state.gone);
-        let host = stats_dict::counts(py, &counts, queued)?;
-        stats_dict::state(&host, &state)?;
-        Ok(host)
+            let directory = self.queue.directory().map(PathBuf::from);
+            let (found, state) = detach::detach(py, || {
+                let found = directory.and_then(|directory| queue::survey(&directory).ok());
+                (found.unwrap_or_default(), self.queue.pause().state())
+            });
+            Ok(Survey::new(
+                &state,
+                found.segments,
+                Counts::new(sums, queued),
+            ))
+        })
     }
 }
 

@@ -141,8 +141,8 @@ fn push_encoded(
                 return Some(waiting);
             }
             Err(Refusal::TooLarge) => {}
-            Err(Refusal::Full) => {
-                queue.count(Counter::Dropped(DropReason::Full));
+            Err(Refusal::Dropped(reason)) => {
+                queue.count(Counter::Dropped(reason));
                 return Some(0);
             }
             Err(Refusal::Forked) => return None,

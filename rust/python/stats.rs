@@ -1,84 +1,196 @@
-//! Sums, segments and the host's state as Python dicts, for `stats()` and the commands.
+//! What the core tells about queues, as classes of its own: read-only, made anew by each look.
 
 use std::path::PathBuf;
 
 use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList};
+use pyo3::types::{PyBytes, PyDict};
 
 use super::detach;
 use super::error::guarded;
-use crate::counters::{Counter, Counts, DropReason};
-use crate::queue::machine::state::State;
-use crate::queue::{self};
+use crate::counters::{self, Counter, DropReason};
+use crate::queue::{self, Found, machine::state::State};
 
-pub fn counts<'py>(py: Python<'py>, counts: &Counts, queued: u64) -> PyResult<Bound<'py, PyDict>> {
-    let sums = PyDict::new(py);
-    sums.set_item("made", counts.get(Counter::Made))?;
-    sums.set_item("sent", counts.get(Counter::Sent))?;
-    sums.set_item("queued", queued)?;
-    let dropped = PyDict::new(py);
-    for reason in DropReason::ALL {
-        dropped.set_item(reason.name(), counts.get(Counter::Dropped(reason)))?;
+/// What became of requests: `made = sent + queued + sum(dropped) + sampled`.
+#[pyclass(frozen, from_py_object, module = "readme_metrics._core")]
+#[derive(Clone, Copy, Default)]
+pub struct Counts {
+    sums: counters::Counts,
+    #[pyo3(get)]
+    queued: u64,
+}
+
+impl Counts {
+    pub fn new(sums: counters::Counts, queued: u64) -> Counts {
+        Counts { sums, queued }
     }
-    sums.set_item("dropped", dropped)?;
-    sums.set_item("bodies_dropped", counts.get(Counter::BodiesDropped))?;
-    Ok(sums)
+
+    fn add(&mut self, sums: &counters::Counts, queued: u64) {
+        self.sums.add_all(sums);
+        self.queued = self.queued.saturating_add(queued);
+    }
 }
 
-/// What a process did with the entries of dead ones.
-pub fn adopted<'py>(py: Python<'py>, counts: &Counts, queued: u64) -> PyResult<Bound<'py, PyDict>> {
-    let sums = self::counts(py, counts, queued)?;
-    sums.del_item("bodies_dropped")?;
-    sums.del_item("made")?;
-    sums.set_item("entries", counts.get(Counter::Made))?;
-    Ok(sums)
+#[pymethods]
+impl Counts {
+    /// Nothing has happened yet.
+    #[new]
+    fn zero() -> Counts {
+        Counts::default()
+    }
+
+    #[getter]
+    fn made(&self) -> u64 {
+        self.sums.get(Counter::Made)
+    }
+
+    #[getter]
+    fn sent(&self) -> u64 {
+        self.sums.get(Counter::Sent)
+    }
+
+    #[getter]
+    fn sampled(&self) -> u64 {
+        self.sums.get(Counter::Sampled)
+    }
+
+    #[getter]
+    fn bodies_dropped(&self) -> u64 {
+        self.sums.get(Counter::BodiesDropped)
+    }
+
+    #[getter]
+    fn dropped<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let dropped = PyDict::new(py);
+        for reason in DropReason::ALL {
+            dropped.set_item(reason.name(), self.sums.get(Counter::Dropped(reason)))?;
+        }
+        Ok(dropped)
+    }
 }
 
-/// Adds what is known of the server. Times are seconds since 1970, `None` for never.
-pub fn state(dict: &Bound<'_, PyDict>, state: &State) -> PyResult<()> {
-    dict.set_item("failures", state.failures)?;
-    dict.set_item("retries", state.retries)?;
-    dict.set_item("last_success", time(state.last_success_ms))?;
-    dict.set_item(
-        "last_error",
-        (state.last_error_ms > 0).then_some(&state.last_error),
-    )?;
-    dict.set_item("last_error_at", time(state.last_error_ms))?;
-    dict.set_item(
-        "pause_until",
-        (state.failures > 0).then(|| time(state.resume_at_ms)),
-    )
+/// One process's sums.
+#[pyclass(frozen, module = "readme_metrics._core")]
+pub struct QueueStats {
+    #[pyo3(get)]
+    pub own: Counts,
+    #[pyo3(get)]
+    pub adopted: Counts,
 }
 
-/// What an app's directory holds of other processes: `segments`, each a dict, and what the host's state says.
+/// What the machine's processes know about the server. Times are seconds since 1970.
+#[pyclass(frozen, from_py_object, module = "readme_metrics._core")]
+#[derive(Clone)]
+pub struct ServerState {
+    #[pyo3(get)]
+    failures: u64,
+    #[pyo3(get)]
+    retries: u64,
+    #[pyo3(get)]
+    last_success: Option<f64>,
+    #[pyo3(get)]
+    last_error: Option<String>,
+    #[pyo3(get)]
+    last_error_at: Option<f64>,
+    #[pyo3(get)]
+    pause_until: Option<f64>,
+}
+
+impl ServerState {
+    fn new(state: &State) -> ServerState {
+        ServerState {
+            failures: state.failures,
+            retries: state.retries,
+            last_success: time(state.last_success_ms),
+            last_error: (state.last_error_ms > 0).then(|| state.last_error.clone()),
+            last_error_at: time(state.last_error_ms),
+            pause_until: (state.failures > 0)
+                .then(|| time(state.resume_at_ms))
+                .flatten(),
+        }
+    }
+}
+
+/// One segment file of another process, dead or alive.
+#[pyclass(frozen, from_py_object, module = "readme_metrics._core")]
+#[derive(Clone)]
+pub struct SegmentInfo {
+    #[pyo3(get)]
+    name: String,
+    #[pyo3(get)]
+    is_orphan: bool,
+    #[pyo3(get)]
+    owner_pid: Option<u32>,
+    #[pyo3(get)]
+    creator_pid: u32,
+    #[pyo3(get)]
+    created: Option<f64>,
+    #[pyo3(get)]
+    file_bytes: u64,
+    #[pyo3(get)]
+    queued_bytes: u64,
+    #[pyo3(get)]
+    counts: Counts,
+    #[pyo3(get)]
+    defect: Option<String>,
+}
+
+impl SegmentInfo {
+    fn new(found: Found) -> SegmentInfo {
+        SegmentInfo {
+            name: found.name,
+            is_orphan: found.owner_pid.is_none(),
+            owner_pid: found.owner_pid.filter(|&pid| pid != 0),
+            creator_pid: found.creator_pid,
+            created: time(found.created_ms),
+            file_bytes: found.file_bytes,
+            queued_bytes: found.bytes,
+            counts: Counts::new(found.counts, found.entries),
+            defect: found.defect,
+        }
+    }
+}
+
+/// An app's directory at one moment.
+#[pyclass(frozen, module = "readme_metrics._core")]
+pub struct Survey {
+    #[pyo3(get)]
+    counts: Counts,
+    #[pyo3(get)]
+    server: ServerState,
+    #[pyo3(get)]
+    label: Option<String>,
+    #[pyo3(get)]
+    segments: Vec<SegmentInfo>,
+}
+
+impl Survey {
+    /// `own`: what is known of this process's own segments, which are not in `found`.
+    pub fn new(state: &State, found: Vec<Found>, own: Counts) -> Survey {
+        let mut counts = own;
+        counts.add(&state.gone, 0);
+        for segment in &found {
+            counts.add(&segment.counts, segment.entries);
+        }
+        Survey {
+            counts,
+            server: ServerState::new(state),
+            label: Some(state.label.clone()).filter(|label| !label.is_empty()),
+            segments: found.into_iter().map(SegmentInfo::new).collect(),
+        }
+    }
+}
+
+/// What an app's directory holds of other processes.
 ///
 /// Raises `OSError` where the directory must not be used.
 #[pyfunction]
 #[allow(clippy::needless_pass_by_value)] // as Python hands it over
-pub fn survey(py: Python<'_>, directory: PathBuf) -> PyResult<Bound<'_, PyDict>> {
+pub fn survey(py: Python<'_>, directory: PathBuf) -> PyResult<Survey> {
     guarded(|| {
         let found = detach::detach(py, || queue::survey(&directory)).map_err(PyOSError::new_err)?;
-        let known = found.state.unwrap_or_default();
-        let (mut sums, mut queued) = (known.gone, 0);
-        let segments = PyList::empty(py);
-        for segment in found.segments {
-            sums.add_all(&segment.counts);
-            queued += segment.entries;
-            let dict = counts(py, &segment.counts, segment.entries)?;
-            dict.set_item("name", segment.name)?;
-            dict.set_item("owner_pid", segment.owner_pid)?;
-            dict.set_item("creator_pid", segment.creator_pid)?;
-            dict.set_item("created", time(segment.created_ms))?;
-            dict.set_item("file_bytes", segment.file_bytes)?;
-            dict.set_item("queued_bytes", segment.bytes)?;
-            dict.set_item("defect", segment.defect)?;
-            segments.append(dict)?;
-        }
-        let dict = counts(py, &sums, queued)?;
-        state(&dict, &known)?;
-        dict.set_item("segments", segments)?;
-        Ok(dict)
+        let state = found.state.unwrap_or_default();
+        Ok(Survey::new(&state, found.segments, Counts::default()))
     })
 }
 

@@ -36,8 +36,8 @@ impl Queue {
     }
 
     /// The directory's state, as this process sees it.
-    pub fn host(&self) -> &SharedPause {
-        &self.host
+    pub fn pause(&self) -> &SharedPause {
+        &self.pause
     }
 
     pub(super) fn keep(&self, unburied: &Counts) {

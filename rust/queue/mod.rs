@@ -15,8 +15,8 @@
 //!   40  pid of the creator       4   | diagnostic: never asked whether it lives
 //!  128  tail                     8   everything before it is committed  (producer's cache line)
 //!  256  head                     8   everything before it is released   (consumer's cache line)
-//!  512  made, and dropped instead of queued     6 x 8   (producer's cache line)
-//!  640  sent, and dropped after it was queued   5 x 8   (consumer's cache line)
+//!  512  made, and dropped instead of queued    11 x 8   (producer's cache line)
+//!  640  sent, and dropped after it was queued   8 x 8   (consumer's cache line)
 //!  768  identity                     8   a random number of this segment
 //! 4096  data
 //!
@@ -126,7 +126,7 @@ use nowhere::adopt;
 
 use std::path::PathBuf;
 
-use crate::counters::Counts;
+use crate::counters::{Counts, DropReason};
 
 #[cfg(not(loom))]
 pub use machine::pause::SharedPause;
@@ -156,8 +156,8 @@ pub struct Options {
 /// Why an entry was not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// No room now, or the queue is closed.
-    Full,
+    /// No room now, for this reason. To be counted by the caller.
+    Dropped(DropReason),
     /// Larger than [`Queue::max_entry_bytes`].
     TooLarge,
     /// This queue belongs to the process that this one was forked from.

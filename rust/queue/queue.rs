@@ -32,7 +32,7 @@ pub struct Queue {
     pub(super) directory: Option<Arc<Directory>>,
     refusals: Vec<String>,
     max_entry_bytes: usize,
-    pub(super) host: SharedPause,
+    pub(super) pause: SharedPause,
     inner: ManuallyDrop<Inner>,
 }
 
@@ -62,7 +62,7 @@ impl Queue {
             None => (None, Writer::without_home(None, options.max_bytes)),
         };
         Queue {
-            host: SharedPause::new(directory.clone()),
+            pause: SharedPause::new(directory.clone()),
             token: fork::token(),
             owner_pid: std::process::id(),
             options: options.clone(),

@@ -84,6 +84,8 @@ pub struct Writer {
     calm_looks: u32,
     /// The last segment could not be made: not tried again until something has changed.
     blocked: bool,
+    /// Why there is no room, where there is none.
+    cause: DropReason,
     closed: bool,
     /// Sums of own segments that are gone, and of what was refused while there was none.
     past: Counts,
@@ -120,6 +122,7 @@ impl Writer {
             is_reordered: false,
             calm_looks: 0,
             blocked: false,
+            cause: DropReason::Full,
             closed: false,
             past: Counts::default(),
             unburied: Counts::default(),
@@ -152,14 +155,14 @@ impl Writer {
             return Err(Refusal::TooLarge);
         }
         if self.closed {
-            return Err(Refusal::Full);
+            return Err(Refusal::Dropped(DropReason::Closed));
         }
         // A ring that a stranger has scribbled on refuses as a full one does; the reader will set it aside.
         let taken = self.push_newest(entry).or_else(|| {
             self.reuse(entry.len()).or_else(|| self.grow(entry.len()))?;
             self.push_newest(entry)
         });
-        let bytes = taken.ok_or(Refusal::Full)?;
+        let bytes = taken.ok_or(Refusal::Dropped(self.cause))?;
         self.waiting.add(1, bytes);
         if self.waiting.bytes > HOME_BYTES / 2 {
             self.calm_looks = 0;
@@ -182,7 +185,7 @@ impl Writer {
     /// Counts what is not queued: with a drop comes the request that should have been logged.
     pub fn count(&mut self, counter: Counter, count: u64) {
         let made = match counter {
-            Counter::Dropped(_) => count,
+            Counter::Dropped(_) | Counter::Sampled => count,
             _ => 0,
         };
         if let Some(newest) = self.segments.last() {
@@ -257,10 +260,35 @@ impl Writer {
                 // No segment will ever be drained for this one: what is drained makes room for the next like it.
                 self.calm_looks = CALM_LOOKS;
             }
+            self.cause = DropReason::Full;
             return None;
         }
-        self.blocked = self.add(file_bytes).is_err();
-        (!self.blocked).then_some(())
+        match self.add_halving(file_bytes, need.max(least)) {
+            Ok(()) => Some(()),
+            Err(error) => {
+                self.blocked = true;
+                self.cause = cause(&error);
+                None
+            }
+        }
+    }
+
+    /// Where the file system has less room than that, half as much is tried, and so on down to `least_bytes`.
+    fn add_halving(&mut self, mut file_bytes: u64, least_bytes: u64) -> std::io::Result<()> {
+        loop {
+            let error = match self.add(file_bytes) {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            };
+            let smaller = (file_bytes / 2)
+                .max(least_bytes)
+                .next_multiple_of(HEADER_BYTES);
+            let is_room = matches!(cause(&error), DropReason::NoSpace | DropReason::NoMemory);
+            if !is_room || smaller >= file_bytes {
+                return Err(error);
+            }
+            file_bytes = smaller;
+        }
     }
 
     fn add(&mut self, file_bytes: u64) -> std::io::Result<()> {
@@ -392,5 +420,24 @@ impl Writer {
 
     pub fn is_closed(&self) -> bool {
         self.closed
+    }
+}
+
+/// Why a segment could not be made.
+fn cause(error: &std::io::Error) -> DropReason {
+    use std::io::ErrorKind;
+    #[cfg(unix)]
+    if matches!(
+        error.raw_os_error(),
+        Some(libc::ENOMEM | libc::EMFILE | libc::ENFILE | libc::ENOLCK)
+    ) {
+        return DropReason::NoMemory;
+    }
+    match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
+            DropReason::NoSpace
+        }
+        ErrorKind::OutOfMemory => DropReason::NoMemory,
+        _ => DropReason::NoDirectory,
     }
 }

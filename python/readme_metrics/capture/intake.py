@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from readme_metrics import _core
 from readme_metrics._process.reporter import Reporter
 from readme_metrics.capture.caller import Grouping, UnusableGroup
-from readme_metrics.delivery.drop_notices import CAUSES
+from readme_metrics.delivery import sums
 from readme_metrics.delivery.registry import FLUSHERS
 
 if TYPE_CHECKING:
@@ -107,8 +107,7 @@ class Intake:
         if flusher is None or flusher.pid != os.getpid():
             flusher = FLUSHERS.find(self._config)
         if flusher is None:
-            zeros: dict[str, object] = {"made": 0, "sent": 0, "queued": 0, "dropped": dict.fromkeys(CAUSES, 0)}
-            return {"pid": os.getpid(), **zeros, "retries": 0, "directory": None, "host": None}
+            return sums.nothing_yet()
         return FLUSHERS.stats(flusher)
 
 

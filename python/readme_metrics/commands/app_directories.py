@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from readme_metrics import _core
 from readme_metrics.delivery import queue_dirs
@@ -17,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def surveys(queue_dir: str | None) -> Iterator[tuple[Path, dict[str, Any]]]:
+def surveys(queue_dir: str | None) -> Iterator[tuple[Path, _core.Survey]]:
     """Each app's directory on each rung, and what it holds. What must not be used is left out."""
     for rung in queue_dirs.rungs(queue_dir):
         for directory in sorted(Path(rung).glob(queue_dirs.prefix() + "*")):

@@ -205,14 +205,13 @@ def _history(config: MetricsApiConfig) -> Finding:
             survey = _core.survey(directory)
         except OSError:
             continue
-        dropped = {reason: count for reason, count in survey["dropped"].items() if count}
-        detail = (
-            f"{survey['made']} made, {survey['sent']} sent, {survey['queued']} queued, dropped: {dropped or 'none'}"
-        )
-        if survey["failures"]:
-            detail += f"; the last {survey['failures']} POSTs failed: {survey['last_error']}"
+        counts, known = survey.counts, survey.server
+        dropped = {reason: count for reason, count in counts.dropped.items() if count}
+        detail = f"{counts.made} made, {counts.sent} sent, {counts.queued} queued, dropped: {dropped or 'none'}"
+        if known.failures:
+            detail += f"; the last {known.failures} POSTs failed: {known.last_error}"
             return Finding("app", False, detail, "the app cannot deliver: see above, and its log")
-        if survey["made"] == 0:
+        if counts.made == 0:
             detail = "no request has been logged yet on this host, with this key and server, by this user"
         return Finding("app", True, detail)
     return Finding("app", True, "no request has been logged yet on this host, with this key and server, by this user")

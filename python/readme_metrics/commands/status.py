@@ -6,10 +6,11 @@ import argparse
 import json
 import time
 from pathlib import Path
-from typing import Any
 
+from readme_metrics import _core
 from readme_metrics.commands import app_directories
 from readme_metrics.commands.terminal import Terminal, printable
+from readme_metrics.delivery import sums
 
 _EXIT_CODES = """exit status:
   0  all is well
@@ -35,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
     found = list(app_directories.surveys(options.queue_dir))
     terminal = Terminal()
     if options.json:
-        terminal.line(json.dumps({str(directory): survey for directory, survey in found}))
+        terminal.line(json.dumps({str(directory): sums.of_directory(survey) for directory, survey in found}))
     elif not found:
         terminal.line("No app of this user has a queue on this host.")
     else:
@@ -43,46 +44,46 @@ def run(options: argparse.Namespace) -> int:
             _show(terminal, directory, survey)
     if not found:
         return 3
-    return int(any(survey["failures"] or _orphans(survey) for _, survey in found))
+    return int(any(survey.server.failures or _orphans(survey) for _, survey in found))
 
 
-def _orphans(survey: dict[str, Any]) -> int:
-    return sum(segment["queued"] for segment in survey["segments"] if segment["owner_pid"] is None)
+def _orphans(survey: _core.Survey) -> int:
+    return sum(segment.counts.queued for segment in survey.segments if segment.is_orphan)
 
 
-def _show(terminal: Terminal, directory: Path, survey: dict[str, Any]) -> None:
+def _show(terminal: Terminal, directory: Path, survey: _core.Survey) -> None:
     terminal.line(terminal.bold(str(directory)))
-    dropped = {reason: count for reason, count in survey["dropped"].items() if count}
+    counts = survey.counts
+    dropped = {reason: count for reason, count in counts.dropped.items() if count}
     reasons = f" ({', '.join(f'{reason} {count}' for reason, count in dropped.items())})" if dropped else ""
     terminal.line(
-        f"  {survey['made']} made = {survey['sent']} sent + {survey['queued']} queued "
-        f"+ {sum(dropped.values())} dropped{reasons}"
+        f"  {counts.made} made = {counts.sent} sent + {counts.queued} queued + {sum(dropped.values())} dropped{reasons}"
     )
-    terminal.line("  " + _server(terminal, survey))
-    for segment in survey["segments"]:
-        if not (segment["owner_pid"] or segment["queued"] or segment["defect"]):
+    terminal.line("  " + _server(terminal, survey.server))
+    for segment in survey.segments:
+        if segment.is_orphan and not segment.counts.queued and not segment.defect:
             continue  # drained, and removed by whoever looks next
-        if segment["defect"]:
-            owner = terminal.red(f"not a queue: {segment['defect']}")
-        elif segment["owner_pid"] is None:
-            owner = terminal.yellow(f"dead (was pid {segment['creator_pid']})")
+        if segment.defect:
+            owner = terminal.red(f"not a queue: {segment.defect}")
+        elif segment.is_orphan:
+            owner = terminal.yellow(f"dead (was pid {segment.creator_pid})")
         else:
-            owner = f"pid {segment['owner_pid'] or '? in another container'}"
+            owner = f"pid {segment.owner_pid or '? in another container'}"
         terminal.line(
-            f"  {segment['name']}  {owner}  {segment['queued']} waiting, "
-            f"{segment['queued_bytes'] // 1024} of {segment['file_bytes'] // 1024} KiB"
+            f"  {segment.name}  {owner}  {segment.counts.queued} waiting, "
+            f"{segment.queued_bytes // 1024} of {segment.file_bytes // 1024} KiB"
         )
 
 
-def _server(terminal: Terminal, survey: dict[str, Any]) -> str:
+def _server(terminal: Terminal, server: _core.ServerState) -> str:
     now = time.time()
-    last = f"last success {_ago(now, survey['last_success'])}"
-    if not survey["failures"]:
-        return f"server takes logs, {last}" if survey["last_success"] else "nothing sent yet"
-    error = printable(survey["last_error"])
-    pause_s = max((survey["pause_until"] or now) - now, 0.0)
-    text = f"server does not take logs: {error} {_ago(now, survey['last_error_at'])}"
-    return f"{terminal.red(text)}, {survey['failures']} failures in a row, next try in {pause_s:.0f} s, {last}"
+    last = f"last success {_ago(now, server.last_success)}"
+    if not server.failures:
+        return f"server takes logs, {last}" if server.last_success else "nothing sent yet"
+    error = printable(server.last_error or "")
+    pause_s = max((server.pause_until or now) - now, 0.0)
+    text = f"server does not take logs: {error} {_ago(now, server.last_error_at)}"
+    return f"{terminal.red(text)}, {server.failures} failures in a row, next try in {pause_s:.0f} s, {last}"
 
 
 def _ago(now: float, then: float | None) -> str:

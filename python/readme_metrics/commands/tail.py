@@ -53,9 +53,9 @@ def run(options: argparse.Namespace) -> int:
 def _new(queue_dir: str | None, positions: dict[tuple[Path, str], int]) -> Iterator[dict[str, Any]]:
     """What has been queued since the last look; `positions` remembers where that ended."""
     for directory, survey in app_directories.surveys(queue_dir):
-        for segment in survey["segments"]:
-            key = directory, segment["name"]
-            found = _core.entries(directory, segment["name"], positions.get(key, 0))
+        for segment in survey.segments:
+            key = directory, segment.name
+            found = _core.entries(directory, segment.name, positions.get(key, 0))
             if found is None:
                 continue
             positions[key], entries = found

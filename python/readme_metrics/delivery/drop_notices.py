@@ -16,11 +16,18 @@ QUIET_S = 60.0
 
 CAUSES = {
     "full": "the queue is full (queue_bytes): the server is too slow or away",
+    "no_space": "the file system under the queue is full: see `directory` in stats()",
+    "no_memory": "the system has no memory or no file descriptor left for the queue",
+    "no_directory": "the queue's directory is gone or cannot be used",
+    "closed": "their requests ended after this process's queue was closed",
     "oversize": "larger than the queue even without their bodies",
     "grouping": "the grouping function raised or returned something unusable",
     "internal": "an error in readme-metrics",
     "refused": "the Metrics server refused them",
-    "orphan": "nobody was left to deliver them",
+    "before_send": "before_send returned None or raised",
+    "orphan": "dead processes had left more than can be kept",
+    "expired": "no process has used their API key for orphan_days days",
+    "discarded": "somebody ran `readme-metrics flush --discard`",
     "corrupt": "damaged in shared memory",
     "killed": "their process was killed while it queued them",
 }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from readme_metrics import _core
 from readme_metrics._process.reporter import HeldReports
-from readme_metrics.delivery import queue_dirs
+from readme_metrics.delivery import queue_dirs, sums
 from readme_metrics.delivery.background import Background
 from readme_metrics.delivery.delivery import MAX_BATCH_BYTES, Delivery
 from readme_metrics.delivery.docs_url import DocsUrl
@@ -169,7 +169,7 @@ class Flusher:
 
     def _update_losses(self) -> None:
         stats = self.queue.stats()
-        dropped, others = stats["dropped"], stats["adopted"]["dropped"]
+        dropped, others = stats.own.dropped, stats.adopted.dropped
         self._losses.update({reason: count + others[reason] for reason, count in dropped.items()})
 
     def _send_inline(self) -> None:
@@ -223,14 +223,9 @@ class Flusher:
 
         siblings = [other.queue for other in others if other is not self and other.pid == self.pid]
         siblings = [queue for queue in siblings if queue.directory == self.queue.directory is not None]
-        return {
-            "pid": self.pid,
-            **self.queue.stats(),
-            "retries": self._delivery.retries,
-            "last_error": self._delivery.last_error,
-            "directory": None if self.queue.directory is None else Path(self.queue.directory),
-            "host": self.queue.host(siblings),
-        }
+        directory = None if self.queue.directory is None else Path(self.queue.directory)
+        stats, survey = self.queue.stats(), self.queue.survey(siblings)
+        return sums.of_process(stats, self._delivery.retries, self._delivery.last_error, directory, survey)
 
     def stop(self, deadline_s: float) -> None:
         """Asks the thread for a last delivery until `deadline_s` (monotonic), and does not wait for it: see `join`."""

@@ -35,10 +35,10 @@ def count(config: MetricsApiConfig) -> int:
     waiting = 0
     for rung in queue_dirs.directories(config):
         try:
-            segments = _core.survey(f"{rung}/{name}")["segments"]
+            segments = _core.survey(f"{rung}/{name}").segments
         except OSError:  # not there, or not to be used
             continue
-        waiting += sum(segment["queued"] for segment in segments if segment["owner_pid"] is None)
+        waiting += sum(segment.counts.queued for segment in segments if segment.is_orphan)
     return waiting
 
 
@@ -69,5 +69,5 @@ def deliver(config: MetricsApiConfig, reporter: Reporter, deadline_s: float) -> 
     queue.close()
     sender.close()
     held.tell()
-    adopted = queue.stats()["adopted"]
-    return Delivered(adopted["sent"], sum(adopted["dropped"].values()), count(config), delivery.last_error)
+    adopted = queue.stats().adopted
+    return Delivered(adopted.sent, sum(adopted.dropped.values()), count(config), delivery.last_error)

@@ -10,6 +10,9 @@ use crate::queue::files::names::Name;
 
 /// `S_ISVTX`, whose type differs between systems.
 const STICKY: u32 = 0o1000;
+/// With the version of its layout: each version of this library has a file of its own, so that two of them side by side
+/// (a deploy) do not undo each other's.
+const STATE_FILE: &str = "state-2";
 
 /// One file as a listing shows it.
 #[derive(Clone, Copy, Debug)]
@@ -118,7 +121,7 @@ impl Directory {
             .create(create)
             .mode(0o600)
             .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
-        let file = options.open(self.path.join("state"))?;
+        let file = options.open(self.path.join(STATE_FILE))?;
         let status = file.metadata()?;
         if status.is_file() && status.nlink() == 1 {
             Ok(file)

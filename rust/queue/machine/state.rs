@@ -8,12 +8,13 @@ use crate::counters::{COUNTERS, Counter, Counts};
 pub const STATE_BYTES: usize = 4096;
 /// Reads `rmstate` and a line feed.
 const MAGIC: u64 = u64::from_le_bytes(*b"rmstate\n");
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
 /// How many segments are remembered as counted: between the counting of one and its removal, its process may be killed.
 const REMEMBERED: usize = 16;
 /// No longer pause is believed: a wall clock may have been set back, or the file be another boot's.
 const LONGEST_PAUSE_MS: u64 = 6 * 60 * 1000;
 const LONGEST_ERROR_BYTES: usize = 120;
+const LONGEST_LABEL_BYTES: usize = 120;
 
 /// Times are milliseconds since 1970; 0 is never.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,6 +33,8 @@ pub struct State {
     pub last_error_ms: u64,
     /// For people: an HTTP status or the name of an exception.
     pub last_error: String,
+    /// For people: what the app is called. Empty where no process has said.
+    pub label: String,
 }
 
 impl State {
@@ -75,9 +78,11 @@ impl State {
         self.retries = self.retries.saturating_add(1);
         self.resume_at_ms = now_ms + delay_ms.min(LONGEST_PAUSE_MS);
         self.last_error_ms = now_ms;
-        let end =
-            (0..=error.len().min(LONGEST_ERROR_BYTES)).rfind(|&end| error.is_char_boundary(end));
-        error[..end.unwrap_or(0)].clone_into(&mut self.last_error);
+        cut(error, LONGEST_ERROR_BYTES).clone_into(&mut self.last_error);
+    }
+
+    pub fn set_label(&mut self, label: &str) {
+        cut(label, LONGEST_LABEL_BYTES).clone_into(&mut self.label);
     }
 
     pub fn encode(&self) -> [u8; STATE_BYTES] {
@@ -91,13 +96,16 @@ impl State {
             self.last_success_ms,
             self.last_error_ms,
             self.last_error.len() as u64,
+            self.label.len() as u64,
         ]);
         let mut bytes = [0; STATE_BYTES];
         for (place, word) in bytes.chunks_exact_mut(8).zip(&words) {
             place.copy_from_slice(&word.to_le_bytes());
         }
-        let text = &mut bytes[8 * words.len()..][..self.last_error.len()];
-        text.copy_from_slice(self.last_error.as_bytes());
+        let text = self.last_error.bytes().chain(self.label.bytes());
+        for (place, byte) in bytes[8 * words.len()..].iter_mut().zip(text) {
+            *place = byte;
+        }
         let check = check(&bytes);
         bytes[16..24].copy_from_slice(&check.to_le_bytes());
         bytes
@@ -126,12 +134,21 @@ impl State {
         state.retries = next()?;
         state.last_success_ms = next()?;
         state.last_error_ms = next()?;
-        let length = usize::try_from(next()?).ok()?;
-        let start = 8 * (3 + COUNTERS + REMEMBERED + 6);
-        let text = bytes.get(start..start.checked_add(length)?)?;
-        state.last_error = String::from_utf8(text.to_vec()).ok()?;
+        let mut start = 8 * (3 + COUNTERS + REMEMBERED + 7);
+        let [error, label] = [next()?, next()?].map(|length| usize::try_from(length).ok());
+        for (text, length) in [(&mut state.last_error, error?), (&mut state.label, label?)] {
+            let end = start.checked_add(length)?;
+            *text = String::from_utf8(bytes.get(start..end)?.to_vec()).ok()?;
+            start = end;
+        }
         Some(state)
     }
+}
+
+/// At most so many bytes of `text`, and no part of a character.
+fn cut(text: &str, longest_bytes: usize) -> &str {
+    let end = (0..=text.len().min(longest_bytes)).rfind(|&end| text.is_char_boundary(end));
+    &text[..end.unwrap_or(0)]
 }
 
 /// FNV-1a over everything but its own place (draft-eastlake-fnv): tells a page of ours from whatever else lies there.

@@ -3,7 +3,7 @@
 /// Reads `rmqueue` and a line feed, which a text-mode copy would damage.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"rmqueue\n");
 /// Changes with every change of this file that an older reader would misread.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// One page: the data area starts page-aligned.
 pub const HEADER_BYTES: u64 = 4096;

@@ -48,11 +48,19 @@ fn offset(counter: Counter) -> u64 {
         Counter::Dropped(DropReason::Oversize) => (PUSHED_OFFSET, 3),
         Counter::Dropped(DropReason::Grouping) => (PUSHED_OFFSET, 4),
         Counter::Dropped(DropReason::Internal) => (PUSHED_OFFSET, 5),
+        Counter::Dropped(DropReason::NoSpace) => (PUSHED_OFFSET, 6),
+        Counter::Dropped(DropReason::NoMemory) => (PUSHED_OFFSET, 7),
+        Counter::Dropped(DropReason::NoDirectory) => (PUSHED_OFFSET, 8),
+        Counter::Dropped(DropReason::Closed) => (PUSHED_OFFSET, 9),
+        Counter::Sampled => (PUSHED_OFFSET, 10),
         Counter::Sent => (RELEASED_OFFSET, 0),
         Counter::Dropped(DropReason::Refused) => (RELEASED_OFFSET, 1),
         Counter::Dropped(DropReason::Orphan) => (RELEASED_OFFSET, 2),
         Counter::Dropped(DropReason::Corrupt) => (RELEASED_OFFSET, 3),
         Counter::Dropped(DropReason::Killed) => (RELEASED_OFFSET, 4),
+        Counter::Dropped(DropReason::Expired) => (RELEASED_OFFSET, 5),
+        Counter::Dropped(DropReason::Discarded) => (RELEASED_OFFSET, 6),
+        Counter::Dropped(DropReason::BeforeSend) => (RELEASED_OFFSET, 7),
     };
     area + 8 * place
 }

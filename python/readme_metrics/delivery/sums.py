@@ -1,0 +1,91 @@
+"""The public dicts: of `stats()`, and of `status --json`. The one place where the core's classes become dicts."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from readme_metrics import _core
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def nothing_yet() -> dict[str, object]:
+    """What `stats()` answers before this process has logged anything."""
+    sums = _counts(_core.Counts())
+    del sums["bodies_dropped"]
+    return {"pid": os.getpid(), **sums, "retries": 0, "last_error": None, "directory": None, "host": None}
+
+
+def of_process(
+    stats: _core.QueueStats, retries: int, last_error: str | None, directory: Path | None, survey: _core.Survey
+) -> dict[str, object]:
+    """What `stats()` answers.
+
+    Args:
+        stats: This process's own sums.
+        retries: POSTs of this process that had to be repeated.
+        last_error: Of this process: an HTTP status or the name of an exception; None where no POST has failed.
+        directory: The queue's; None in private memory.
+        survey: What all processes of the machine know.
+    """
+    return {
+        "pid": os.getpid(),
+        **_counts(stats.own),
+        "adopted": {
+            "sent": stats.adopted.sent,
+            "queued": stats.adopted.queued,
+            "dropped": stats.adopted.dropped,
+            "entries": stats.adopted.made,
+        },
+        "retries": retries,
+        "last_error": last_error,
+        "directory": directory,
+        "host": {**_counts(survey.counts), **_server(survey.server)},
+    }
+
+
+def of_directory(survey: _core.Survey) -> dict[str, object]:
+    """What `status --json` prints of one app."""
+    return {
+        "label": survey.label,
+        **_counts(survey.counts),
+        **_server(survey.server),
+        "segments": [_segment(segment) for segment in survey.segments],
+    }
+
+
+def _counts(counts: _core.Counts) -> dict[str, object]:
+    return {
+        "made": counts.made,
+        "sent": counts.sent,
+        "queued": counts.queued,
+        "dropped": counts.dropped,
+        "bodies_dropped": counts.bodies_dropped,
+    }
+
+
+def _server(server: _core.ServerState) -> dict[str, object]:
+    return {
+        "failures": server.failures,
+        "retries": server.retries,
+        "last_success": server.last_success,
+        "last_error": server.last_error,
+        "last_error_at": server.last_error_at,
+        "pause_until": server.pause_until,
+    }
+
+
+def _segment(segment: _core.SegmentInfo) -> dict[str, object]:
+    return {
+        **_counts(segment.counts),
+        "name": segment.name,
+        "is_orphan": segment.is_orphan,
+        "owner_pid": segment.owner_pid,
+        "creator_pid": segment.creator_pid,
+        "created": segment.created,
+        "file_bytes": segment.file_bytes,
+        "queued_bytes": segment.queued_bytes,
+        "defect": segment.defect,
+    }
