@@ -5,7 +5,7 @@ Every function here may raise `InternalError`, which is a bug of ours; the calle
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 from typing_extensions import Self, disjoint_base
 
