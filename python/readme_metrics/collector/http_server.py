@@ -36,7 +36,7 @@ class HTTPServer(socketserver.ThreadingTCPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, host: str, port: int, service: Service) -> None:
+    def __init__(self, host: str, port: int, service: Service, handler: type[Handler] | None = None) -> None:
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self.service = service
         self._connections: set[socket.socket] = set()
@@ -44,7 +44,7 @@ class HTTPServer(socketserver.ThreadingTCPServer):
         #: How many requests are being answered.
         self._answering = 0
         self._answered = threading.Condition()
-        super().__init__((host, port), _Handler)
+        super().__init__((host, port), handler or Handler)
 
     def get_request(self) -> tuple[socket.socket, Any]:
         connection, address = super().get_request()
@@ -89,30 +89,33 @@ class HTTPServer(socketserver.ThreadingTCPServer):
             super().handle_error(request, client_address)
 
 
-class _Handler(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler):
+    """One connection. A subclass may serve more than the paths of the Metrics server."""
+
     protocol_version = "HTTP/1.1"
     # Otherwise the body of an answer waits up to 40 ms for the client to acknowledge its head.
     disable_nagle_algorithm = True
     server: HTTPServer
 
     def do_POST(self) -> None:
-        self._answer(self._receive)
+        self.answer(self._receive)
 
     def do_GET(self) -> None:
-        self._answer(self._look_up)
+        self.answer(self._look_up)
 
     def _receive(self) -> Answer:
         # Read first: bytes left unread would be taken for the next request.
-        body = self._read_body()
+        body = self.read_body()
         self._check("/v1/request")
         return self.server.service.receive(Post(time.time(), self.headers, body))
 
     def _look_up(self) -> Answer:
-        self._read_body()
+        self.read_body()
         self._check("/v1", "/api/v1")
         return self.server.service.look_up()
 
-    def _answer(self, decide: Callable[[], Answer]) -> None:
+    def answer(self, decide: Callable[[], Answer]) -> None:
+        """Send what `decide` returns, or the refusal that it raises."""
         with self.server.answering():
             try:
                 answer = decide()
@@ -123,18 +126,20 @@ class _Handler(BaseHTTPRequestHandler):
             else:
                 self._send_raw(answer.raw)
 
-    def _read_body(self) -> bytes:
+    def read_body(self, max_bytes: int = MAX_BODY_BYTES) -> bytes:
+        """The request's body; raises Refused where it has no usable length or is larger than `max_bytes`."""
         if "Transfer-Encoding" in self.headers:
             self.close_connection = True
             raise Refused(HTTPStatus.LENGTH_REQUIRED, "send a Content-Length")
-        length = self.headers.get("Content-Length", "0")
+        # Two lengths, even equal ones, are how one request is smuggled inside another (RFC 9112, section 6.3).
+        length = ", ".join(self.headers.get_all("Content-Length", ["0"]))
         if not (length.isascii() and length.isdigit()):
             self.close_connection = True
             raise Refused(HTTPStatus.BAD_REQUEST, f"Content-Length is {length!r}")
-        if int(length) > MAX_BODY_BYTES:
+        if int(length) > max_bytes:
             self.close_connection = True
             status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-            raise Refused(status, f"body is larger than {MAX_BODY_BYTES} bytes")
+            raise Refused(status, f"body is larger than {max_bytes} bytes")
         body = self.rfile.read(int(length))
         if len(body) < int(length):
             raise ConnectionAbortedError("the client left in the middle of its body")

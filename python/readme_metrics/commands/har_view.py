@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from readme_metrics.collector.fields import at
 from readme_metrics.collector.post import Log
 from readme_metrics.commands.terminal import Terminal, printable
 
@@ -24,14 +25,14 @@ class HarView:
     """A log, read leniently: whatever is missing shows as `-`."""
 
     def __init__(self, log: Log) -> None:
-        entry = _at(log, "request", "log", "entries", 0)
-        self.id = _text(_at(log, "_id"))
-        self.label = _text(_at(log, "group", "label"))
-        self.started = _text(_at(entry, "startedDateTime"))
-        self.milliseconds = _text(_at(entry, "time"))
-        self.method = _text(_at(entry, "request", "method"))
-        self.url = _text(_at(entry, "request", "url"))
-        self.status = _text(_at(entry, "response", "status"))
+        entry = at(log, "request", "log", "entries", 0)
+        self.id = _text(at(log, "_id"))
+        self.label = _text(at(log, "group", "label"))
+        self.started = _text(at(entry, "startedDateTime"))
+        self.milliseconds = _text(at(entry, "time"))
+        self.method = _text(at(entry, "request", "method"))
+        self.url = _text(at(entry, "request", "url"))
+        self.status = _text(at(entry, "response", "status"))
         self._entry = entry
 
     def line(self, terminal: Terminal) -> str:
@@ -52,22 +53,13 @@ class HarView:
                 yield Redaction(where, printable(name), printable(text))
 
     def _values(self) -> Iterator[tuple[str, object, object]]:
-        request, response = _at(self._entry, "request"), _at(self._entry, "response")
-        yield from _pairs("URL parameter", _at(request, "queryString"))
-        yield from _pairs("request header", _at(request, "headers"))
-        yield from _pairs("form field", _at(request, "postData", "params"))
-        yield from _fields("request JSON", _at(request, "postData", "text"))
-        yield from _pairs("response header", _at(response, "headers"))
-        yield from _fields("response JSON", _at(response, "content", "text"))
-
-
-def _at(value: Any, *path: str | int) -> Any:
-    for key in path:
-        try:
-            value = value[key]
-        except (KeyError, IndexError, TypeError):
-            return None
-    return value
+        request, response = at(self._entry, "request"), at(self._entry, "response")
+        yield from _pairs("URL parameter", at(request, "queryString"))
+        yield from _pairs("request header", at(request, "headers"))
+        yield from _pairs("form field", at(request, "postData", "params"))
+        yield from _fields("request JSON", at(request, "postData", "text"))
+        yield from _pairs("response header", at(response, "headers"))
+        yield from _fields("response JSON", at(response, "content", "text"))
 
 
 def _text(value: object) -> str:
@@ -76,7 +68,7 @@ def _text(value: object) -> str:
 
 def _pairs(where: str, pairs: object) -> Iterator[tuple[str, object, object]]:
     for pair in pairs if isinstance(pairs, list) else ():
-        yield where, _at(pair, "name"), _at(pair, "value")
+        yield where, at(pair, "name"), at(pair, "value")
 
 
 def _fields(where: str, text: object) -> Iterator[tuple[str, object, object]]:

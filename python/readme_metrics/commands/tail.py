@@ -19,6 +19,9 @@ from readme_metrics.commands.terminal import Terminal
 #: A segment keeps delivered records until it needs their room, so looking this often misses few of them.
 _INTERVAL_S = 0.2
 
+#: Where the last look at each segment ended, by directory and segment.
+Positions = dict[tuple[Path, str], int]
+
 
 def add_parser(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = subcommands.add_parser(
@@ -36,11 +39,11 @@ def add_parser(subcommands: argparse._SubParsersAction[argparse.ArgumentParser])
 def run(options: argparse.Namespace) -> int:
     """Show logs until SIGINT or SIGTERM, or once."""
     terminal = Terminal()
-    positions: dict[tuple[Path, str], int] = {}
+    positions: Positions = {}
     shown = 0
     try:
         while True:
-            for log in _new(options.queue_dir, positions):
+            for log in new_logs(options.queue_dir, positions):
                 shown += 1
                 terminal.line(json.dumps(log) if options.json else HarView(log).line(terminal))
             if options.once:
@@ -50,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
         return 0
 
 
-def _new(queue_dir: str | None, positions: dict[tuple[Path, str], int]) -> Iterator[dict[str, Any]]:
+def new_logs(queue_dir: str | None, positions: Positions) -> Iterator[dict[str, Any]]:
     """What has been queued since the last look; `positions` remembers where that ended."""
     for directory, survey in app_directories.surveys(queue_dir):
         for segment in survey.segments:

@@ -1,0 +1,53 @@
+"""Server-sent events: one stream per tab, each on its connection's own thread."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+
+from readme_metrics.inspector.filter import Filter
+from readme_metrics.inspector.store import Store
+
+#: Seconds after which a comment shows whether the reader is still there.
+_HEARTBEAT_S = 10.0
+#: Seconds that one write may wait for a reader that does not read; then it is dropped, and comes back by itself.
+WRITE_TIMEOUT_S = 20.0
+#: Streams are threads and descriptors: a reader has a tab or two.
+MAX_STREAMS = 32
+
+
+def stream(store: Store, after: int | None, wanted: Filter, write: Callable[[bytes], object]) -> None:
+    """Write events until `write` raises or the store is closed.
+
+    Args:
+        after: The sequence number of the last log that the reader has; None: it wants only what comes from now on.
+    """
+    clearings = store.clearings
+    position = store.last if after is None else after
+    write(b"retry: 1000\n\n")
+    told_s = time.monotonic()
+    while not store.is_closed:
+        news = store.wait(position, clearings, _HEARTBEAT_S)
+        lines = []
+        if news.clearings != clearings:
+            lines.append(_event("clear", {}))
+        if news.has_gap:
+            # The reader does well to ask for the whole list again; what is kept follows here too.
+            lines.append(_event("gap", {"kept": len(store)}))
+        position, clearings = news.position, news.clearings
+        for kept in news.logs:
+            if wanted.matches(kept):
+                lines.append(f"id: {kept.sequence}\ndata: {json.dumps(kept.summary)}\n\n")
+        if lines and not wanted.is_empty:
+            lines.append(_event("total", {"total": len(store)}))
+        if lines:
+            write("".join(lines).encode())
+            told_s = time.monotonic()
+        elif time.monotonic() - told_s >= _HEARTBEAT_S:
+            write(b": still here\n\n")
+            told_s = time.monotonic()
+
+
+def _event(name: str, data: object) -> str:
+    return f"event: {name}\ndata: {json.dumps(data)}\n\n"

@@ -1,0 +1,71 @@
+"""What the page says where an empty table would say nothing: which link of a log's way is broken."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+
+class Finding(NamedTuple):
+    link: str
+    is_ok: bool
+    detail: str
+    advice: str = ""
+
+
+def findings(url: str, stand_in: dict[str, Any], queues: dict[str, dict[str, Any]], command: str) -> Iterator[Finding]:
+    """One for each link, from the app to this page.
+
+    Args:
+        url: This server's.
+        stand_in: What has been posted to it.
+        queues: The survey of each queue of this user's apps, by directory.
+        command: What became of the command that was started with this page; empty where none was.
+    """
+    if command:
+        is_running = command.endswith("is running")
+        yield Finding("command", is_running, command, "" if is_running else "start it again, and read what it printed")
+    yield _posts(url, stand_in)
+    if not queues:
+        yield Finding(
+            "app",
+            False,
+            "no app of this user has logged a request on this host",
+            "call your app once; if it has been called, it is not wrapped, has no API key, is switched off "
+            "(README_METRICS_DISABLED), or runs as another user or in another container",
+        )
+    for directory, survey in queues.items():
+        yield _queue(url, directory, survey)
+
+
+def _posts(url: str, stand_in: dict[str, Any]) -> Finding:
+    if not stand_in["posts"]:
+        return Finding(
+            "server",
+            False,
+            f"listening at {url}; no log has been posted to it yet",
+            f"start your app with README_METRICS_SERVER={url}; logs come within flush_interval (5 s) of a call",
+        )
+    detail = f"{stand_in['posts']} POSTs, {stand_in['refused']} of them not accepted"
+    if stand_in["refused"] == stand_in["posts"]:
+        return Finding("server", False, f"{detail}: {stand_in['last_error']}", "the app will try again, or drop them")
+    return Finding("server", True, detail)
+
+
+def _queue(url: str, directory: str, survey: dict[str, Any]) -> Finding:
+    dropped = {reason: count for reason, count in survey["dropped"].items() if count}
+    detail = (
+        f"{directory}: {survey['made']} made, {survey['sent']} sent, {survey['queued']} waiting, "
+        f"dropped: {', '.join(f'{reason} {count}' for reason, count in dropped.items()) or 'none'}"
+    )
+    if survey["failures"]:
+        ago_s = max(time.time() - (survey["last_error_at"] or 0), 0)
+        detail += f"; the last {survey['failures']} POSTs failed: {survey['last_error']} ({ago_s:.0f} s ago)"
+        return Finding("queue", False, detail, "its server does not take logs: readme-metrics doctor says why")
+    if survey["made"] == 0:
+        return Finding("queue", False, detail, "the app runs, and has logged no request yet: call it")
+    if survey["last_success"]:
+        detail += f"; its server took logs {max(time.time() - survey['last_success'], 0):.0f} s ago"
+        return Finding("queue", True, detail, f"if they do not show up here, the app sends elsewhere than to {url}")
+    return Finding("queue", True, detail)
