@@ -14,6 +14,7 @@ from typing import Any
 from readme_metrics.commands import app_directories, tail, target
 from readme_metrics.commands.terminal import Terminal
 from readme_metrics.config import MetricsApiConfig
+from readme_metrics.delivery import sums
 from readme_metrics.inspector import har, health
 from readme_metrics.inspector.command import Command
 from readme_metrics.inspector.redactor import Lists
@@ -109,7 +110,7 @@ def _status(inspector: Inspector, options: argparse.Namespace, command: Command)
         "sources": sources + (["--tail"] if options.tail else []),
         "config": options.config,
         "command": command.state or None,
-        "queues": queues,
+        "queues": {directory: sums.of_directory(survey) for directory, survey in queues.items()},
         "findings": [finding._asdict() for finding in found],
     }
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
+
+from readme_metrics._core import Survey
 
 
 class Finding(NamedTuple):
@@ -14,7 +16,7 @@ class Finding(NamedTuple):
     advice: str = ""
 
 
-def findings(url: str, stand_in: dict[str, Any], queues: dict[str, dict[str, Any]], command: str) -> Iterator[Finding]:
+def findings(url: str, stand_in: dict[str, Any], queues: Mapping[str, Survey], command: str) -> Iterator[Finding]:
     """One for each link, from the app to this page.
 
     Args:
@@ -53,19 +55,20 @@ def _posts(url: str, stand_in: dict[str, Any]) -> Finding:
     return Finding("server", True, detail)
 
 
-def _queue(url: str, directory: str, survey: dict[str, Any]) -> Finding:
-    dropped = {reason: count for reason, count in survey["dropped"].items() if count}
+def _queue(url: str, directory: str, survey: Survey) -> Finding:
+    counts, server = survey.counts, survey.server
+    dropped = {reason: count for reason, count in counts.dropped.items() if count}
     detail = (
-        f"{directory}: {survey['made']} made, {survey['sent']} sent, {survey['queued']} waiting, "
+        f"{directory}: {counts.made} made, {counts.sent} sent, {counts.queued} waiting, "
         f"dropped: {', '.join(f'{reason} {count}' for reason, count in dropped.items()) or 'none'}"
     )
-    if survey["failures"]:
-        ago_s = max(time.time() - (survey["last_error_at"] or 0), 0)
-        detail += f"; the last {survey['failures']} POSTs failed: {survey['last_error']} ({ago_s:.0f} s ago)"
+    if server.failures:
+        ago_s = max(time.time() - (server.last_error_at or 0), 0)
+        detail += f"; the last {server.failures} POSTs failed: {server.last_error} ({ago_s:.0f} s ago)"
         return Finding("queue", False, detail, "its server does not take logs: readme-metrics doctor says why")
-    if survey["made"] == 0:
+    if counts.made == 0:
         return Finding("queue", False, detail, "the app runs, and has logged no request yet: call it")
-    if survey["last_success"]:
-        detail += f"; its server took logs {max(time.time() - survey['last_success'], 0):.0f} s ago"
+    if server.last_success:
+        detail += f"; its server took logs {max(time.time() - server.last_success, 0):.0f} s ago"
         return Finding("queue", True, detail, f"if they do not show up here, the app sends elsewhere than to {url}")
     return Finding("queue", True, detail)
