@@ -9,8 +9,9 @@ from readme_metrics.capture.response_body import watched
 from readme_metrics.config import MetricsApiConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
+    from readme_metrics._core import Capture
     from readme_metrics.capture.wsgi_types import Environ, StartResponse, WSGIApp
 
 
@@ -35,17 +36,20 @@ class MetricsMiddleware:
         # Not at import, which stays cheap for those who only import; nor at the first request, which would pay for it.
         with loading():
             from readme_metrics.capture.intake import Intake
+            from readme_metrics.capture.unparsed_request import UnparsedRequest
             from readme_metrics.capture.wsgi_exchange import begin
 
         self.app = wsgi_app_reference
         self.config = config
         self._intake = Intake(config)
         self._begin = begin
+        #: What the grouping function gets, of the environ and what is captured. A framework's extension has its own.
+        self._make_request: Callable[[Environ, Capture], object] = UnparsedRequest
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         app = self.app
         begin = self._begin
-        exchange = begin(self._intake, environ, start_response)
+        exchange = begin(self._intake, environ, start_response, self._make_request)
         if exchange is None:
             return app(environ, start_response)
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +19,6 @@ STATUSES = {int(status): f"{status} {status.phrase}" for status in HTTPStatus}
 #: nginx's number for a client that left before it was answered. No server sends it.
 CLIENT_CLOSED_REQUEST = "499 Client Closed Request"
 
-#: The scope of an exchange that is over.
-GONE: Scope = {}
-
 
 class AsgiExchange(Exchange):
     """One request and its response, from the call of the app to the last message of the response.
@@ -33,8 +29,6 @@ class AsgiExchange(Exchange):
 
     server_receive: Receive
     server_send: Send
-    #: The live one, for the grouping function. A log shows the request as it came: the app may change its scope.
-    scope: Scope
     _has_trailers = False
     _is_client_gone = False
 
@@ -115,13 +109,6 @@ class AsgiExchange(Exchange):
         passed = kept if isinstance(headers, list) else type(headers)(kept) if type(headers) is tuple else iter(kept)
         return {**message, "headers": passed}, kept
 
-    def own_request(self) -> object:
-        return request_of(self.scope, self)
-
-    def let_go(self) -> None:
-        super().let_go()
-        self.scope = GONE
-
     async def ended(self, error: BaseException | None) -> None:
         """The app has returned, or raised `error`: what has not ended by then will not."""
         if self.is_finished:
@@ -148,14 +135,15 @@ def begin(intake: Intake, scope: Scope, receive: Receive, send: Send) -> AsgiExc
     try:
         if scope["method"] == "OPTIONS" or (intake.is_selective and not _is_selected(intake, scope)):
             return None
-        if nesting.KEY in scope and nesting.is_logged_further_out(scope, intake, partial(request_of, scope)):
+        if nesting.KEY in scope and nesting.is_logged_further_out(scope, intake, request_of):
             return None
         exchange = AsgiExchange(intake.encoder, scope, is_scope=True)
         exchange.intake = intake
         exchange.grouping = intake.grouping
         exchange.is_logged = None
         exchange.is_finished = False
-        exchange.scope = scope
+        exchange.head = scope
+        exchange.make_request = request_of
         exchange.server_receive = receive
         exchange.server_send = send
         nesting.enter(scope, exchange)

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from readme_metrics.capture.caller import Grouping
     from readme_metrics.capture.intake import Intake
 
+#: The head of an exchange that is over.
+GONE: dict[str, Any] = {}
+
 
 class Exchange(Capture):
     """One request and its response, from the arrival of the one to the end of the other.
@@ -21,13 +24,15 @@ class Exchange(Capture):
     ended or cannot any more, even if it never started.
     """
 
-    #: What serves it. This and the next three are set in the module of each subclass, by the function that makes one:
-    #: an `__init__` beside the `__new__` of `Capture` costs 2,400 instructions per request (3 %).
+    #: What serves it. What has no value here is set in the module of each subclass, by the function that makes one: an
+    #: `__init__` beside the `__new__` of `Capture` costs 2,400 instructions per request (3 %).
     intake: Intake
     #: Says who made the call: the intake's, or that of a door further in (see `give_request`).
     grouping: Grouping
-    #: The door further in's, in place of our own.
-    _given_request: Callable[[Exchange], object] | None = None
+    #: Makes the request that the grouping function gets, of `head` and this.
+    make_request: Callable[[dict[str, Any], Capture], object]
+    #: The live WSGI environ or ASGI scope. A log shows the request as it came: the app may change these.
+    head: dict[str, Any]
     #: None before the grouping function was asked.
     is_logged: bool | None
     is_finished: bool
@@ -38,17 +43,15 @@ class Exchange(Capture):
 
     def grouping_request(self) -> object:
         """The request as the grouping function gets it."""
-        given = self._given_request
-        return self.own_request() if given is None else given(self)
+        return self.make_request(self.head, self)
 
-    def own_request(self) -> object:
-        """The request as this door's grouping function gets it."""
-        raise NotImplementedError
-
-    def give_request(self, grouping: Grouping, request: Callable[[Exchange], object]) -> None:
+    def give_request(
+        self, grouping: Grouping, make_request: Callable[[dict[str, Any], Capture], object], head: dict[str, Any]
+    ) -> None:
         """A door further in has the framework's request object, and the grouping function that expects it."""
         self.grouping = grouping
-        self._given_request = request
+        self.make_request = make_request
+        self.head = head
 
     def read_rest(self) -> None:
         """Reads what the app left of the request's body, where that needs no waiting. Nothing by default."""
@@ -92,7 +95,7 @@ class Exchange(Capture):
 
     def let_go(self) -> None:
         """Drops what leads back to the exchange: a cycle would stay until the garbage collector comes."""
-        self._given_request = None
+        self.head = GONE
 
     def lose(self, error: Exception) -> None:
         """Counts an exchange that cannot be watched any further."""

@@ -99,6 +99,9 @@ class Intake:
         timeout_s = self._config.shutdown_timeout if timeout is None else timeout
         flusher = self.flusher
         if flusher is None or flusher.pid != os.getpid():
+            # A door further out may have logged for this one (see `nesting`).
+            flusher = FLUSHERS.find(self._config)
+        if flusher is None:
             return FLUSHERS.flush_orphans(self._config, timeout_s)
         return flusher.flush(timeout_s)
 

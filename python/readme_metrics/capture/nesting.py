@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, MutableMapping
+    from collections.abc import Callable
 
+    from readme_metrics._core import Capture
     from readme_metrics.capture.exchange import Exchange
     from readme_metrics.capture.intake import Intake
 
@@ -18,24 +19,24 @@ if TYPE_CHECKING:
 KEY = "readme_metrics.exchanges"
 
 
-def enter(head: MutableMapping[str, Any], exchange: Exchange) -> None:
+def enter(head: dict[str, Any], exchange: Exchange) -> None:
     """Leaves an exchange for the doors further in."""
     head[KEY] = (*head.get(KEY, ()), exchange)
 
 
 def is_logged_further_out(
-    head: Mapping[str, Any], intake: Intake, grouping_request: Callable[[Exchange], object]
+    head: dict[str, Any], intake: Intake, make_request: Callable[[dict[str, Any], Capture], object]
 ) -> bool:
     """Whether a door further out logs this request for the same project.
 
     Args:
         head: The environ or the scope.
         intake: Of the inner door, whose grouping function is asked then.
-        grouping_request: Makes the request for that function, when the outer door's response starts.
+        make_request: Makes the request for that function, when the outer door's response starts.
     """
     for exchange in head.get(KEY, ()):
         # One that is over was for another use of the same environ or scope.
         if not exchange.is_finished and exchange.intake.project == intake.project:
-            exchange.give_request(intake.grouping, grouping_request)
+            exchange.give_request(intake.grouping, make_request, head)
             return True
     return False

@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from readme_metrics.capture import nesting
-from readme_metrics.capture.exchange import Exchange
+from readme_metrics.capture.exchange import GONE, Exchange
 from readme_metrics.capture.request_body import RequestBody
 from readme_metrics.capture.unparsed_request import UnparsedRequest
 from readme_metrics.capture.unread_body import read_rest
 
 if TYPE_CHECKING:
+    from readme_metrics._core import Capture
     from readme_metrics.capture.intake import Intake
     from readme_metrics.capture.wsgi_types import Environ, ExcInfo, Headers, StartResponse
-
-#: The environ of an exchange that is over.
-GONE: Environ = {}
 
 
 class WsgiExchange(Exchange):
     """One request and its response, from the call of the app to the `close()` of what it returned."""
 
     server_start_response: StartResponse
-    #: The live one, for the grouping function. A log shows the request as it came: the app may change its environ.
-    environ: Environ
     request_body: RequestBody | None = None
     _file_wrapper: Callable[..., object] | None = None
     _file_response: object = None
@@ -56,9 +51,6 @@ class WsgiExchange(Exchange):
         self.add_response(data)
         return result
 
-    def own_request(self) -> object:
-        return UnparsedRequest(self.environ, self)
-
     def watch(self, file_wrapper: Callable[..., object]) -> None:
         """Will know what the server's file wrapper makes of a file."""
         self._file_wrapper = file_wrapper
@@ -70,7 +62,7 @@ class WsgiExchange(Exchange):
             self._file_response = file_wrapper(*args)
             return self._file_response
 
-        self.environ["wsgi.file_wrapper"] = wrap
+        self.head["wsgi.file_wrapper"] = wrap
 
     def is_server_file(self, iterable: object) -> bool:
         """Whether the server's file wrapper made this, which the server sends by itself."""
@@ -83,29 +75,41 @@ class WsgiExchange(Exchange):
         body, intake = self.request_body, self.intake
         if body is not None and self.unread_bytes + self.request_bytes <= intake.max_unread_bytes:
             try:
-                read_rest(body, self.environ, self.unread_bytes, is_tls=self.is_tls)
+                read_rest(body, self.head, self.unread_bytes, is_tls=self.is_tls)
             except Exception as error:
                 intake.reporter.warning("unread body", "Could not read the rest of a request's body: %s", error)
 
     def let_go(self) -> None:
-        super().let_go()
         self.request_body = None
-        self.environ = GONE
+        self.head = GONE
 
 
-def begin(intake: Intake, environ: Environ, start_response: StartResponse) -> WsgiExchange | None:
-    """Starts to watch a request; None if it is not to be logged here. Whatever goes wrong is counted, never raised."""
+def begin(
+    intake: Intake,
+    environ: Environ,
+    start_response: StartResponse,
+    make_request: Callable[[Environ, Capture], object] = UnparsedRequest,
+) -> WsgiExchange | None:
+    """Starts to watch a request; None if it is not to be logged here. Whatever goes wrong is counted, never raised.
+
+    Args:
+        intake: The middleware's.
+        environ: The request's, with our own `wsgi.input` from here on.
+        start_response: The server's.
+        make_request: Makes the request for the grouping function, when the response starts.
+    """
     try:
         if environ.get("REQUEST_METHOD") == "OPTIONS" or (intake.is_selective and not _is_selected(intake, environ)):
             return None
-        if nesting.KEY in environ and nesting.is_logged_further_out(environ, intake, partial(UnparsedRequest, environ)):
+        if nesting.KEY in environ and nesting.is_logged_further_out(environ, intake, make_request):
             return None
         exchange = WsgiExchange(intake.encoder, environ)
         exchange.intake = intake
         exchange.grouping = intake.grouping
         exchange.is_logged = None
         exchange.is_finished = False
-        exchange.environ = environ
+        exchange.head = environ
+        exchange.make_request = make_request
         exchange.server_start_response = start_response
         nesting.enter(environ, exchange)
         stream = environ.get("wsgi.input")
