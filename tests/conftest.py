@@ -13,9 +13,11 @@ from typing import Any
 import psutil
 import pytest
 
+import redis_server as redis_servers
 import wsgi
 from readme_metrics import MetricsApiConfig, MetricsMiddleware
 from readme_metrics.collector import Collector
+from redis_server import RedisServer
 
 HERE = Path(__file__).parent
 
@@ -152,3 +154,14 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         heading = ("server", "scenarios", "requests", "logs", "duplicates", "lost", "bytes equal")
         for name, *cells in [heading, *rows]:
             terminalreporter.write_line(f"{name!s:48}" + "".join(f"{cell!s:>12}" for cell in cells))
+
+
+@pytest.fixture
+def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
+    """A real redis-server that keeps nothing."""
+    if redis_servers.BINARY is None:
+        pytest.skip("needs redis-server")
+    server = RedisServer(tmp_path / "redis")
+    server.start()
+    yield server
+    server.kill()

@@ -19,6 +19,7 @@ from readme_metrics import MetricsApiConfig, MetricsMiddleware
 from readme_metrics.collector import Collector
 from readme_metrics.delivery import backoff, delivery
 from readme_metrics.delivery.senders import http
+from readme_metrics.relay import exposition, layout
 from wsgi import call
 
 ROOT = Path(__file__).parent.parent
@@ -269,6 +270,24 @@ def test_the_serverless_configuration(collector: Collector, logged: Callable[...
     middleware, _ = logged(**eval(f"dict({options})"))
     call(middleware)
     assert len(collector.logs) == 1  # when the call returned
+
+
+# Relay
+
+
+def test_the_acl_lines_are_those_of_the_code() -> None:
+    lines = [line.strip() for line in page("relay.md").splitlines() if line.strip().startswith("ACL SETUSER")]
+    assert lines == [layout.app_acl("app", layout.Keys.of("shop")), layout.relay_acl("relay")]
+
+
+def test_the_metrics_are_those_of_the_code() -> None:
+    documented = table(page("relay.md"), "| metric | what |")
+    assert [name.strip("`") for name in documented] == re.findall(r"^# TYPE (\w+)", exposition.text([]), re.MULTILINE)
+
+
+def test_the_bounds_of_what_was_refused_are_those_of_the_code() -> None:
+    assert "newest 1,000, the first 16 KiB" in page("relay.md")
+    assert (layout.REFUSED_LOGS, layout.REFUSED_LOG_BYTES) == (1000, 16 * 1024)
 
 
 # Architecture

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from readme_metrics._process import environment
-from readme_metrics.configuration import checks
+from readme_metrics.configuration import checks, relay_arguments
 from readme_metrics.configuration.checks import GroupingFunction
 
 if TYPE_CHECKING:
@@ -56,8 +56,14 @@ class MetricsApiConfig:
         compress: Send the logs gzipped. Default False.
         dry_run: Send nothing; write what would be sent to `LOGGER` (True) or, as lines of JSON, to a file (its path).
             The environment variable `README_METRICS_DRY_RUN` (`1` or a path) says so too. Default False.
+        relay: Send to a Redis stream in place of ReadMe: a `redis://` or `rediss://` URL, as redis-py takes it.
+            `api_key` may be None then. None takes `README_METRICS_RELAY`, if that is set. Default None.
+        project: The name under which `readme-metrics relay` knows the key; required with `relay`. None takes
+            `README_METRICS_PROJECT`. Default None.
+        relay_bytes: Bound of the project's stream. Default 256 MiB, at least 1 MiB.
 
     Raises:
+        ImportError: `relay` is given and redis-py is not installed; the message names the extra.
         TypeError: An argument has the wrong type; the message names it.
         ValueError: An argument is out of its range, or has not the shape of a dotted path; the message names it.
 
@@ -93,6 +99,9 @@ class MetricsApiConfig:
         redact_nested: bool = False,
         compress: bool = False,
         dry_run: bool | str | Path = False,
+        relay: str | None = None,
+        project: str | None = None,
+        relay_bytes: int = 256 * MIB,
     ) -> None:
         self.README_API_KEY = checks.key("api_key", api_key)
         self.GROUPING_FUNCTION = checks.function_or_path("grouping_function", grouping_function)
@@ -118,13 +127,18 @@ class MetricsApiConfig:
         self.dry_run = checks.dry_run("dry_run", dry_run) or checks.dry_run(
             "README_METRICS_DRY_RUN", environment.dry_run()
         )
+        #: The URL of the Redis server to which logs go in place of ReadMe; None where they go to ReadMe.
+        self.relay = relay_arguments.url(relay)
+        #: Whose logs they are there; empty without `relay`.
+        self.project = relay_arguments.project(project, self.relay)
+        self.relay_bytes = checks.whole("relay_bytes", relay_bytes, at_least=MIB)
         #: `README_METRICS_DISABLED=1` at construction: requests go straight to the app.
         self.is_disabled = environment.is_disabled()
         self.LOGGER: logging.Logger = LOGGER
 
     def missing_argument(self) -> str | None:
         """The name of the argument without which nothing is logged: `api_key`, `grouping_function`, or None."""
-        if not self.README_API_KEY:
+        if not self.README_API_KEY and self.relay is None:
             return "api_key"
         return "grouping_function" if self.GROUPING_FUNCTION is None else None
 

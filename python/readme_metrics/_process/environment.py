@@ -22,6 +22,16 @@ def server() -> str | None:
     return os.environ.get("README_METRICS_SERVER") or None
 
 
+def relay() -> str | None:
+    """The Redis server that takes the logs in place of ReadMe. None where it is unset or empty."""
+    return os.environ.get("README_METRICS_RELAY") or None
+
+
+def project() -> str | None:
+    """Whose logs they are there. None where it is unset or empty."""
+    return os.environ.get("README_METRICS_PROJECT") or None
+
+
 def queue_dir() -> str | None:
     """Where the queue's files live, unless the configuration says so. None where it is unset or empty."""
     return os.environ.get("README_METRICS_QUEUE_DIR") or None

@@ -10,7 +10,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from readme_metrics.commands import collect, demo, doctor, flush, inspect, status, tail
+from readme_metrics.commands import collect, demo, doctor, flush, inspect, relay, status, tail
 from readme_metrics.commands.interrupts import interruptible
 
 _INTERRUPTED = 128 + signal.SIGINT
@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         description="Look at what the ReadMe Metrics middleware sends.",
     )
     subcommands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (inspect, doctor, status, tail, flush, collect, demo):
+    for command in (inspect, doctor, status, tail, flush, relay, collect, demo):
         command.add_parser(subcommands)
     options = parser.parse_args(argv)
 

@@ -172,7 +172,7 @@ def _test_log(config: MetricsApiConfig) -> Finding:
     [log] = json.loads(batch.json)
     started_s = time.monotonic()
     transport = Transport(config)
-    result = transport.post(batch.json)
+    result = transport.post(batch.json, batch.count)
     transport.close()
     detail = f"{result.reason} after {time.monotonic() - started_s:.2f} s"
     if result.outcome is Outcome.SENT:

@@ -8,13 +8,14 @@ import time
 from pathlib import Path
 
 from readme_metrics import _core
-from readme_metrics.commands import app_directories
+from readme_metrics.commands import app_directories, relay_status
 from readme_metrics.commands.terminal import Terminal, printable
 from readme_metrics.delivery import sums
 
 _EXIT_CODES = """exit status:
   0  all is well
-  1  the server does not take logs, or logs of dead processes wait for somebody to deliver them
+  1  the server does not take logs, or logs of dead processes wait for somebody to deliver them; with --relay: Redis is
+     away
   3  no app of this user has a queue here"""
 
 
@@ -28,11 +29,14 @@ def add_parser(subcommands: argparse._SubParsersAction[argparse.ArgumentParser])
     )
     app_directories.add_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object, times in seconds since 1970")
+    parser.add_argument("--relay", metavar="URL", help="show the streams of a Redis server instead")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Return the exit status that the help describes."""
+    if options.relay:
+        return relay_status.show(options.relay, as_json=options.json)
     found = list(app_directories.surveys(options.queue_dir))
     terminal = Terminal()
     if options.json:

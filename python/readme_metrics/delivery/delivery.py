@@ -11,6 +11,7 @@ from readme_metrics.delivery.senders.outcome import Outcome
 
 if TYPE_CHECKING:
     from readme_metrics._process.reporter import HeldReports
+    from readme_metrics.delivery.batch_queue import Batch, BatchQueue
     from readme_metrics.delivery.senders.outcome import Result, Sender
 
 #: Bounds of one POST. A single entry may exceed the second.
@@ -29,7 +30,7 @@ _JITTER = random.SystemRandom()
 class Delivery:
     """One sender at a time: its caller holds the lock."""
 
-    def __init__(self, queue: _core.Queue, sender: Sender, reporter: HeldReports, timeout_s: float) -> None:
+    def __init__(self, queue: BatchQueue, sender: Sender, reporter: HeldReports, timeout_s: float) -> None:
         self._queue = queue
         self._sender = sender
         self._reporter = reporter
@@ -73,7 +74,7 @@ class Delivery:
             return True
         if not is_last and (self.pause_s() > 0 or self._queue.claim(self._turn_s) > 0):
             return False
-        result = self._sender.post(batch.json, timeout_s)
+        result = self._sender.post(batch.json, batch.count, timeout_s)
         if result.outcome is Outcome.SENT:
             self._queue.release(batch, True)
             self._queue.succeeded()
@@ -88,7 +89,7 @@ class Delivery:
         self._pause(result)
         return False
 
-    def _refused(self, batch: _core.Batch, result: Result) -> bool:
+    def _refused(self, batch: Batch, result: Result) -> bool:
         if batch.count == 1:
             self._queue.release(batch, False)
         elif result.outcome is Outcome.TOO_LARGE:

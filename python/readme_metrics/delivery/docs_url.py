@@ -6,10 +6,15 @@ import threading
 from typing import TYPE_CHECKING
 
 from readme_metrics import _core
-from readme_metrics.delivery.senders.client import Client
+from readme_metrics.delivery.senders.choice import project_base_url
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from readme_metrics.config import MetricsApiConfig
+
+    #: Seconds it may take are its second argument; it may raise.
+    Ask = Callable[[MetricsApiConfig, float], str | None]
 
 #: A failed question is asked again after this long.
 RETRY_S = 60.0
@@ -20,11 +25,16 @@ class DocsUrl:
 
     Asking has a thread of its own, which ends with the answer or its timeout: a host that cannot be reached, or whose
     name is looked up for half a minute, holds up no batch and no exit.
+
+    Args:
+        config: May say it already, by `base_log_url`.
+        ask: Finds it out.
     """
 
-    def __init__(self, config: MetricsApiConfig) -> None:
+    def __init__(self, config: MetricsApiConfig, ask: Ask = project_base_url) -> None:
         self.base_url: str | None = config.BASE_LOG_URL.rstrip("/") if config.BASE_LOG_URL else None
         self._config = config
+        self._question = ask
         self._ask_again_at_s = 0.0
 
     def look_up(self, inline_s: float | None = None) -> None:
@@ -48,15 +58,10 @@ class DocsUrl:
             pass
 
     def _ask(self, timeout_s: float) -> None:
-        config = self._config
-        client = Client(config.README_API_KEY, {})
         try:
-            response = client.exchange(config.README_API_URL.rstrip("/") + "/v1", timeout_s)
-            base_url = response.json().get("baseUrl") if response.ok else None
+            base_url = self._question(self._config, timeout_s)
             # It becomes a response header of the app's: nothing that could end one header and begin another.
-            if isinstance(base_url, str) and base_url and base_url.isascii() and base_url.isprintable():
+            if base_url and base_url.isascii() and base_url.isprintable():
                 self.base_url = base_url.rstrip("/")
         except Exception:  # noqa: S110 - asked again in a minute
             pass
-        finally:
-            client.close()

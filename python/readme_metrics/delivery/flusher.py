@@ -114,6 +114,10 @@ class Flusher:
             pass
 
     def _run(self) -> None:
+        try:
+            self._sender.load()
+        except Exception as error:
+            self._reporter.error("load", "What sending needs cannot be imported (%s)", type(error).__name__)
         while not self.is_stopping:
             try:
                 self._wait()
@@ -154,7 +158,7 @@ class Flusher:
                     break
             self._posted_at_s = self._waiting_since_s = _core.monotonic()
             self._is_behind = self.queue.waiting > 0 and self._delivery.pause_s() > 0
-        if self._sender.is_readme and not self._is_behind and not self.is_stopping:
+        if self._sender.knows_base_url and not self._is_behind and not self.is_stopping:
             self.docs_url.look_up()
 
     def _look_round(self) -> int:
@@ -184,7 +188,7 @@ class Flusher:
                 self._look_round()
                 if not self._delivery.pause_s() and self._delivery.post_next(self._inline.timeout_s):
                     left_s = self._inline.timeout_s - (_core.monotonic() - started_s)
-                    if self._sender.is_readme and left_s > 0:
+                    if self._sender.knows_base_url and left_s > 0:
                         self.docs_url.look_up(left_s)
                 self._waiting_since_s = _core.monotonic()
             except Exception as error:  # the request is logged: its sending is another matter

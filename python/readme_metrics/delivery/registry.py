@@ -144,6 +144,9 @@ def _key(config: MetricsApiConfig) -> tuple[object, ...]:
         config.queue_dir,
         config.queue_bytes,
         config.compress,
+        config.relay,
+        config.project,
+        config.relay_bytes,
         config.dry_run,
         id(config.LOGGER),
     )

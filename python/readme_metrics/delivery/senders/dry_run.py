@@ -18,13 +18,16 @@ class DryRun:
 
     #: Part of the queue's name: real logs and rehearsed ones never meet.
     server = "dry-run:"
-    is_readme = False
+    knows_base_url = False
 
     def __init__(self, config: MetricsApiConfig) -> None:
         self._config = config
         self._path = config.dry_run if isinstance(config.dry_run, Path) else None
 
-    def post(self, body: bytes, timeout_s: float | None = None) -> Result:  # noqa: ARG002 - nothing to wait for
+    def load(self) -> None:
+        """Imports nothing."""
+
+    def post(self, body: bytes, count: int, timeout_s: float | None = None) -> Result:  # noqa: ARG002 - neither matters
         lines = [json.dumps(log) for log in json.loads(body)]
         try:
             if self._path is None:

@@ -37,7 +37,7 @@ HINTS = {
 class Transport:
     """Belongs to one process, and to one thread at a time."""
 
-    is_readme = True
+    knows_base_url = True
 
     def __init__(self, config: MetricsApiConfig) -> None:
         self._timeout_s = config.METRICS_API_TIMEOUT
@@ -49,7 +49,10 @@ class Transport:
         self._url = server(config) + "/v1/request"
         self.server = without_credentials(server(config))
 
-    def post(self, body: bytes, timeout_s: float | None = None) -> Result:
+    def load(self) -> None:
+        """Imports nothing: `requests` can be imported at any time."""
+
+    def post(self, body: bytes, count: int, timeout_s: float | None = None) -> Result:  # noqa: ARG002 - the body says it
         """POSTs a JSON array of logs, within the configuration's `timeout` from the first byte to the last."""
         if self._compress:
             body = gzip.compress(body, _GZIP_LEVEL)
@@ -72,6 +75,21 @@ class Transport:
 
     def close(self) -> None:
         self._client.close()
+
+
+def project_base_url(config: MetricsApiConfig, timeout_s: float) -> str | None:
+    """Asks ReadMe where the documentation of the key's project is. None where it does not say.
+
+    Raises:
+        Exception: As `Client.exchange` does.
+    """
+    client = Client(config.README_API_KEY, {})
+    try:
+        response = client.exchange(config.README_API_URL.rstrip("/") + "/v1", timeout_s)
+        base_url = response.json().get("baseUrl") if response.ok else None
+        return base_url if isinstance(base_url, str) else None
+    finally:
+        client.close()
 
 
 def server(config: MetricsApiConfig) -> str:

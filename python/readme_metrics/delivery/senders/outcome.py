@@ -34,14 +34,18 @@ class Sender(Protocol):
 
     #: The destination, for people and for the queue's name: processes with the same key and destination share a queue.
     server: str
-    #: Whether that is ReadMe itself, which then can be asked where the project's documentation is.
-    is_readme: bool
+    #: Whether it can be asked where the project's documentation is: see `choice.project_base_url`.
+    knows_base_url: bool
 
-    def post(self, body: bytes, timeout_s: float | None = None) -> Result:
+    def load(self) -> None:
+        """Imports what cannot be imported once the interpreter has begun to end. Before the first `post`."""
+
+    def post(self, body: bytes, count: int, timeout_s: float | None = None) -> Result:
         """Sends a JSON array of logs. Never raises.
 
         Args:
             body: The array.
+            count: How many logs it has.
             timeout_s: Seconds it may take, if less than the configuration's `timeout`.
         """
 

@@ -1,0 +1,95 @@
+"""Apps that log to a Redis stream, and relays that take from it, for the tests."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, ClassVar
+
+import wsgi
+from readme_metrics import MetricsApiConfig, MetricsMiddleware
+from readme_metrics.collector import Collector
+from redis_server import RedisServer
+
+HERE = Path(__file__).parent
+#: What relays take over after, in these tests.
+TAKE_OVER_S = 1.5
+#: Nothing is sent but by `flush`.
+BY_HAND: dict[str, Any] = {"buffer_length": 100_000, "flush_interval": 3600}
+
+
+def app(url: str, project: str = "shop", **options: Any) -> MetricsMiddleware:
+    options = {"base_log_url": "https://docs.example.com", **options}
+    return MetricsMiddleware(wsgi.app, MetricsApiConfig(None, wsgi.group, relay=url, project=project, **options))
+
+
+def log(middleware: MetricsMiddleware, numbers: Iterable[int]) -> None:
+    for number in numbers:
+        assert wsgi.call(middleware, query=f"n={number}").status == "200 OK"
+
+
+def number(entry: dict[str, Any]) -> int:
+    return int(entry["request"]["log"]["entries"][0]["request"]["queryString"][0]["value"])
+
+
+def eventually(condition: Callable[[], object], timeout_s: float = 60) -> None:
+    deadline_s = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline_s, "it has not come about"
+        time.sleep(0.02)
+
+
+class RelayProcess:
+    """A real `readme-metrics relay`."""
+
+    #: Those that a failed test has left.
+    started: ClassVar[list[RelayProcess]] = []
+
+    def __init__(self, redis_url: str, server: str, *arguments: str, keys: dict[str, str] | None = None) -> None:
+        keys = {"shop": "rdme_shop"} if keys is None else keys
+        projects = [argument for name in keys for argument in ("--project", f"{name}=KEY_{name.upper()}")]
+        environ = {**os.environ, "README_METRICS_RELAY": redis_url, "README_METRICS_SERVER": server, "NO_PROXY": "*"}
+        environ |= {f"KEY_{name.upper()}": key for name, key in keys.items()}
+        times = ["--timeout", "0.5", "--take-over-after", str(TAKE_OVER_S)]
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "readme_metrics", "relay", *projects, *times, *arguments],
+            cwd=HERE,
+            env=environ,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.output = ""
+        self.started.append(self)
+
+    def kill(self) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+        if self._process.stderr is not None and not self._process.stderr.closed:
+            self.output += self._process.communicate(timeout=60)[1]
+
+    def stop(self) -> int:
+        """SIGTERM; returns the exit status."""
+        self._process.send_signal(signal.SIGTERM)
+        self.output += self._process.communicate(timeout=60)[1]
+        return self._process.returncode
+
+    def wait_until_dead(self) -> None:
+        self._process.wait(timeout=60)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+
+def check_fleet(redis_server: RedisServer, collector: Collector, sent: int, project: str = "shop") -> None:
+    """The fleet equation, by Redis's sums and by what has arrived."""
+    sums = redis_server.sums(project)
+    assert sums.added == sums.delivered + sums.refused + sums.lost + sums.queued, sums
+    assert sent == sums.delivered + sums.refused + sums.queued, sums
+    assert sums.entries == redis_server.length(project), sums
+    assert len(collector.ids()) >= sums.delivered, sums
