@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 
 from readme_metrics._process import environment
@@ -22,6 +23,10 @@ def url(argument: object) -> str | None:
     checked = address.checked_url(name, value)
     if importlib.util.find_spec("redis") is None:
         raise ImportError(f'{name} needs redis-py: pip install "readme-metrics[redis]"')
+    # A module that redis-py needs, and that cannot be imported any more once the interpreter has begun to end (it
+    # registers an exit hook): then a process that ends soon after its first log could not send it. It takes a few
+    # milliseconds; redis-py, a tenth of a second, is left to the flusher.
+    importlib.import_module("concurrent.futures.thread")
     return checked
 
 
