@@ -3,7 +3,7 @@
 Every function here may raise `InternalError`, which is a bug of ours; the callers count it and go on.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, final
 
@@ -25,6 +25,7 @@ __all__ = [
     "Survey",
     "Unread",
     "__version__",
+    "call_at_last",
     "entries",
     "mask",
     "monotonic",
@@ -50,6 +51,15 @@ def monotonic() -> float:
     """Seconds since some moment of this process or its ancestors, on a clock that no test of the app can stop.
 
     `time.monotonic` can be: freezegun and its like replace it.
+    """
+
+def call_at_last(function: Callable[[], object], patience_s: float, holds_gil: bool) -> None:
+    """Has `function` called when this very process, and no child of it, calls C's `exit` with its interpreter alive.
+
+    Args:
+        function: Called once, without arguments. Replaces that of an earlier call.
+        patience_s: Seconds that the exit waits for it, where a thread of its own makes the call.
+        holds_gil: Whether the thread that calls `exit` holds the GIL then; if not, a thread of its own makes the call.
     """
 
 def seal() -> None:

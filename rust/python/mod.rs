@@ -11,6 +11,7 @@ mod encoder;
 mod environ;
 mod error;
 mod head;
+mod last_call;
 mod queue;
 mod record;
 mod scope;
@@ -45,6 +46,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(mask, module)?)?;
     module.add_function(wrap_pyfunction!(seal, module)?)?;
     module.add_function(wrap_pyfunction!(clock::monotonic, module)?)?;
+    module.add_function(wrap_pyfunction!(last_call::call_at_last, module)?)?;
     module.add_function(wrap_pyfunction!(stats::survey, module)?)?;
     module.add_function(wrap_pyfunction!(stats::entries, module)?)?;
     module.add_class::<capture::Capture>()?;

@@ -10,7 +10,7 @@ import weakref
 from typing import TYPE_CHECKING
 
 from readme_metrics import _core
-from readme_metrics._process import reporter
+from readme_metrics._process import reporter, wsgi_server
 from readme_metrics._process.reporter import Reporter
 from readme_metrics.delivery import orphans
 from readme_metrics.delivery.flusher import Flusher
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: `multiprocessing.util.Finalize`: below 0 comes after the end of a process's own children, whose logs it passes on.
 _AFTER_CHILDREN = -100
+#: What loading `requests` for the first time may take on a busy host, on top of `shutdown_timeout`.
+IMPORT_S = 2.0
 
 
 class Registry:
@@ -40,6 +42,8 @@ class Registry:
     def enrol(self, config: MetricsApiConfig) -> None:
         """Notes that a middleware was made: this process passes on at its exit what dead ones of its kind have left."""
         self._configs.add(config)
+        longest_s = max(known.shutdown_timeout for known in list(self._configs))
+        wsgi_server.at_end_of_uwsgi_master(self.stop_all, longest_s + IMPORT_S)
 
     def join(self, config: MetricsApiConfig, reports: Reporter, user: int) -> Flusher:
         """This process's flusher for `config`, started if it is the first to ask.
