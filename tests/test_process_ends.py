@@ -70,7 +70,7 @@ def programs(collector: Collector, tmp_path: Path, tmp_path_factory: pytest.Temp
 
 
 def waiting(queue_dir: Path) -> int:
-    return sum(_core.survey(app)["queued"] for app in queue_dir.glob("readme-metrics-*"))
+    return sum(_core.survey(app).counts.queued for app in queue_dir.glob("readme-metrics-*"))
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])

@@ -89,14 +89,14 @@ def test_nothing_is_left_when_a_server_is_stopped_under_load(name: str, collecto
         server.stop()
         clients.join()
     [app] = [_core.survey(path) for path in tmp_path.glob("readme-metrics-*")]
-    assert (app["queued"], app["segments"]) == (0, []), server.output
+    assert (app.counts.queued, app.segments) == (0, []), server.output
     arrived = {log["_id"] for log in collector.logs}
     # A log follows its response: of each worker's last request per thread, it may not have been made.
     lost = [told for told in clients.ids if told not in arrived]
     assert len(lost) <= 8, f"{len(lost)} of {len(clients.ids)}"
     # A thread that is still in a request when its process has said its last word is counted, and told.
-    assert app["made"] == app["sent"] + sum(app["dropped"].values())
-    assert app["sent"] >= len(arrived) >= REQUESTS - len(lost)
+    assert app.counts.made == app.counts.sent + sum(app.counts.dropped.values())
+    assert app.counts.sent >= len(arrived) >= REQUESTS - len(lost)
 
 
 def _example(name: str) -> str:
