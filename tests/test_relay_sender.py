@@ -23,6 +23,7 @@ import redis
 import wsgi
 from readme_metrics import MetricsApiConfig, MetricsMiddleware
 from readme_metrics.collector import Collector
+from readme_metrics.commands import main
 from readme_metrics.relay import layout
 from redis_server import Between, RedisServer
 from relaying import BY_HAND, HERE, RelayProcess, app, check_fleet, eventually, log, number
@@ -186,7 +187,7 @@ def test_a_process_that_ends_at_once_delivers(redis_server: RedisServer) -> None
 def test_a_stream_at_its_bound_takes_no_more_and_the_app_counts(
     redis_server: RedisServer, collector: Collector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bounds = {"relay_bytes": 2**20, "queue_bytes": 2**20}
+    bounds: dict[str, Any] = {"relay_bytes": 2**20, "queue_bytes": 2**20}
     middleware = app(redis_server.url, **bounds, **BY_HAND)
     total = 0
     while middleware.stats()["queued"] == 0 or total < 20:
@@ -249,7 +250,7 @@ def test_a_user_without_the_right_is_told_which_line_to_set(
     client = redis.Redis.from_url(url)
     for command in (("XRANGE", KEYS.stream, "-", "+"), ("GET", "another"), ("DEL", KEYS.stream), ("FLUSHALL",)):
         with pytest.raises(redis.exceptions.NoPermissionError):
-            client.execute_command(*command)
+            client.execute_command(*command)  # type: ignore[no-untyped-call]
     with pytest.raises(redis.exceptions.ResponseError):
         client.eval("return redis.call('XRANGE', KEYS[1], '-', '+')", 1, KEYS.stream)
     client.close()
@@ -296,7 +297,7 @@ def test_redis_sees_neither_key_nor_canary(redis_server: RedisServer, collector:
     is_watching = threading.Event()
 
     def watch() -> None:
-        with monitor.monitor() as commands:
+        with monitor.monitor() as commands:  # type: ignore[no-untyped-call]
             is_watching.set()
             try:
                 seen.extend(str(command["command"]) for command in commands.listen())
@@ -561,3 +562,50 @@ def test_a_dry_run_goes_nowhere(redis_server: RedisServer, tmp_path: Path) -> No
     assert middleware.flush(60) == 0
     assert redis_server("DBSIZE") == 0
     assert len((tmp_path / "logs.jsonl").read_text().splitlines()) == 2
+
+
+# The doctor
+
+
+def doctor(capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, Any]]:
+    status = main(["doctor", "--json"])
+    out = capsys.readouterr().out
+    assert "s3cret" not in out
+    return status, {finding["link"]: finding for finding in json.loads(out)}
+
+
+def test_the_doctor_names_each_link(
+    redis_server: RedisServer, collector: Collector, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    redis_server("ACL", "SETUSER", "app", "on", ">s3cret")
+    redis_server(*layout.app_acl("app", KEYS).split())
+    monkeypatch.setenv("README_METRICS_RELAY", redis_server.url.replace("redis://", "redis://app:s3cret@"))
+    monkeypatch.setenv("README_METRICS_PROJECT", "shop")
+    monkeypatch.setattr("readme_metrics.delivery.queue_dirs.rungs", lambda _: [os.environ["README_METRICS_QUEUE_DIR"]])
+    status, found = doctor(capsys)
+    assert status == 1 and [link for link in found if not found[link]["is_ok"]] == ["relay"]
+    assert "none takes logs of project shop" in found["relay"]["detail"]
+    assert "lacks +info" in found["redis"]["detail"]
+    relay = RelayProcess(redis_server.url, collector.url)
+    assert collector.wait_for(1, 60), "the test log"
+    status, found = doctor(capsys)
+    assert status == 0, found
+    assert KEYS.stream in found["route"]["detail"]
+    assert relay.stop() == 0
+    redis_server("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+    redis_server("CONFIG", "SET", "maxmemory", "100mb")
+    redis_server("ACL", "SETUSER", "app", "+info")
+    _, found = doctor(capsys)
+    assert "allkeys-lru" in found["redis"]["detail"] and "aof_enabled is 0" in found["redis"]["detail"]
+    redis_server("ACL", "SETUSER", "app", "-evalsha", "-eval")
+    status, found = doctor(capsys)
+    assert status == 1 and layout.app_acl("app", KEYS) in found["redis"]["advice"]
+    redis_server("ACL", "SETUSER", "app", "resetpass", ">another")
+    status, found = doctor(capsys)
+    assert status == 1 and "password" in found["redis"]["advice"] and "test log" not in found
+    redis_server.kill()
+    status, found = doctor(capsys)
+    assert status == 1 and "nothing answers" in found["redis"]["advice"]
+    monkeypatch.setenv("README_METRICS_RELAY", "http://s3cret")
+    assert main(["doctor", "--json"]) == 2
+    assert "s3cret" not in capsys.readouterr().err

@@ -9,27 +9,23 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import requests.utils
 
 from readme_metrics import MetricsApiConfig, _core
+from readme_metrics.commands.finding import Finding
+from readme_metrics.commands.relay_checks import relay_checks
 from readme_metrics.delivery import queue_dirs
+from readme_metrics.delivery.senders.choice import destination
 from readme_metrics.delivery.senders.http import Transport, server
 from readme_metrics.delivery.senders.outcome import Outcome
+from readme_metrics.delivery.senders.redis import RedisStream
 
 _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _TEST_STATUS = "200 OK"
 #: What a reverse proxy answers where its upstream does not (RFC 9110, 15.6.3 and 15.6.5).
 _GATEWAY_STATUSES = ("HTTP 502", "HTTP 504")
-
-
-class Finding(NamedTuple):
-    link: str
-    is_ok: bool
-    detail: str
-    advice: str = ""
 
 
 def all_checks(config: MetricsApiConfig) -> Iterator[Finding]:
@@ -39,6 +35,15 @@ def all_checks(config: MetricsApiConfig) -> Iterator[Finding]:
     yield _switches(config)
     yield _queue(config)
     yield _threads()
+    if config.relay:
+        broken = False
+        for finding in relay_checks(config):
+            yield finding
+            broken |= finding.link == "redis" and not finding.is_ok
+        if not broken:
+            yield _test_log(config)
+        yield _history(config)
+        return
     yield _route(config)
     proxy = _proxy(config)
     yield proxy
@@ -54,10 +59,10 @@ def all_checks(config: MetricsApiConfig) -> Iterator[Finding]:
 
 def _configuration(config: MetricsApiConfig) -> Finding:
     key = config.README_API_KEY
-    shown = f"{key[:5]}...{key[-4:]}" if len(key) >= 16 else f"{len(key)} characters"
+    shown = "none, since the relay has it" if config.relay else _shown(key)
     lists = f"denylist of {len(config.DENYLIST)}" if config.DENYLIST else f"allowlist of {len(config.ALLOWLIST)}"
     detail = (
-        f"API key {shown}, server {server(config)}, buffer_length {config.BUFFER_LENGTH}, "
+        f"API key {shown}, destination {destination(config)}, buffer_length {config.BUFFER_LENGTH}, "
         f"flush_interval {config.flush_interval} s, timeout {config.METRICS_API_TIMEOUT} s, "
         f"{lists if config.DENYLIST or config.ALLOWLIST else 'no lists'}"
     )
@@ -71,9 +76,13 @@ def _configuration(config: MetricsApiConfig) -> Finding:
         return Finding(
             "configuration", False, detail, "the API key has spaces or other strange characters: copy it anew"
         )
-    if urlsplit(server(config)).scheme not in ("http", "https"):
+    if not config.relay and urlsplit(server(config)).scheme not in ("http", "https"):
         return Finding("configuration", False, detail, "README_METRICS_SERVER is not a URL that starts with https://")
     return Finding("configuration", True, detail)
+
+
+def _shown(key: str) -> str:
+    return f"{key[:5]}...{key[-4:]}" if len(key) >= 16 else f"{len(key)} characters"
 
 
 def _switches(config: MetricsApiConfig) -> Finding:
@@ -171,9 +180,9 @@ def _test_log(config: MetricsApiConfig) -> Finding:
         return Finding("test log", False, "could not be queued", "please report this")
     [log] = json.loads(batch.json)
     started_s = time.monotonic()
-    transport = Transport(config)
-    result = transport.post(batch.json, batch.count)
-    transport.close()
+    sender = RedisStream(config) if config.relay else Transport(config)
+    result = sender.post(batch.json, batch.count)
+    sender.close()
     detail = f"{result.reason} after {time.monotonic() - started_s:.2f} s"
     if result.outcome is Outcome.SENT:
         return Finding("test log", True, f"{detail}, id {log['_id']}")

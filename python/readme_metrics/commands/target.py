@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--config",
         metavar="MODULE:NAME",
         help="a MetricsApiConfig, a MetricsMiddleware or an app that is wrapped in one "
-        "(default: the API key in README_API_KEY, and defaults for the rest)",
+        "(default: the API key in README_API_KEY or the relay in README_METRICS_RELAY, and defaults for the rest)",
     )
     parser.add_argument("--queue-dir", metavar="DIR", help="instead of the configuration's `queue_dir`")
 
@@ -30,10 +30,14 @@ def load(options: argparse.Namespace) -> MetricsApiConfig:
     """Raises Unusable."""
     if options.config:
         config = _imported(options.config)
-    elif key := environment.api_key():
-        config = MetricsApiConfig(key, lambda _: None)
+    elif (key := environment.api_key()) or environment.relay():
+        try:
+            config = MetricsApiConfig(key, lambda _: None)
+        except (ImportError, ValueError) as problem:
+            raise Unusable(str(problem)) from problem
     else:
-        raise Unusable("no configuration: name it with --config MODULE:NAME, or set README_API_KEY")
+        names = "README_API_KEY or README_METRICS_RELAY"
+        raise Unusable(f"no configuration: name it with --config MODULE:NAME, or set {names}")
     if options.queue_dir:
         config.queue_dir = Path(options.queue_dir)
     return config

@@ -143,6 +143,15 @@ redis.call('HSET', KEYS[1], ARGV[1], redis.call('TIME')[1])
 return 1
 """)
 
+#: How many relays are alive. KEYS: relays. ARGV: seconds since they were heard of, at most.
+LIVE_RELAYS = Script("""
+local now, live, flat = tonumber(redis.call('TIME')[1]), 0, redis.call('HGETALL', KEYS[1])
+for i = 2, #flat, 2 do
+    if now - (tonumber(flat[i]) or 0) <= tonumber(ARGV[1]) then live = live + 1 end
+end
+return live
+""")
+
 #: Forgets relays. KEYS: stream, relays. ARGV: group, seconds since they were heard of, or the one that leaves.
 #: Consumers that hold something stay, until somebody has taken it over. Returns how many.
 FORGET_RELAYS = Script("""
@@ -249,8 +258,8 @@ return ARGV[1]
 def app_acl(user: str, keys: Keys) -> str:
     """The ACL command that lets an app's user add logs, and neither read them nor touch anything else."""
     return (
-        f"ACL SETUSER {user} resetkeys ~{keys.stream} ~{keys.totals} ~{keys.base_url} "
-        "-@all +eval +evalsha +xadd +xlen +hget +hset +hincrby +get +select"
+        f"ACL SETUSER {user} resetkeys ~{keys.stream} ~{keys.totals} ~{keys.relays} ~{keys.base_url} "
+        "-@all +eval +evalsha +xadd +xlen +hget +hgetall +hset +hincrby +get +time +select"
     )
 
 

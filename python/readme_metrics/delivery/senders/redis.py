@@ -57,7 +57,7 @@ class RedisStream:
             self.load()
             added = self._connected.run(layout.ADD, keys, count, self._bound_bytes, body, encoding, timeout_s=timeout_s)
         except Exception as error:
-            return self._failed(error)
+            return diagnosis(error, self._url, self._keys)
         if added == 0:
             return Result(
                 Outcome.RETRY, "the stream is full", hint="no relay takes from it, or relay_bytes is too small"
@@ -71,25 +71,31 @@ class RedisStream:
         assert self._connection is not None  # noqa: S101 - `load` has been called
         return self._connection
 
-    def _failed(self, error: Exception) -> Result:
-        """What an exception says. The text of most shows addresses and names, so that only its kind is told."""
-        reason = type(error).__name__
-        if reason == "NoPermissionError":
-            acl = layout.app_acl(address.user(self._url), self._keys)
-            return Result(Outcome.DENIED, "NOPERM", hint=f"the Redis user may not add to the stream. Set: {acl}")
-        if reason.startswith("Authentication"):
-            return Result(Outcome.DENIED, "WRONGPASS or NOAUTH", hint="the user or password in `relay` is wrong")
-        if isinstance(error, (ImportError, RuntimeError)):
-            return Result(Outcome.RETRY, reason, is_own_trouble=True)
-        if isinstance(error, (TypeError, ValueError)):
-            return Result(Outcome.DENIED, reason, hint="a parameter of the URL in `relay`", is_own_trouble=True)
-        is_tls = "certificate" in str(error).lower() or "ssl" in str(error).lower()
-        hint = "its certificate is not trusted: name the authority in the URL, ?ssl_ca_certs=FILE" if is_tls else ""
-        return Result(Outcome.RETRY, f"{reason}: TLS" if is_tls else reason, hint=hint, is_own_trouble=is_tls)
-
     def close(self) -> None:
         if self._connection is not None:
             self._connection.close()
+
+
+def diagnosis(error: Exception, url: str, keys: layout.Keys) -> Result:
+    """What an exception means for a batch, and the likely cause.
+
+    The text of most exceptions shows addresses and names, so that only their kind is told.
+    """
+    reason = type(error).__name__
+    if reason == "NoPermissionError":
+        acl = layout.app_acl(address.user(url), keys)
+        return Result(Outcome.DENIED, "NOPERM", hint=f"the Redis user may not add to the stream. Set: {acl}")
+    if reason.startswith("Authentication"):
+        return Result(Outcome.DENIED, "WRONGPASS or NOAUTH", hint="the user or password in `relay` is wrong")
+    if isinstance(error, (ImportError, RuntimeError)):
+        return Result(Outcome.RETRY, reason, is_own_trouble=True)
+    if isinstance(error, (TypeError, ValueError)):
+        return Result(Outcome.DENIED, reason, hint="a parameter of the URL in `relay`", is_own_trouble=True)
+    text = str(error).lower()
+    if "certificate" in text or "ssl" in text:
+        hint = "its certificate is not trusted: name the authority in the URL, ?ssl_ca_certs=FILE"
+        return Result(Outcome.RETRY, f"{reason}: TLS", hint=hint, is_own_trouble=True)
+    return Result(Outcome.RETRY, reason)
 
 
 def project_base_url(config: MetricsApiConfig, timeout_s: float) -> str | None:
