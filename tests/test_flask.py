@@ -259,7 +259,7 @@ except ImportError as error:
 
 @pytest.mark.parametrize(
     ("module", "name", "extra"),
-    [("flask_readme", "flask", "Flask"), ("fastapi", "starlette", "FastAPI")],
+    [("flask_readme", "flask", "Flask"), ("django", "django", "Django"), ("fastapi", "starlette", "FastAPI")],
 )
 def test_without_the_framework_the_import_names_the_extra(module: str, name: str, extra: str) -> None:
     code = WITHOUT.format(name=name, module=module)

@@ -42,7 +42,7 @@ class MetricsMiddleware:
 
         self.app = app
         self.config = config
-        self._intake = Intake(config)
+        self._intake = Intake(config, is_async=True)
         self._begin = begin
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

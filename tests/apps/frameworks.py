@@ -36,7 +36,6 @@ def flask() -> WSGIApp:
 
 
 def django() -> WSGIApp:
-    import django
     from django.conf import settings
     from django.core.wsgi import get_wsgi_application
     from django.http import FileResponse, HttpResponse, JsonResponse, StreamingHttpResponse
@@ -50,9 +49,9 @@ def django() -> WSGIApp:
         path("file", lambda _: FileResponse(FILE.open("rb"))),
         path("raise", fail),
     ]
-    if not settings.configured:
-        settings.configure(ROOT_URLCONF=tuple(urls), ALLOWED_HOSTS=["*"], SECRET_KEY="k", LOGGING_CONFIG=None)
-        django.setup()
+    from apps import django_project  # noqa: F401 - its settings: a process has one set of them
+
+    settings.ROOT_URLCONF = tuple(urls)
     app: WSGIApp = get_wsgi_application()
     return app
 

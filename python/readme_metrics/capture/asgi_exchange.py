@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from readme_metrics.capture import nesting
 from readme_metrics.capture.asgi_request import request_of
-from readme_metrics.capture.async_grouping import identify, identify_at_once
+from readme_metrics.capture.async_grouping import identify, identify_at_the_end
 from readme_metrics.capture.exchange import Exchange
 
 if TYPE_CHECKING:
@@ -115,13 +115,7 @@ class AsgiExchange(Exchange):
             return
         if self.status is None and (self._is_client_gone or _is_cancelled(error)):
             self.status = CLIENT_CLOSED_REQUEST
-        if self.is_logged is None:
-            self.end()
-            if error is None or isinstance(error, Exception):
-                await identify(self)
-            else:
-                # Nothing may be awaited any more in what is being cancelled or closed.
-                identify_at_once(self)
+        await identify_at_the_end(self, error)
         self.finish()
 
 
@@ -133,7 +127,7 @@ def _is_cancelled(error: BaseException | None) -> bool:
 def begin(intake: Intake, scope: Scope, receive: Receive, send: Send) -> AsgiExchange | None:
     """Starts to watch a request; None if it is not to be logged, or not here. Whatever goes wrong is counted."""
     try:
-        if scope["method"] == "OPTIONS" or (intake.is_selective and not _is_selected(intake, scope)):
+        if scope["method"] == "OPTIONS" or (intake.is_selective and not is_selected(intake, scope)):
             return None
         if nesting.KEY in scope and nesting.is_logged_further_out(scope, intake, request_of):
             return None
@@ -153,7 +147,8 @@ def begin(intake: Intake, scope: Scope, receive: Receive, send: Send) -> AsgiExc
         return None
 
 
-def _is_selected(intake: Intake, scope: Scope) -> bool:
+def is_selected(intake: Intake, scope: Scope) -> bool:
+    """Whether the request of this scope is to be logged."""
     host = next((value for name, value in scope["headers"] if name.lower() == b"host"), b"")
     root, path = scope.get("root_path", "").rstrip("/"), scope["path"]
     # Servers differ in whether the path includes it: see `Scope::full_path`.

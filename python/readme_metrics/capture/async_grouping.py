@@ -42,8 +42,21 @@ async def identify(exchange: Exchange) -> None:
         grouping.accept(exchange, answer)
 
 
-def identify_at_once(exchange: Exchange) -> None:
-    """As `identify`, where nothing can be awaited: an async function that has to wait counts as one that raised."""
+async def identify_at_the_end(exchange: Exchange, error: BaseException | None) -> None:
+    """As `identify`, if no response has started: the app has returned, or raised `error`."""
+    if exchange.is_logged is None:
+        exchange.end()
+        if error is None or isinstance(error, Exception):
+            await identify(exchange)
+        else:
+            _identify_at_once(exchange)
+
+
+def _identify_at_once(exchange: Exchange) -> None:
+    """As `identify`, where nothing may be awaited any more: in what is being cancelled or closed.
+
+    An async function that has to wait counts as one that raised.
+    """
     grouping = exchange.grouping
     exchange.is_logged = False
     try:

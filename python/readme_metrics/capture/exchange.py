@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 GONE: dict[str, Any] = {}
 
 
+def _nothing(_: dict[str, Any], __: Capture) -> None:
+    """The request of an exchange that is over."""
+
+
 class Exchange(Capture):
     """One request and its response, from the arrival of the one to the end of the other.
 
@@ -96,6 +100,7 @@ class Exchange(Capture):
     def let_go(self) -> None:
         """Drops what leads back to the exchange: a cycle would stay until the garbage collector comes."""
         self.head = GONE
+        self.make_request = _nothing
 
     def lose(self, error: Exception) -> None:
         """Counts an exchange that cannot be watched any further."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import platform
 from typing import TYPE_CHECKING
@@ -18,10 +19,17 @@ if TYPE_CHECKING:
 
 
 class Intake:
-    """One per middleware. What belongs to a process is in `Flusher`, made by the first log of each pid."""
+    """One per middleware. What belongs to a process is in `Flusher`, made by the first log of each pid.
 
-    def __init__(self, config: MetricsApiConfig) -> None:
-        self._config = config
+    Args:
+        config: The middleware's.
+        is_async: Whether its requests run on an event loop, which must not wait for the server: then logs are sent from
+            a thread, whatever `background_worker_mode` says.
+    """
+
+    def __init__(self, config: MetricsApiConfig, *, is_async: bool = False) -> None:
+        self._is_async = is_async
+        self._config = _with_thread(config) if is_async and not config.IS_BACKGROUND_MODE else config
         #: What makes two doors log alike: one log for both.
         self.project = config.README_API_KEY
         self.reporter = Reporter(config)
@@ -50,7 +58,7 @@ class Intake:
         self.is_selective = bool(self._is_disabled or self._hosts or config.ignore_paths)
         self.flusher: Flusher | None = None
         if not self._is_disabled:
-            FLUSHERS.enrol(config)
+            FLUSHERS.enrol(self._config)
 
     def is_selected(self, host: str, path: str) -> bool:
         """Whether a request to this host (with or without port) and path is to be logged."""
@@ -65,7 +73,7 @@ class Intake:
     def wake(self, waiting: int) -> None:
         """Tells the flusher that so many entries wait, as it asked for; see `Queue.record`."""
         try:
-            self.join().recorded(waiting)
+            self.join().recorded(waiting, may_wait=not self._is_async)
         except Exception as error:
             self.reporter.error("wake", "A log is queued and will be sent later (%s)", _describe(error))
 
@@ -112,6 +120,12 @@ class Intake:
         if flusher is None:
             return sums.nothing_yet()
         return FLUSHERS.stats(flusher)
+
+
+def _with_thread(config: MetricsApiConfig) -> MetricsApiConfig:
+    config = copy.copy(config)
+    config.IS_BACKGROUND_MODE = True
+    return config
 
 
 def _nobody(_: object) -> None:

@@ -83,11 +83,12 @@ class RequestBody:
     def _seek(self, seek: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         try:
             if self._start is None:
-                stream, self._seeking = self.stream, self.capture
+                stream, capture = self.stream, self.capture
+                self._start = stream.tell() - capture.request_bytes
+                self._seeking = capture
                 self._reading = (stream, self)  # a cycle, but only in an app that seeks
-                self._start = stream.tell() - self.capture.request_bytes
-        except Exception as error:
-            self.capture.fail(error)
+        except Exception:  # noqa: S110 - it cannot seek either, or is closed
+            pass
         result = seek(*args)
         try:
             if self._start is not None:

@@ -99,7 +99,7 @@ def begin(
         make_request: Makes the request for the grouping function, when the response starts.
     """
     try:
-        if environ.get("REQUEST_METHOD") == "OPTIONS" or (intake.is_selective and not _is_selected(intake, environ)):
+        if environ.get("REQUEST_METHOD") == "OPTIONS" or (intake.is_selective and not is_selected(intake, environ)):
             return None
         if nesting.KEY in environ and nesting.is_logged_further_out(environ, intake, make_request):
             return None
@@ -124,6 +124,7 @@ def begin(
         return None
 
 
-def _is_selected(intake: Intake, environ: Environ) -> bool:
+def is_selected(intake: Intake, environ: Environ) -> bool:
+    """Whether the request of this environ is to be logged."""
     path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
     return intake.is_selected(environ.get("HTTP_HOST", ""), path)

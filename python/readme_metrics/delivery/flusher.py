@@ -80,11 +80,12 @@ class Flusher:
     def has_thread(self) -> bool:
         return self._background.is_running
 
-    def recorded(self, waiting: int) -> None:
+    def recorded(self, waiting: int, *, may_wait: bool = True) -> None:
         """After the pushes that `Queue.call_at_entries` asks for, on the request's thread.
 
         Args:
             waiting: Entries in this process's queue; 0 where the new one was dropped.
+            may_wait: Whether this thread may send where there is none to do it; an event loop's may not.
         """
         if waiting == 1:
             self._waiting_since_s = _core.monotonic()
@@ -95,7 +96,7 @@ class Flusher:
                 )
         elif not self.has_thread:
             if waiting == 0 or self._is_due(waiting):
-                self._send_inline()
+                self._send_inline(may_wait=may_wait)
         elif waiting >= self.queue.call_at_entries:
             self.queue.call_at_entries = _NEVER
             self._call()
@@ -176,13 +177,13 @@ class Flusher:
         dropped, others = stats.own.dropped, stats.adopted.dropped
         self._losses.update({reason: count + others[reason] for reason, count in dropped.items()})
 
-    def _send_inline(self) -> None:
+    def _send_inline(self, *, may_wait: bool) -> None:
         """On the request's thread: one batch. A thread that is sending already takes ours as well."""
         if self._inline.may_begin() and self._sending.acquire(blocking=False):
             started_s = _core.monotonic()
             try:
                 self._background.start()
-                if self.has_thread:
+                if self.has_thread or not may_wait:
                     self._call()
                     return
                 self._look_round()
