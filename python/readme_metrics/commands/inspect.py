@@ -74,6 +74,7 @@ def run(options: argparse.Namespace) -> int:
     with ExitStack() as stack:
         stack.enter_context(inspector)
         if lines:
+            stack.enter_context(lines)
             store.add(lines.new())
             stack.enter_context(Watch(store, lines.new))
         if options.tail:

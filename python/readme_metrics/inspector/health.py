@@ -29,7 +29,9 @@ def findings(url: str, stand_in: dict[str, Any], queues: Mapping[str, Survey], c
         is_running = command.endswith("is running")
         yield Finding("command", is_running, command, "" if is_running else "start it again, and read what it printed")
     yield _posts(url, stand_in)
-    if not queues:
+    # What an app that is gone has delivered in full says nothing about this one.
+    live = {directory: survey for directory, survey in queues.items() if _is_live(survey)}
+    if not live:
         yield Finding(
             "app",
             False,
@@ -37,7 +39,7 @@ def findings(url: str, stand_in: dict[str, Any], queues: Mapping[str, Survey], c
             "call your app once; if it has been called, it is not wrapped, has no API key, is switched off "
             "(README_METRICS_DISABLED), or runs as another user or in another container",
         )
-    for directory, survey in queues.items():
+    for directory, survey in live.items():
         yield _queue(url, directory, survey)
 
 
@@ -72,3 +74,7 @@ def _queue(url: str, directory: str, survey: Survey) -> Finding:
         detail += f"; its server took logs {max(time.time() - server.last_success, 0):.0f} s ago"
         return Finding("queue", True, detail, f"if they do not show up here, the app sends elsewhere than to {url}")
     return Finding("queue", True, detail)
+
+
+def _is_live(survey: Survey) -> bool:
+    return survey.counts.queued > 0 or any(segment.owner_pid is not None for segment in survey.segments)

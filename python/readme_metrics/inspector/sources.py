@@ -17,7 +17,7 @@ _READ_BYTES = 8 * 1024 * 1024
 
 
 class JSONLines:
-    """The file at `path`, which `collect --jsonl` or a dry run writes. Raises OSError where it cannot be read."""
+    """The file at `path`, as `collect --jsonl` or a dry run writes it; a context manager. Raises OSError."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -25,6 +25,12 @@ class JSONLines:
         self._line = 0
         self._rest = b""
         self.unreadable = 0
+
+    def __enter__(self) -> JSONLines:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
 
     def new(self) -> list[Log]:
         """The logs of the lines that have been completed since the last look."""
