@@ -79,8 +79,9 @@ def test_close_is_passed_on_each_time_and_logged_once(logged: Logged, taken: int
     iterable = Iterable(b"one", b"two")
     middleware, logs = logged(app=serve(iterable))
     result = middleware(environ(), lambda *_: None)
+    chunks = iter(result)
     for _ in range(taken):
-        next(result)
+        next(chunks)
     result.close()
     assert iterable.closed == 1
     result.close()

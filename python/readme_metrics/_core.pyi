@@ -97,16 +97,16 @@ class Capture:
 
     def __new__(cls, encoder: Encoder, head: dict[str, Any], is_scope: bool = False) -> Self: ...
     def add_request(self, data: object) -> None:
-        """Notes a piece of the request's body. Never raises: what cannot be noted makes `Queue.record` raise."""
+        """Notes a piece of the request's body. Never raises: what cannot be noted makes the body unknown."""
 
     def add_response(self, data: object) -> None:
-        """Notes a piece of the response's body. Never raises: what cannot be noted makes `Queue.record` raise."""
+        """Notes a piece of the response's body. Never raises: what cannot be noted makes the body unknown."""
 
     def end(self, chunks: list[bytes] | None = None) -> None:
         """Notes that the response has ended, with `chunks` as its last pieces. The first call fixes the end time."""
 
-    def fail(self, error: Exception) -> None:
-        """Notes why this capture does not show what passed; `Queue.record` then raises `InternalError`."""
+    def lose_request(self) -> None:
+        """The request's body is not known any more: the log shows its size alone, as declared."""
 
     def sent_by_server(self) -> None:
         """Notes that the server sends the response by itself: it is not seen, and its size is what the app says."""
@@ -126,6 +126,9 @@ class Capture:
 
     def announced(self, headers: Headers, base_url: str) -> Headers:
         """A WSGI response's headers with `x-documentation-url` after them."""
+
+    def restore_target(self, environ: dict[str, Any]) -> None:
+        """Gives `environ` the method, target and host as they came, whatever the app has made of its own since."""
 
     def forget_request(self) -> None:
         """Keeps no bytes of the request's body from here on; the size is still counted."""
@@ -197,7 +200,7 @@ class Queue:
         Raises:
             Unread: See there; `chunks` are noted, and the second call comes without them.
             Forked: As `Unread`.
-            InternalError: What was captured is not what passed.
+            InternalError: Nobody was identified.
         """
 
     def drop_one(self, reason: str) -> None:

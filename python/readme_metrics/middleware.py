@@ -54,8 +54,8 @@ class MetricsMiddleware:
             return app(environ, start_response)
         try:
             iterable = app(environ, exchange.start_response)
-        except BaseException:
-            exchange.failed()
+        except BaseException as error:
+            exchange.failed(error)
             exchange.finish()
             raise
         return watched(iterable, exchange)

@@ -69,7 +69,7 @@ impl Encoder {
             }
             None => {
                 w.str("text");
-                w.str("");
+                w.str(&redact::not_read(request.body.size_bytes.unwrap_or(0)));
             }
             Some(body) => match redact::request_body(&self.rules, &body) {
                 Content::Params(params) => {

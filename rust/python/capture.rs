@@ -4,7 +4,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString};
@@ -13,7 +12,7 @@ use uuid::Uuid;
 
 use super::body::{Body, Chunks, unchanging};
 use super::encoder::Encoder;
-use super::error::{InternalError, guarded};
+use super::error::guarded;
 use super::head::Head;
 
 /// Who made the call: id, label and email.
@@ -45,9 +44,10 @@ struct Passing {
     duration: Option<Duration>,
     /// The server sends the response from a file by itself: its content is not seen, its size is what the app says.
     is_file: bool,
-    /// Why this is not what passed, if it is not: its log would not be true. Not the exception itself, whose traceback would
-    /// lead back here.
-    failure: Option<String>,
+    /// Something of the request's body passed that could not be noted: it is logged without.
+    is_request_unknown: bool,
+    /// As above, of the response's body.
+    is_response_unknown: bool,
 }
 
 #[pymethods]
@@ -72,35 +72,30 @@ impl Capture {
                     response: Body::new(max_bytes),
                     duration: None,
                     is_file: false,
-                    failure: None,
+                    is_request_unknown: false,
+                    is_response_unknown: false,
                 }),
             })
         })
     }
 
-    /// Notes a piece of the request's body. Never raises: see `failure`.
+    /// Notes a piece of the request's body. Never raises: what cannot be noted makes the body unknown.
     fn add_request(&self, data: &Bound<'_, PyAny>) {
-        self.note(data.py(), || {
-            let data = unchanging(data)?;
-            self.passing().request.add(&data);
-            Ok(())
-        });
+        if !self.note(data, |passing| &mut passing.request) {
+            self.lose_request();
+        }
     }
 
-    /// Notes a piece of the response's body. Never raises: see `failure`.
+    /// Notes a piece of the response's body. Never raises: what cannot be noted makes the body unknown.
     fn add_response(&self, data: &Bound<'_, PyAny>) {
-        self.note(data.py(), || {
-            let data = unchanging(data)?;
-            self.passing().response.add(&data);
-            Ok(())
-        });
+        if !self.note(data, |passing| &mut passing.response) {
+            self.passing().is_response_unknown = true;
+        }
     }
 
-    /// Notes why this capture does not show what passed; `Queue.record` then raises.
-    fn fail(&self, error: &Bound<'_, PyException>) {
-        self.note(error.py(), || {
-            Err(PyErr::from_value(error.clone().into_any()))
-        });
+    /// The request's body is not known any more: the log shows its size alone, as declared.
+    fn lose_request(&self) {
+        self.passing().is_request_unknown = true;
     }
 
     /// Notes that the response has ended, with `chunks` as its last pieces. The first call fixes the end time.
@@ -160,6 +155,11 @@ impl Capture {
         })
     }
 
+    /// Gives `environ` the target and the host of the request as they came, whatever the app has made of its own since.
+    fn restore_target(&self, environ: &Bound<'_, PyDict>) -> PyResult<()> {
+        guarded(|| self.head.restore_target(environ))
+    }
+
     /// Keeps no bytes of the request from here on.
     fn forget_request(&self) {
         self.passing().request.forget();
@@ -217,13 +217,17 @@ impl Capture {
         unread_bytes
     }
 
-    pub(super) fn failure(&self) -> Option<PyErr> {
-        let failure = self.passing().failure.clone();
-        failure.map(InternalError::new_err)
-    }
-
     pub(super) fn is_file(&self) -> bool {
         self.passing().is_file
+    }
+
+    /// Whether the text of the request's body is known, and that of the response's.
+    pub(super) fn known_bodies(&self) -> [bool; 2] {
+        let passing = self.passing();
+        [
+            !passing.is_request_unknown,
+            !(passing.is_file || passing.is_response_unknown),
+        ]
     }
 
     pub(super) fn caller(&self) -> Option<&Caller> {
@@ -246,17 +250,18 @@ impl Capture {
         )
     }
 
-    /// An error or a panic in `work` fails the log, not the app that reads or writes.
-    fn note(&self, py: Python<'_>, work: impl FnOnce() -> PyResult<()>) {
-        let noted = catch_unwind(AssertUnwindSafe(work))
-            .unwrap_or_else(|_| Err(InternalError::new_err("panic in the capture")));
-        if let Err(error) = noted {
-            let name = error
-                .get_type(py)
-                .name()
-                .map_or_else(|_| String::new(), |name| name.to_string());
-            self.passing().failure = Some(format!("the capture failed: {name}"));
-        }
+    /// False if `data` is no piece of a body. An error or a panic here must not reach the app that reads or writes.
+    fn note(&self, data: &Bound<'_, PyAny>, body: impl FnOnce(&mut Passing) -> &mut Body) -> bool {
+        let noted = catch_unwind(AssertUnwindSafe(|| -> PyResult<()> {
+            match unchanging(data) {
+                Ok(data) => body(&mut self.passing()).add(&data),
+                // Many servers skip what is false (`""`, `None`), and so the client gets nothing of it.
+                Err(_) if !data.is_truthy()? => {}
+                Err(error) => return Err(error),
+            }
+            Ok(())
+        }));
+        noted.is_ok_and(|noted| noted.is_ok())
     }
 
     /// Never held while Python code runs or the GIL is waited for.

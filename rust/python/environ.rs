@@ -14,6 +14,17 @@ pub struct Environ {
     copy: Py<PyDict>,
 }
 
+/// What says where a request goes.
+const TARGET: [&str; 7] = [
+    "REQUEST_METHOD",
+    "SCRIPT_NAME",
+    "PATH_INFO",
+    "QUERY_STRING",
+    "HTTP_HOST",
+    "SERVER_NAME",
+    "SERVER_PORT",
+];
+
 /// Few requests have more, and what these take the allocator hands out without a search.
 pub const COMMON_HEADERS: usize = 20;
 
@@ -46,9 +57,45 @@ impl Environ {
         scheme.is_some_and(|scheme| scheme.to_string_lossy() == "https")
     }
 
+    /// The server's own name, for a request without a `Host`.
+    pub fn server_host(&self, py: Python<'_>, scheme: &str) -> String {
+        let [name, port] = ["SERVER_NAME", "SERVER_PORT"].map(|key| {
+            let value = self.get(&PyString::new(py, key));
+            value.map_or_else(String::new, |value| value.to_string_lossy().into_owned())
+        });
+        server_host(&name, &port, scheme).into_owned()
+    }
+
+    /// Makes the target and the host of `environ` what they are here.
+    pub fn restore_target(&self, environ: &Bound<'_, PyDict>) -> PyResult<()> {
+        let copy = self.copy.bind(environ.py());
+        for key in TARGET {
+            match copy.get_item(key)? {
+                Some(value) => environ.set_item(key, native(value))?,
+                None if environ.contains(key)? => environ.del_item(key)?,
+                None => {}
+            }
+        }
+        Ok(())
+    }
+
     pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.copy)
     }
+}
+
+/// A native string of PEP 3333, whose characters each stand for one byte. Some servers hand over a decoded path, which
+/// Werkzeug cannot encode.
+fn native(value: Bound<'_, PyAny>) -> Bound<'_, PyAny> {
+    let Ok(text) = value.cast::<PyString>() else {
+        return value;
+    };
+    let text = text.to_string_lossy();
+    if text.chars().all(|character| u32::from(character) < 0x100) {
+        return value;
+    }
+    let native: String = text.bytes().map(char::from).collect();
+    PyString::new(value.py(), &native).into_any()
 }
 
 /// A dict's entries, of which nobody else knows.
@@ -129,7 +176,6 @@ impl Environ {
             ..Request::default()
         };
         let [mut script_name, mut path_info, mut query] = [const { Cow::Borrowed("") }; 3];
-        let [mut server_name, mut server_port] = [const { Cow::Borrowed("") }; 2];
         let entries = Entries {
             dict: self.copy.bind_borrowed(py),
             position: 0,
@@ -166,8 +212,6 @@ impl Environ {
                 "PATH_INFO" => &mut path_info,
                 "QUERY_STRING" => &mut query,
                 "SERVER_PROTOCOL" => &mut request.protocol,
-                "SERVER_NAME" => &mut server_name,
-                "SERVER_PORT" => &mut server_port,
                 "REMOTE_ADDR" => &mut request.client_address,
                 _ => continue,
             };
@@ -177,9 +221,6 @@ impl Environ {
         request.query = into_native_bytes(query);
         if request.scheme.is_empty() {
             request.scheme = "http".into();
-        }
-        if request.host.is_empty() {
-            request.host = server_host(&server_name, &server_port, &request.scheme);
         }
         request
     }
@@ -229,11 +270,17 @@ fn join_path<'a>(script_name: Cow<'a, str>, path_info: Cow<'a, str>) -> Cow<'a, 
     Cow::Owned(path)
 }
 
-/// PEP 3333, URL reconstruction: the server's own name where the client sent no `Host`.
+/// PEP 3333, URL reconstruction: the server's own name, where the client sent no `Host` that can be used.
 pub fn server_host<'a>(name: &str, port: &str, scheme: &str) -> Cow<'a, str> {
     let is_default_port = matches!((scheme, port), ("http", "80") | ("https", "443") | (_, ""));
+    let is_bare_ipv6 = name.contains(':') && !name.starts_with('[');
+    let name = if is_bare_ipv6 {
+        Cow::Owned(format!("[{name}]"))
+    } else {
+        Cow::Borrowed(name)
+    };
     Cow::Owned(if is_default_port {
-        name.to_owned()
+        name.into_owned()
     } else {
         format!("{name}:{port}")
     })

@@ -7,6 +7,7 @@ use pyo3::{PyTraverseError, PyVisit};
 use super::environ::{Environ, believe_proxies};
 use super::scope::Scope;
 use crate::exchange::{Captured, Request};
+use crate::target::tidy;
 
 /// The head of a request as its door has it.
 pub enum Head {
@@ -58,7 +59,19 @@ impl Head {
         if trust_forwarded && !is_believed {
             believe_proxies(&mut request);
         }
+        tidy(&mut request, |scheme| match self {
+            Head::Wsgi(environ) => environ.server_host(py, scheme),
+            Head::Asgi(scope) => scope.server_host(py, scheme).into_owned(),
+        });
         request
+    }
+
+    /// Gives a WSGI environ its target and host as they came.
+    pub fn restore_target(&self, environ: &Bound<'_, PyDict>) -> PyResult<()> {
+        match self {
+            Head::Wsgi(copy) => copy.restore_target(environ),
+            Head::Asgi(_) => Ok(()),
+        }
     }
 
     pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {

@@ -52,24 +52,23 @@ pub fn record(
     capture: &Capture,
     heads: &Heads<'_, '_>,
 ) -> PyResult<Option<u64>> {
-    if let Some(failure) = capture.failure() {
-        return Err(failure);
-    }
     let Some((id, label, email)) = capture.caller() else {
         return Err(InternalError::new_err("nobody was identified"));
     };
     let ([(request, request_bytes), (response, response_bytes)], duration) = capture.bodies(py);
     let encoder = capture.encoder.get();
-    let is_file = capture.is_file();
+    let [is_request_known, is_response_known] = capture.known_bodies();
+    // Nothing was read of a body that the client declared: it is marked, since empty it was not.
+    let is_unread = request_bytes == 0 && heads.request_bytes > 0;
     let mut log_id = Uuid::encode_buffer();
     let request_body = Captured {
-        bytes: Some(request.joined(py)),
+        bytes: (is_request_known && !is_unread).then(|| request.joined(py)),
         size_bytes: Some(request_bytes.max(heads.request_bytes)),
     };
     let response_body = Captured {
-        bytes: (!is_file).then(|| response.joined(py)),
-        // Of a file, the size is what the app says.
-        size_bytes: (!is_file).then_some(response_bytes),
+        bytes: is_response_known.then(|| response.joined(py)),
+        // Where it is not known, the size is what the app says: a file that the server sends by itself.
+        size_bytes: is_response_known.then_some(response_bytes),
     };
     let exchange = Exchange {
         log_id: capture.log_id().hyphenated().encode_lower(&mut log_id),

@@ -82,10 +82,8 @@ impl Scope {
             scheme => scheme,
         };
         let host = headers.iter().find(|(name, _)| name == "HTTP_HOST");
-        let host = match host {
-            Some((_, host)) if !host.is_empty() => host.clone(),
-            _ => self.server_host(py, &scheme),
-        };
+        // `target::tidy` puts the server's own in the place of none.
+        let host = host.map_or(Cow::Borrowed(""), |(_, host)| host.clone());
         Request {
             method: text(py, self.method.as_ref()),
             scheme,
@@ -167,7 +165,7 @@ impl Scope {
         Some(Cow::Owned([root, raw].concat()))
     }
 
-    fn server_host<'a>(&self, py: Python<'_>, scheme: &str) -> Cow<'a, str> {
+    pub fn server_host<'a>(&self, py: Python<'_>, scheme: &str) -> Cow<'a, str> {
         let Some(server) = &self.server else {
             return Cow::Borrowed("");
         };

@@ -5,6 +5,7 @@
 //! | `[REDACTED n]` | a denied string of `n` characters |
 //! | `[REDACTED]` | any other denied value |
 //! | `[NOT VALID UTF-8]` | a body, or a form field, that is not text |
+//! | `[NOT READ n]` | a request body of `n` declared bytes that the app did not read, and that could not be read after it |
 //! | `[WITHHELD n bytes: why]` | a body of `n` bytes that a list applies to, but that could not be understood in full |
 
 pub(super) const REDACTED: &str = "[REDACTED]";
@@ -109,6 +110,11 @@ impl From<Marker> for String {
 /// Stands for a denied string of so many characters.
 pub(super) fn redacted(characters: usize) -> String {
     Marker::counted("[REDACTED ", characters, "]").into()
+}
+
+/// Stands for a request body of so many bytes, which nobody has read.
+pub fn not_read(size: u64) -> String {
+    format!("[NOT READ {size}]")
 }
 
 /// Stands for a body of so many bytes.

@@ -32,6 +32,7 @@ pub use body::{Body, Content, request_body, response_body};
 pub(crate) use edit::COPY_BYTES;
 pub use edit::Text;
 pub use header::Treatment;
+pub use marker::not_read;
 pub use mask::{mask, masked};
 pub use url::{query_params, query_text};
 

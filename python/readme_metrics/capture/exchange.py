@@ -60,10 +60,18 @@ class Exchange(Capture):
     def read_rest(self) -> None:
         """Reads what the app left of the request's body, where that needs no waiting. Nothing by default."""
 
-    def failed(self) -> None:
+    def failed(self, error: BaseException) -> None:  # noqa: ARG002 - for subclasses
         """Notes that the app raised: the client sees 500, unless the response had begun."""
         if not self.response_bytes:
             self.status = None
+
+    def discard(self) -> None:
+        """Logs nothing: this was no request for an HTTP response."""
+        self.is_logged = False
+
+    def is_upgraded(self) -> bool:
+        """Whether the app has answered on the connection itself; asked at the end if no response has started."""
+        return False
 
     def finish(self, chunks: list[bytes] | None = None) -> None:
         """Logs the exchange, with `chunks` as the last pieces of the response. Only the first call counts.
@@ -75,7 +83,7 @@ class Exchange(Capture):
         self.is_finished = True
         intake = self.intake
         try:
-            if self.is_logged is None:  # the app raised before the response started
+            if self.is_logged is None and not self.is_upgraded():  # the response never started
                 self.end()
                 self.grouping.identify(self)
             if self.is_logged:
@@ -98,7 +106,10 @@ class Exchange(Capture):
         return self.intake.join().queue.record(self, None, self.status, self.headers, is_read=True)
 
     def let_go(self) -> None:
-        """Drops what leads back to the exchange: a cycle would stay until the garbage collector comes."""
+        """Gives back what was replaced, and drops what leads back to the exchange.
+
+        A cycle would keep environ and bodies until the garbage collector comes.
+        """
         self.head = GONE
         self.make_request = _nothing
 
@@ -108,3 +119,4 @@ class Exchange(Capture):
             self.is_finished = True
             if self.is_logged is not False:
                 self.intake.lost("internal", error)
+            self.let_go()

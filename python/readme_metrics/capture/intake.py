@@ -96,10 +96,13 @@ class Intake:
             pass
 
     def __del__(self) -> None:
-        # A middleware that is no longer used; one whose construction failed has no flusher.
-        flusher = getattr(self, "flusher", None)
-        if flusher is not None:
-            FLUSHERS.leave(flusher, id(self))
+        # A middleware that is no longer used. One whose construction failed has no flusher. At the interpreter's end
+        # our modules are gone before some holders are; the exit handler has stopped the flusher then.
+        try:
+            if self.flusher is not None:
+                FLUSHERS.leave(self.flusher, id(self))
+        except Exception:  # noqa: S110 - Python would print it, and nobody could do anything about it
+            pass
 
     def flush(self, timeout: float | None) -> int:
         if self._is_disabled:

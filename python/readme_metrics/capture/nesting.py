@@ -24,6 +24,13 @@ def enter(head: dict[str, Any], exchange: Exchange) -> None:
     head[KEY] = (*head.get(KEY, ()), exchange)
 
 
+def leave(head: dict[str, Any], exchange: Exchange) -> None:
+    """Takes it away again, so that an environ is as it came."""
+    entered = head.pop(KEY, ())
+    if len(entered) > 1:
+        head[KEY] = tuple(other for other in entered if other is not exchange)
+
+
 def is_logged_further_out(
     head: dict[str, Any], intake: Intake, make_request: Callable[[dict[str, Any], Capture], object]
 ) -> bool:

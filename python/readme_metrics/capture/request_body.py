@@ -12,18 +12,18 @@ if TYPE_CHECKING:
 class RequestBody:
     """`wsgi.input` as the app reads it. Nothing is read before the app asks, nor more than it asks for.
 
-    It has whatever the server's own object has, beyond PEP 3333 too; all that reads is noted.
+    It can do whatever the server's own object can, beyond PEP 3333 too; all that is read is noted.
 
     Args:
         stream: The server's.
         capture: Hears of what is read.
     """
 
-    #: What the app went back over and is going to read again.
+    #: Bytes that the app went back over and is going to read again.
     _repeated_bytes = 0
     #: Where the body begins in a stream that can seek; None until the app does.
     _start: int | None = None
-    #: The capture, where this itself hears of what is read.
+    #: The capture, once this itself hears of what is read.
     _seeking: Capture | None = None
 
     def __init__(self, stream: Any, capture: Capture) -> None:
@@ -72,29 +72,58 @@ class RequestBody:
             return lambda *args: self._seek(attribute, args)
         return attribute
 
+    @property  # type: ignore[misc]
+    def __class__(self) -> type[Any]:
+        """What `isinstance` asks for: the type of the server's object."""
+        return type(self.stream)
+
+    @property
+    def __enter__(self) -> Callable[[], Any]:
+        """A context manager, if the server's object is one: a property, so that it is missing otherwise."""
+        enter = self.stream.__enter__
+
+        def entered() -> Any:
+            stream = enter()
+            return self if stream is self.stream else stream
+
+        return entered
+
+    @property
+    def __exit__(self) -> Callable[..., Any]:
+        return cast("Callable[..., Any]", self.stream.__exit__)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """A copy is one of the server's object, where that can be copied."""
+        return self.stream.__reduce_ex__(protocol)
+
+    def __repr__(self) -> str:
+        return repr(self.stream)
+
     def _note_filled(self, buffer: Any, size: int | None) -> int | None:
         try:
             if size:
                 self._note(bytes(memoryview(buffer).cast("B")[:size]))
-        except Exception as error:
-            self.capture.fail(error)
+        except Exception:
+            self.capture.lose_request()
         return size
 
     def _seek(self, seek: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+        stream, capture = self.stream, self.capture
         try:
             if self._start is None:
-                stream, capture = self.stream, self.capture
                 self._start = stream.tell() - capture.request_bytes
-                self._seeking = capture
-                self._reading = (stream, self)  # a cycle, but only in an app that seeks
         except Exception:  # noqa: S110 - it cannot seek either, or is closed
             pass
         result = seek(*args)
         try:
-            if self._start is not None:
-                self._repeated_bytes = max(self._start + self.capture.request_bytes - self.stream.tell(), 0)
-        except Exception as error:
-            self.capture.fail(error)
+            if self._start is None:
+                raise ValueError("nobody knows where the body begins")
+            if self._seeking is None:
+                self._seeking = capture
+                self._reading = (stream, self)  # a cycle, but only in an app that seeks
+            self._repeated_bytes = max(self._start + capture.request_bytes - stream.tell(), 0)
+        except Exception:
+            capture.lose_request()
         return result
 
     def _note(self, data: bytes) -> bytes:

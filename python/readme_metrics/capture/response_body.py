@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from readme_metrics.capture.wsgi_exchange import WsgiExchange
@@ -16,22 +18,38 @@ def watched(iterable: Iterable[bytes], exchange: WsgiExchange) -> Iterable[bytes
         response.exchange = exchange
         return response
     try:
-        # Servers know their own file wrapper by its type or identity and send the file without Python; uWSGI also takes
-        # bytes for the whole response. Hands off.
-        if exchange.is_server_file(iterable):
-            exchange.sent_by_server()
-            exchange.finish()
+        if _is_opaque(iterable, exchange):
             return iterable
-        if isinstance(iterable, bytes):
-            exchange.add_response(iterable)
-            exchange.finish()
-            return iterable
-        return (
-            SizedResponseBody(iterable, exchange) if hasattr(iterable, "__len__") else ResponseBody(iterable, exchange)
-        )
+        supported = tuple(name for name in PASSED_ON if hasattr(type(iterable), name))
+        return _body_class(supported)(iterable, exchange)
     except Exception as error:
         exchange.lose(error)
         return iterable
+
+
+def _is_opaque(iterable: Any, exchange: WsgiExchange) -> bool:
+    """Whether the server must get the very object that the app returned; logs the exchange if so."""
+    if exchange.is_server_file(iterable):
+        # Servers know their own file wrapper by its type or identity and send the file without Python.
+        exchange.sent_by_server()
+    elif isinstance(iterable, bytes):
+        # uWSGI takes bytes for the whole response.
+        exchange.add_response(iterable)
+    elif _is_already_handled(iterable):
+        # The app has answered on the connection itself, as a WebSocket for instance: nobody here knows what.
+        exchange.discard()
+    elif hasattr(type(iterable), "__iter__") or hasattr(type(iterable), "__getitem__"):
+        return False
+    exchange.finish()
+    return True
+
+
+def _is_already_handled(iterable: object) -> bool:
+    """Whether this is the object by which an app tells gunicorn or eventlet to send nothing."""
+    gunicorn = sys.modules.get("gunicorn.workers.base_async")
+    if gunicorn is not None and iterable is getattr(gunicorn, "ALREADY_HANDLED", gunicorn):
+        return True
+    return type(iterable).__name__ == "_AlreadyHandled"  # eventlet.wsgi, which must not be imported to ask
 
 
 class ListResponseBody(list[bytes]):
@@ -54,56 +72,120 @@ class ListResponseBody(list[bytes]):
 
 
 class ResponseBody:
-    """Any other iterable, its chunks noted as they pass."""
+    """Any other iterable, its chunks noted as they pass; it can do whatever the app's own object can.
 
-    def __init__(self, iterable: Iterable[bytes], exchange: WsgiExchange) -> None:
+    Made by `watched` as a subclass with the special methods that the app's object has: Python looks these up on types.
+
+    Args:
+        iterable: The app's.
+        exchange: Hears of each chunk once, however often the server goes over them.
+    """
+
+    def __init__(self, iterable: Any, exchange: WsgiExchange) -> None:
         self._iterable = iterable
         self._exchange = exchange
-        self._iterator: Iterator[bytes] | None = None
-        self._passed_chunks = 0
+        self._noted_chunks = 0
+        self._is_begun = False
 
     def __iter__(self) -> Iterator[bytes]:
-        return self
-
-    def __next__(self) -> bytes:
         try:
-            if self._iterator is None:
-                self._iterator = iter(self._iterable)
-            chunk = next(self._iterator)
+            chunks = iter(self._iterable)
+        except BaseException as error:
+            self._exchange.failed(error)
+            raise
+        # What is its own iterator has a `__next__`, and so have we then.
+        return cast("Iterator[bytes]", self) if chunks is self._iterable else _Pass(self, chunks)
+
+    def next_of(self, chunks: Iterator[bytes], number: int | None = None) -> bytes:
+        """The next of these chunks, noted unless an earlier pass has: servers measure a sized result, then send it.
+
+        Args:
+            chunks: Where it comes from.
+            number: Which one it is, from 0; None if nothing has gone over these chunks but us.
+        """
+        self._is_begun = True
+        try:
+            chunk = next(chunks)
         except StopIteration:
             raise
-        except BaseException:
-            self._exchange.failed()
+        except BaseException as error:
+            self._exchange.failed(error)
             raise
-        self._passed_chunks += 1
-        if self._passed_chunks == 2 and _are_events(self._exchange.headers):
+        if number is None or number >= self._noted_chunks:
+            self._note(chunk)
+        return chunk
+
+    def _note(self, chunk: bytes) -> None:
+        self._noted_chunks += 1
+        if self._noted_chunks == 2 and _are_events(self._exchange.headers):
             # A stream without end, which must not fill its capture first.
             self._exchange.forget_response()
         self._exchange.add_response(chunk)
-        return chunk
 
     def close(self) -> None:
         try:
             close = getattr(self._iterable, "close", None)
             if close is not None:
                 close()
-        except BaseException:
-            if self._iterator is None:  # else the client has had its status
-                self._exchange.failed()
+        except BaseException as error:
+            if not self._is_begun:  # else the client has had its status
+                self._exchange.failed(error)
             raise
         finally:
             self._exchange.finish()
 
     def __del__(self) -> None:
-        # As above.
+        # As in `ListResponseBody`.
         self._exchange.finish()
 
+    def __getattr__(self, name: str) -> Any:
+        if name == "_iterable":  # not set yet
+            raise AttributeError(name)
+        return getattr(self._iterable, name)
 
-class SizedResponseBody(ResponseBody):
-    """Keeps `len()` where the app's iterable has one: wsgiref derives `Content-Length` from it."""
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        """What `isinstance` asks for: the type of the app's object."""
+        return type(self._iterable)
 
-    def __len__(self) -> int:
-        return len(self._iterable)  # type: ignore[arg-type]
+
+class _Pass:
+    """One going over the chunks of an iterable that can be gone over again."""
+
+    def __init__(self, body: ResponseBody, chunks: Iterator[bytes]) -> None:
+        self._body = body  # which lives as long as somebody goes over it
+        self._chunks = chunks
+        self._next_number = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        chunk = self._body.next_of(self._chunks, self._next_number)
+        self._next_number += 1
+        return chunk
+
+
+def _next(self: ResponseBody) -> bytes:
+    return self.next_of(self._iterable)
+
+
+def _passed_on(name: str) -> Any:
+    def method(self: ResponseBody, *args: Any) -> Any:
+        return getattr(self._iterable, name)(*args)
+
+    method.__name__ = name
+    return method
+
+
+#: Special methods of the app's object that its stand-in has as well.
+PASSED_ON = ("__next__", "__len__", "__getitem__", "__contains__", "__reversed__", "__bool__", "__length_hint__")
+
+
+@cache  # bounded by the subsets of PASSED_ON that occur
+def _body_class(supported: tuple[str, ...]) -> type[ResponseBody]:
+    methods = {name: _next if name == "__next__" else _passed_on(name) for name in supported}
+    return type("ResponseBody", (ResponseBody,), methods)
 
 
 def _are_events(headers: Iterable[tuple[str, str]]) -> bool:

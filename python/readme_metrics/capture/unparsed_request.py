@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 class UnparsedRequest(Request):
     """A `werkzeug.Request` over a copy of an exchange's environ, with the body as far as it is captured.
 
-    The request is the app's as it stands: what the grouping function reads of the body is what the app has read so far,
-    and whatever it does to the request cannot disturb the app.
+    Method, path, query and host are those that came: frameworks write decoded paths back, mounts take prefixes off. All
+    else is the app's as it stands: what the grouping function reads of the body is what the app has read so far.
+    Whatever it does to the request cannot disturb the app.
 
     Many a grouping function answers from elsewhere (the app's own session, a constant), and parsing would be most of
     what it costs. So nothing is copied, joined or parsed before the first look at an attribute: Werkzeug's own
@@ -37,6 +38,7 @@ class UnparsedRequest(Request):
         live_environ, capture = source
         body = capture.captured_request()
         environ = {**live_environ, "wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
+        capture.restore_target(environ)
         # Not kept: a parsed request is in a cycle with its own environ, and would keep the app's until it is collected.
         del self._source
         already_set = self.__dict__.copy()

@@ -20,6 +20,9 @@ except ImportError:  # Windows: only what is in memory or in a file counts as th
 else:
     _FIONREAD = termios.FIONREAD
 
+#: All of it is in memory or in a temporary file.
+_SEEKABLE = (io.BytesIO, io.BufferedRandom)
+
 
 def read_rest(body: RequestBody, environ: Environ, unread_bytes: int, *, is_tls: bool) -> None:
     """Reads the `unread_bytes` that the app left of `body`, if all of them are there.
@@ -27,8 +30,14 @@ def read_rest(body: RequestBody, environ: Environ, unread_bytes: int, *, is_tls:
     Raises:
         Exception: Whatever a stream that is closed or broken raises.
     """
-    if arrived_bytes(environ, body.stream, is_tls=is_tls) >= unread_bytes:
-        body.read(unread_bytes)
+    stream = body.stream
+    if arrived_bytes(environ, stream, is_tls=is_tls) < unread_bytes:
+        return
+    # A test client may go on with the same stream, for a redirect: what can seek is left as it was.
+    position = stream.tell() if isinstance(stream, _SEEKABLE) else None
+    body.read(unread_bytes)
+    if position is not None:
+        stream.seek(position)
 
 
 def arrived_bytes(environ: Environ, stream: Any, *, is_tls: bool) -> int:
@@ -42,7 +51,7 @@ def arrived_bytes(environ: Environ, stream: Any, *, is_tls: bool) -> int:
     Raises:
         Exception: Whatever a stream that is closed or broken raises.
     """
-    if isinstance(stream, (io.BytesIO, io.BufferedRandom)):  # waitress: all of it, in memory or a temporary file
+    if isinstance(stream, _SEEKABLE):  # waitress, test clients
         return sys.maxsize
     gunicorn_socket = environ.get("gunicorn.socket")
     if gunicorn_socket is not None:

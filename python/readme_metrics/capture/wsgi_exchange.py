@@ -21,11 +21,17 @@ class WsgiExchange(Exchange):
     """One request and its response, from the call of the app to the `close()` of what it returned."""
 
     server_start_response: StartResponse
+    server_input: Any = None
     request_body: RequestBody | None = None
     _file_wrapper: Callable[..., object] | None = None
     _file_response: object = None
+    #: What stands in the environ for a file wrapper that is a function.
+    _file_wrap: Callable[..., object] | None = None
+    _has_failed = False
 
     def start_response(self, status: str, headers: Headers, exc_info: ExcInfo | None = None) -> Callable[..., object]:
+        if type(headers) is not list:
+            headers = _lasting(headers)
         try:
             if self.is_logged is None:
                 self.grouping.identify(self)
@@ -62,7 +68,7 @@ class WsgiExchange(Exchange):
             self._file_response = file_wrapper(*args)
             return self._file_response
 
-        self.head["wsgi.file_wrapper"] = wrap
+        self.head["wsgi.file_wrapper"] = self._file_wrap = wrap
 
     def is_server_file(self, iterable: object) -> bool:
         """Whether the server's file wrapper made this, which the server sends by itself."""
@@ -76,10 +82,31 @@ class WsgiExchange(Exchange):
         if body is not None and self.unread_bytes + self.request_bytes <= intake.max_unread_bytes:
             try:
                 read_rest(body, self.head, self.unread_bytes, is_tls=self.is_tls)
-            except Exception as error:
-                intake.reporter.warning("unread body", "Could not read the rest of a request's body: %s", error)
+            except Exception:  # noqa: S110 - closed or broken, which nobody here can mend: the log says that it was not read
+                pass
+
+    def failed(self, error: BaseException) -> None:
+        super().failed(error)
+        self._has_failed = True
+        # How a WebSocket that was served ends: gunicorn's way, and Werkzeug's.
+        if self.is_logged is None and isinstance(error, (StopIteration, ConnectionError)) and self._wants_upgrade():
+            self.discard()
+
+    def is_upgraded(self) -> bool:
+        return not self._has_failed and self._wants_upgrade()
+
+    def _wants_upgrade(self) -> bool:
+        return str(self.head.get("HTTP_UPGRADE", "")).lower() == "websocket"
 
     def let_go(self) -> None:
+        environ = self.head
+        # Some tests call with one environ again and again.
+        if (body := self.request_body) is not None and environ.get("wsgi.input") is body:
+            environ["wsgi.input"] = self.server_input
+        if self._file_wrap is not None:
+            environ["wsgi.file_wrapper"] = self._file_wrapper
+            self._file_wrap = None
+        nesting.leave(environ, self)
         self.request_body = None
         self.head = GONE
 
@@ -114,6 +141,7 @@ def begin(
         nesting.enter(environ, exchange)
         stream = environ.get("wsgi.input")
         if stream is not None:
+            exchange.server_input = stream
             environ["wsgi.input"] = exchange.request_body = RequestBody(stream, exchange)
         file_wrapper = environ.get("wsgi.file_wrapper")
         if file_wrapper is not None:
@@ -122,6 +150,12 @@ def begin(
     except Exception as error:
         intake.lost("internal", error)
         return None
+
+
+def _lasting(headers: Any) -> Any:
+    """Headers that can be gone over more than once: by the server, and for the log."""
+    # What is no iterable at all is the server's to refuse.
+    return list(headers) if hasattr(type(headers), "__next__") else headers
 
 
 def is_selected(intake: Intake, environ: Environ) -> bool:

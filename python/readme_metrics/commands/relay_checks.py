@@ -39,7 +39,5 @@ def relay_checks(config: MetricsApiConfig) -> Iterator[Finding]:
     if relays:
         yield Finding("relay", True, f"{relays} of this project heard of in the last minute")
     else:
-        advice = (
-            f"start one: readme-metrics relay --redis ... --project {config.project}=VARIABLE; till then logs wait"
-        )
+        advice = f"start one: readme-metrics relay --redis ... --project {config.project}=VARIABLE; till then logs wait"
         yield Finding("relay", False, f"none takes logs of project {config.project}", advice)
