@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,10 @@ from typing import Any
 import pytest
 
 import wsgi
+from readme_metrics import MetricsApiConfig, MetricsMiddleware
 from readme_metrics.collector import HANG, Answer, Collector
 from readme_metrics.commands import main
+from readme_metrics.delivery import queue_dirs
 
 
 @pytest.fixture(autouse=True)
@@ -84,3 +87,61 @@ def test_the_doctor_reads_the_apps_own_configuration(
         assert "buffer_length 77" in capsys.readouterr().out
     for name in ("their_app:nothing", "no_such_module:config", "their_app"):
         assert main(["doctor", "--config", name]) == 2
+
+
+@pytest.mark.parametrize("disables", [True, False])
+def test_the_doctor_notices_a_logging_configuration_that_disables_our_logger(
+    collector: Collector,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    disables: bool,
+) -> None:
+    monkeypatch.setenv("README_METRICS_SERVER", collector.url)
+    (tmp_path / f"app_{disables}.py").write_text(
+        "import logging.config\n"
+        "from readme_metrics import MetricsApiConfig\n"
+        "config = MetricsApiConfig('their own key', lambda r: None)\n"
+        f"logging.config.dictConfig({{'version': 1, 'disable_existing_loggers': {disables}}})\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    try:
+        assert main(["doctor", "--config", f"app_{disables}:config", "--json"]) == disables
+    finally:
+        for logger in logging.root.manager.loggerDict.values():
+            if isinstance(logger, logging.Logger):
+                logger.disabled = False
+    [finding] = [finding for finding in json.loads(capsys.readouterr().out) if finding["link"] == "logging"]
+    assert finding["is_ok"] != disables
+    assert ("disable_existing_loggers" in finding["advice"]) == disables
+
+
+def test_credentials_of_the_server_are_shown_nowhere(
+    collector: Collector,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    for answer in (Answer(), Answer(401), Answer(503)):
+        collector.answer = lambda _, answer=answer: answer  # type: ignore[misc]
+        monkeypatch.setenv("README_METRICS_SERVER", collector.url.replace("://", "://robot:made-up-7f3a9c@") + "/")
+        middleware = MetricsMiddleware(wsgi.app, MetricsApiConfig(wsgi.API_KEY, wsgi.group, "https://d.example"))
+        wsgi.call(middleware)
+        middleware.flush(10)
+        for command in (["doctor"], ["status"], ["flush"], ["doctor", "--json"], ["status", "--json"]):
+            main(command)
+    monkeypatch.setenv("README_METRICS_SERVER", "http://robot:made-up-7f3a9c@127.0.0.1:9")
+    main(["doctor"])
+    captured = capsys.readouterr()
+    assert "127.0.0.1" in captured.out
+    assert "made-up" not in captured.out + captured.err + caplog.text + str(middleware.stats())
+
+
+def test_a_trailing_slash_names_the_same_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = MetricsApiConfig(wsgi.API_KEY, wsgi.group)
+    names = set()
+    for url in ("https://metrics.example.com", "https://metrics.example.com/", "https://robot:x@metrics.example.com"):
+        monkeypatch.setenv("README_METRICS_SERVER", url)
+        names.add(queue_dirs.name(config))
+    assert len(names) == 1

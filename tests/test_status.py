@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -17,9 +18,11 @@ import psutil
 import pytest
 
 import wsgi
+from readme_metrics import MetricsApiConfig
 from readme_metrics.collector import Answer, Collector
 from readme_metrics.commands import main
-from readme_metrics.delivery import drop_notices
+from readme_metrics.commands.terminal import Terminal
+from readme_metrics.delivery import drop_notices, queue_dirs
 from test_multiprocess import get, load
 from wsgi import call
 
@@ -187,6 +190,72 @@ def test_flush_says_what_it_could_not_deliver(
     assert "8 left" in capsys.readouterr().out
     monkeypatch.delenv("README_API_KEY")
     assert main(["flush"]) == 2
+
+
+def test_what_dead_processes_left_can_be_given_up(
+    gunicorn: Callable[..., Any],
+    collector: Collector,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """After a change of keys, nobody delivers for the old one: its directory, as `status` shows it, is enough."""
+    server = gunicorn("--workers", "1", **BY_HAND)
+    load(server.port, requests=8)
+    wait_for(lambda: status(capsys)[1].get("made") == 8)
+    server.kill()
+    assert main(["status"]) == 1
+    shown = capsys.readouterr().out
+    [advice] = re.findall(r"flush --discard (\S+) gives them up", shown)
+    assert re.search(r"8 waiting  oldest \d+ (s|min)", shown)
+    monkeypatch.setenv("README_API_KEY", "another key")
+    assert main(["flush", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["left"] == 0, "of this key"
+    assert main(["flush", "--discard", str(tmp_path / "elsewhere")]) == 2
+    assert main(["flush", "--discard", advice, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"discarded": 8, "left": 0}
+    code, sums = status(capsys)
+    assert (code, sums["queued"], sums["dropped"]["discarded"], sums["oldest"]) == (0, 0, 8, None)
+    check(sums)
+    assert collector.received == 0
+
+
+def test_discard_leaves_the_living_alone(logged: Logged, capsys: pytest.CaptureFixture[str]) -> None:
+    middleware, logs = logged(**BY_HAND)
+    call(middleware)
+    assert main(["flush", "--discard"]) == 0
+    assert "0 discarded" in capsys.readouterr().out
+    logs(1)
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="makes a directory of another user's")
+@pytest.mark.parametrize("command", ["status", "flush", "doctor"])
+def test_queues_of_other_users_are_named(
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    collector: Collector,
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+) -> None:
+    monkeypatch.setenv("README_METRICS_SERVER", collector.url)
+    name = queue_dirs.name(MetricsApiConfig(wsgi.API_KEY, wsgi.group)).replace(f"-{os.geteuid()}-", "-12345-")
+    directory = tmp_path / name
+    directory.mkdir(0o700)
+    os.chown(directory, 12345, 12345)
+    assert main([command]) == {"status": 3, "flush": 0, "doctor": 0}[command]
+    captured = capsys.readouterr()
+    assert f"{directory} belongs to uid 12345" in captured.out + captured.err
+
+
+def test_columns_are_aligned_on_a_terminal_and_plain_in_a_pipe() -> None:
+    rows = [[("a", str), ("bb", str)], [("ccc", str), ("", str)]]
+
+    class Screen(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    assert list(Terminal(Screen()).aligned(rows)) == ["a    bb", "ccc"]
+    assert list(Terminal(io.StringIO()).aligned(rows)) == ["a  bb", "ccc"]
 
 
 def test_status_without_any_app(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import stat
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -58,3 +60,37 @@ def test_disabled_means_nothing_at_all(
     assert call(middleware).header("x-documentation-url") is None
     assert "Exchange" not in repr(seen[0]["wsgi.input"])
     assert (threading.active_count(), list(tmp_path.iterdir()), middleware.flush()) == (threads, [], 0)
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o664, 0o666, 0o600])
+def test_a_dry_run_file_that_others_may_read_is_narrowed(logged: Logged, tmp_path: Path, mode: int) -> None:
+    file = tmp_path / "logs.jsonl"
+    file.touch()
+    file.chmod(mode)
+    middleware, _ = logged(dry_run=file, **BY_HAND)
+    log(middleware, 2)
+    assert middleware.flush(10) == 0
+    assert len(file.read_text().splitlines()) == 2
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("kind", ["symbolic link", "dangling link", "hard link", "FIFO", "directory"])
+def test_a_dry_run_file_that_is_no_file_of_ours_is_refused(
+    logged: Logged, tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: str
+) -> None:
+    file, target = tmp_path / "logs.jsonl", tmp_path / "target"
+    if kind != "dangling link":
+        target.touch()
+    if kind in ("symbolic link", "dangling link"):
+        file.symlink_to(target)
+    elif kind == "hard link":
+        file.hardlink_to(target)
+    elif kind == "FIFO":
+        os.mkfifo(file)
+    else:
+        file.mkdir()
+    middleware, _ = logged(dry_run=file, **BY_HAND)
+    log(middleware, 1)
+    assert middleware.flush(10) == 1, "kept while there is room"
+    assert not target.exists() or target.read_bytes() == b""
+    assert "Logs are kept" in caplog.text or "will retry" in caplog.text

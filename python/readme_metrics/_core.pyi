@@ -216,8 +216,12 @@ class Queue:
         The array has at most `max_bytes` bytes, unless a single entry takes more.
         """
 
-    def release(self, batch: Batch, sent: bool) -> None:
-        """Lets go of a batch: the server has it (`sent`), or has refused it for good. Once; later calls do nothing."""
+    def release(self, batch: Batch, sent: bool, reason: str = "refused") -> None:
+        """Lets go of a batch: the server has it (`sent`), or it is dropped for `reason`. Once; later calls do nothing.
+
+        Raises:
+            ValueError: `reason` is not a key of `stats()["dropped"]`.
+        """
 
     def adopt(self) -> int:
         """Leases the segments of dead processes; returns how many entries they hold."""

@@ -113,8 +113,7 @@ impl Queue {
 
     /// Counts a request that should have been logged and was not.
     fn drop_one(&self, reason: &str) -> PyResult<()> {
-        let reason = DropReason::from_name(reason)
-            .ok_or_else(|| PyValueError::new_err(format!("unknown reason {reason:?}")))?;
+        let reason = drop_reason(reason)?;
         guarded(|| {
             self.queue.count(Counter::Dropped(reason));
             Ok(())
@@ -148,8 +147,10 @@ impl Queue {
         })
     }
 
-    /// Lets go of a batch: the server has it (`sent`), or has refused it for good. Once; later calls do nothing.
-    fn release(&self, py: Python<'_>, batch: &Batch, sent: bool) -> PyResult<()> {
+    /// Lets go of a batch: the server has it (`sent`), or it is dropped for `reason`. Once; later calls do nothing.
+    #[pyo3(signature = (batch, sent, reason = "refused"))]
+    fn release(&self, py: Python<'_>, batch: &Batch, sent: bool, reason: &str) -> PyResult<()> {
+        let reason = drop_reason(reason)?;
         guarded(|| {
             let peek = batch
                 .peek
@@ -157,7 +158,7 @@ impl Queue {
                 .unwrap_or_else(PoisonError::into_inner)
                 .take();
             let Some(peek) = peek else { return Ok(()) };
-            let dropped = (!sent).then_some(DropReason::Refused);
+            let dropped = (!sent).then_some(reason);
             detach::detach(py, || self.queue.settle(peek, dropped, &batch.numbers));
             Ok(())
         })
@@ -301,6 +302,11 @@ impl Queue {
             ))
         })
     }
+}
+
+fn drop_reason(name: &str) -> PyResult<DropReason> {
+    DropReason::from_name(name)
+        .ok_or_else(|| PyValueError::new_err(format!("unknown reason {name:?}")))
 }
 
 fn milliseconds(seconds: f64) -> u64 {

@@ -6,18 +6,19 @@ import json
 import os
 from collections.abc import Iterable
 
+from readme_metrics._process.private_file import open_private
 from readme_metrics.collector.post import Log
 
 
 class LogFile:
     """Appends logs to the file at `path`, one JSON object per line; a context manager.
 
-    A new file is readable by its owner alone, since logs are about people. Raises OSError.
+    The file is readable by its owner alone, since logs are about people; one that is there is narrowed. Raises OSError,
+    also where `path` is a symbolic link or another user's.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        self._file = os.fdopen(descriptor, "w", encoding="ascii")
+        self._file = os.fdopen(open_private(path), "w", encoding="ascii")
 
     def __enter__(self) -> LogFile:
         return self

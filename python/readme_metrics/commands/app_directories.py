@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
+import stat
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
+
+import msgpack
 
 from readme_metrics import _core
 from readme_metrics.delivery import queue_dirs
@@ -24,3 +30,55 @@ def surveys(queue_dir: str | None) -> Iterator[tuple[Path, _core.Survey]]:
                 yield directory, _core.survey(directory)
             except OSError:
                 continue
+
+
+def oldest(directory: Path, segment: _core.SegmentInfo) -> float | None:
+    """When the oldest log that waits in a segment was made, in seconds since 1970. None where it cannot be read."""
+    found = _core.entries(directory, segment.name, 0)
+    if found is None or not found[1]:
+        return None
+    try:
+        [entry] = msgpack.unpackb(found[1][0], raw=False, unicode_errors="replace")["request"]["log"]["entries"]
+        started = entry["startedDateTime"]
+        return datetime.fromisoformat(started.replace("Z", "+00:00")).timestamp()
+    except (ValueError, KeyError, TypeError, AttributeError, msgpack.UnpackException):
+        return None
+
+
+class OtherQueue(NamedTuple):
+    """A queue that is there, and that this user may not read."""
+
+    directory: Path
+    #: The user's name, or `uid N` where the number has none here.
+    owner: str
+
+    def __str__(self) -> str:
+        return f"{self.directory} belongs to {self.owner}: ask as that user"
+
+
+def of_other_users(queue_dir: str | os.PathLike[str] | None, identity: str = "*") -> list[OtherQueue]:
+    """The app directories on each rung that belong to other users.
+
+    Args:
+        queue_dir: As in the app's configuration.
+        identity: The last part of the directory's name, which stands for key and server; any by default.
+    """
+    found = []
+    for rung in queue_dirs.rungs(queue_dir):
+        for directory in sorted(Path(rung).glob(f"readme-metrics-*-{identity}")):
+            try:
+                status = directory.lstat()
+            except OSError:
+                continue
+            if hasattr(os, "geteuid") and stat.S_ISDIR(status.st_mode) and status.st_uid != os.geteuid():
+                found.append(OtherQueue(directory, _user(status.st_uid)))
+    return found
+
+
+def _user(uid: int) -> str:
+    try:
+        import pwd  # not on Windows, where no directory is shared
+
+        return pwd.getpwuid(uid).pw_name
+    except (ImportError, KeyError):
+        return f"uid {uid}"

@@ -14,11 +14,13 @@ from urllib.parse import urlsplit
 import requests.utils
 
 from readme_metrics import MetricsApiConfig, _core
+from readme_metrics.commands import app_directories
 from readme_metrics.commands.finding import Finding
+from readme_metrics.commands.logging_check import logging_check
 from readme_metrics.commands.relay_checks import relay_checks
 from readme_metrics.delivery import queue_dirs
 from readme_metrics.delivery.senders.choice import destination
-from readme_metrics.delivery.senders.http import Transport, server
+from readme_metrics.delivery.senders.http import Transport, server, without_credentials
 from readme_metrics.delivery.senders.outcome import Outcome
 from readme_metrics.delivery.senders.redis import RedisStream
 
@@ -33,6 +35,7 @@ def all_checks(config: MetricsApiConfig) -> Iterator[Finding]:
     configuration = _configuration(config)
     yield configuration
     yield _switches(config)
+    yield logging_check(config)
     yield _queue(config)
     yield _threads()
     if config.relay:
@@ -121,7 +124,8 @@ def _route(config: MetricsApiConfig) -> Finding:
     if url == config.METRICS_API:
         return Finding("route", True, f"{url}, ReadMe itself")
     whose = "a reverse proxy there has to add the key, or pass the app's on"
-    return Finding("route", True, f"{url} in place of {config.METRICS_API} (README_METRICS_SERVER): {whose}")
+    shown = without_credentials(url)
+    return Finding("route", True, f"{shown} in place of {config.METRICS_API} (README_METRICS_SERVER): {whose}")
 
 
 def _proxy(config: MetricsApiConfig) -> Finding:
@@ -191,7 +195,7 @@ def _test_log(config: MetricsApiConfig) -> Finding:
 
 def _advice(reason: str, config: MetricsApiConfig) -> str:
     if reason in _GATEWAY_STATUSES and server(config) != config.METRICS_API:
-        return f"the reverse proxy at {server(config)} answers, and cannot reach ReadMe; logs are kept and retried"
+        return f"the reverse proxy at {destination(config)} answers, and cannot reach ReadMe; logs are kept and retried"
     if reason.startswith("HTTP"):
         return "the server has a problem, or README_METRICS_SERVER points to something else; logs are kept and retried"
     if "SSL" in reason:
@@ -200,14 +204,15 @@ def _advice(reason: str, config: MetricsApiConfig) -> str:
         return "the proxy refuses: check HTTPS_PROXY"
     if "Timeout" in reason or "Read" in reason:
         return f"no answer within {config.METRICS_API_TIMEOUT} s: a firewall may drop it, or `timeout` is too short"
-    return (
-        f"nothing answers at {server(config)}, or the connection is cut: check README_METRICS_SERVER and the firewall"
-    )
+    where = destination(config)
+    return f"nothing answers at {where}, or the connection is cut: check README_METRICS_SERVER and the firewall"
 
 
 def _history(config: MetricsApiConfig) -> Finding:
     """What the app's processes have met so far."""
     name = queue_dirs.name(config)
+    others = app_directories.of_other_users(config.queue_dir, name.rpartition("-")[2])
+    elsewhere = "".join(f"; {other}" for other in others)
     for rung in queue_dirs.directories(config):
         directory = Path(rung) / name
         try:
@@ -219,8 +224,9 @@ def _history(config: MetricsApiConfig) -> Finding:
         detail = f"{counts.made} made, {counts.sent} sent, {counts.queued} queued, dropped: {dropped or 'none'}"
         if known.failures:
             detail += f"; the last {known.failures} POSTs failed: {known.last_error}"
-            return Finding("app", False, detail, "the app cannot deliver: see above, and its log")
+            return Finding("app", False, detail + elsewhere, "the app cannot deliver: see above, and its log")
         if counts.made == 0:
-            detail = "no request has been logged yet on this host, with this key and server, by this user"
-        return Finding("app", True, detail)
-    return Finding("app", True, "no request has been logged yet on this host, with this key and server, by this user")
+            break
+        return Finding("app", True, detail + elsewhere)
+    detail = "no request has been logged yet on this host, with this key and server, by this user"
+    return Finding("app", True, detail + elsewhere)

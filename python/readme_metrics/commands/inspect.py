@@ -70,7 +70,7 @@ def run(options: argparse.Namespace) -> int:
     except OSError as error:
         return _fail(str(error), 1)
     if forward_to == inspector.url:
-        return _fail(f"README_METRICS_SERVER is {forward_to}: --forward would send the logs back to this page", 2)
+        return _fail(f"README_METRICS_SERVER is {inspector.url}: --forward would send the logs back to this page", 2)
     with ExitStack() as stack:
         stack.enter_context(inspector)
         if lines:

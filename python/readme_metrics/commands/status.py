@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
 from pathlib import Path
 
@@ -37,46 +38,78 @@ def run(options: argparse.Namespace) -> int:
     """Return the exit status that the help describes."""
     if options.relay:
         return relay_status.show(options.relay, as_json=options.json)
-    found = list(app_directories.surveys(options.queue_dir))
+    apps = [App(directory, survey) for directory, survey in app_directories.surveys(options.queue_dir)]
+    others = app_directories.of_other_users(options.queue_dir)
     terminal = Terminal()
     if options.json:
-        terminal.line(json.dumps({str(directory): sums.of_directory(survey) for directory, survey in found}))
-    elif not found:
+        terminal.line(json.dumps({str(app.directory): app.as_dict() for app in apps}))
+    elif not apps:
         terminal.line("No app of this user has a queue on this host.")
     else:
-        for directory, survey in found:
-            _show(terminal, directory, survey)
-    if not found:
+        for app in apps:
+            _show(terminal, app)
+    for other in others:
+        # Not among the JSON, which is about what could be read.
+        (Terminal(sys.stderr) if options.json else terminal).line(f"Not shown: {other}")
+    if not apps:
         return 3
-    return int(any(survey.server.failures or _orphans(survey) for _, survey in found))
+    return int(any(app.survey.server.failures or app.orphans for app in apps))
 
 
-def _orphans(survey: _core.Survey) -> int:
-    return sum(segment.counts.queued for segment in survey.segments if segment.is_orphan)
+class App:
+    """One app's directory, as it is shown."""
+
+    def __init__(self, directory: Path, survey: _core.Survey) -> None:
+        self.directory = directory
+        self.survey = survey
+        self.orphans = sum(segment.counts.queued for segment in survey.segments if segment.is_orphan)
+        #: When the oldest log that waits was made, by segment, in seconds since 1970.
+        self.oldest = {
+            segment.name: made
+            for segment in survey.segments
+            if segment.counts.queued and (made := app_directories.oldest(directory, segment)) is not None
+        }
+
+    def as_dict(self) -> dict[str, object]:
+        return {**sums.of_directory(self.survey), "oldest": min(self.oldest.values(), default=None)}
 
 
-def _show(terminal: Terminal, directory: Path, survey: _core.Survey) -> None:
-    terminal.line(terminal.bold(str(directory)))
+def _show(terminal: Terminal, app: App) -> None:
+    survey, now = app.survey, time.time()
+    label = printable(survey.label or "")
+    terminal.line(f"{terminal.bold(label)}  {app.directory}" if label else terminal.bold(str(app.directory)))
     counts = survey.counts
     dropped = {reason: count for reason, count in counts.dropped.items() if count}
     reasons = f" ({', '.join(f'{reason} {count}' for reason, count in dropped.items())})" if dropped else ""
-    terminal.line(
-        f"  {counts.made} made = {counts.sent} sent + {counts.queued} queued + {sum(dropped.values())} dropped{reasons}"
-    )
+    style = terminal.red if dropped else terminal.plain
+    lost = style(f"{sum(dropped.values())} dropped{reasons}")
+    terminal.line(f"  {counts.made} made = {counts.sent} sent + {counts.queued} queued + {lost}")
     terminal.line("  " + _server(terminal, survey.server))
+    rows = []
     for segment in survey.segments:
         if segment.is_orphan and not segment.counts.queued and not segment.defect:
             continue  # drained, and removed by whoever looks next
         if segment.defect:
-            owner = terminal.red(f"not a queue: {segment.defect}")
+            owner, style = f"not a queue: {segment.defect}", terminal.red
         elif segment.is_orphan:
-            owner = terminal.yellow(f"dead (was pid {segment.creator_pid})")
+            owner, style = f"dead (was pid {segment.creator_pid})", terminal.yellow
         else:
-            owner = f"pid {segment.owner_pid or '? in another container'}"
-        terminal.line(
-            f"  {segment.name}  {owner}  {segment.counts.queued} waiting, "
-            f"{segment.queued_bytes // 1024} of {segment.file_bytes // 1024} KiB"
+            owner, style = f"pid {segment.owner_pid or '? in another container'}", terminal.plain
+        made = app.oldest.get(segment.name)
+        rows.append(
+            (
+                (owner, style),
+                (f"{segment.counts.queued} waiting", terminal.plain),
+                ("" if made is None else f"oldest {_age(now - made)}", terminal.plain),
+                (f"{segment.queued_bytes // 1024} of {segment.file_bytes // 1024} KiB", terminal.plain),
+                (segment.name, terminal.dim),
+            )
         )
+    for line in terminal.aligned(rows):
+        terminal.line(f"  {line}")
+    if app.orphans:
+        advice = "logs of dead processes wait for the app's next process; readme-metrics flush delivers them now"
+        terminal.line(terminal.yellow(f"  {app.orphans} {advice}, flush --discard {app.directory} gives them up"))
 
 
 def _server(terminal: Terminal, server: _core.ServerState) -> str:
@@ -91,4 +124,12 @@ def _server(terminal: Terminal, server: _core.ServerState) -> str:
 
 
 def _ago(now: float, then: float | None) -> str:
-    return "never" if then is None else f"{max(now - then, 0.0):.0f} s ago"
+    return "never" if then is None else f"{_age(now - then)} ago"
+
+
+def _age(seconds: float) -> str:
+    """In the largest unit of which there are two: 119 s, 2 min, 47 h, 2 d."""
+    for unit, size_s in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size_s:
+            return f"{seconds // size_s:.0f} {unit}"
+    return f"{max(seconds, 0.0):.0f} s"

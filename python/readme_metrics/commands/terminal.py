@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Iterator, Sequence
 from typing import TextIO
+
+#: A text, and what makes it look as it should.
+Cell = tuple[str, Callable[[str], str]]
 
 
 class Terminal:
@@ -15,7 +19,8 @@ class Terminal:
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stdout
-        self._has_colour = self._stream.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+        self._is_terminal = self._stream.isatty()
+        self._has_colour = self._is_terminal and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
 
     def line(self, text: str = "") -> None:
         """Raises BrokenPipeError once the reader is gone; later lines go nowhere."""
@@ -40,6 +45,20 @@ class Terminal:
 
     def yellow(self, text: str) -> str:
         return self._styled("33", text)
+
+    def plain(self, text: str) -> str:
+        return text
+
+    def aligned(self, rows: Sequence[Sequence[Cell]]) -> Iterator[str]:
+        """The rows as lines: on a terminal with their columns aligned, in a pipe with two spaces between the cells."""
+        widths = [max(len(text) for text, _ in column) for column in zip(*rows, strict=True)]
+        for row in rows:
+            padded = [
+                style(text) + " " * (width - len(text) if self._is_terminal else 0)
+                for (text, style), width in zip(row, widths, strict=True)
+                if text or (self._is_terminal and width)
+            ]
+            yield "  ".join(padded).rstrip()
 
     def _styled(self, code: str, text: str) -> str:
         return f"\x1b[{code}m{text}\x1b[0m" if self._has_colour else text

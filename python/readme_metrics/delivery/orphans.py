@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from readme_metrics import _core
 from readme_metrics._process.reporter import HeldReports, Reporter
 from readme_metrics.delivery import queue_dirs
-from readme_metrics.delivery.delivery import Delivery
+from readme_metrics.delivery.delivery import MAX_BATCH_BYTES, MAX_BATCH_ENTRIES, Delivery
 from readme_metrics.delivery.senders.choice import sender_for
 
 if TYPE_CHECKING:
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 #: Another process was taking it over at this moment, or had just died.
 _LOOK_AGAIN_S = 0.1
+#: What a queue into which nothing is pushed may take.
+_SMALLEST_QUEUE_BYTES = 1024 * 1024
+#: Batches that one call gives up at most, and so its end: a file that nobody can read would be found again for ever.
+_MOST_TURNS = 10_000
 
 
 class Delivered(NamedTuple):
@@ -29,11 +33,15 @@ class Delivered(NamedTuple):
     last_error: str | None = None
 
 
-def count(config: MetricsApiConfig) -> int:
-    """How many logs of dead processes wait for somebody to deliver them, on any rung."""
-    name = queue_dirs.name(config)
+def count(rungs: list[str], name: str) -> int:
+    """How many logs of dead processes wait for somebody to deliver them, on any rung.
+
+    Args:
+        rungs: Where to look.
+        name: The app's directory on a rung.
+    """
     waiting = 0
-    for rung in queue_dirs.directories(config):
+    for rung in rungs:
         try:
             segments = _core.survey(f"{rung}/{name}").segments
         except OSError:  # not there, or not to be used
@@ -50,11 +58,12 @@ def deliver(config: MetricsApiConfig, reporter: Reporter, deadline_s: float) -> 
         reporter: Told of failures.
         deadline_s: When to stop at the latest (seconds, `_core.monotonic`).
     """
-    if not count(config):
+    rungs, name = queue_dirs.directories(config), queue_dirs.name(config)
+    if not count(rungs, name):
         return Delivered()
     sender = sender_for(config)
     held = HeldReports(reporter)
-    queue = _core.Queue(queue_dirs.directories(config), queue_dirs.name(config), config.queue_bytes)
+    queue = _core.Queue(rungs, name, config.queue_bytes)
     delivery = Delivery(queue, sender, held, config.METRICS_API_TIMEOUT)
     # A few segments at a time, until there are no more.
     while (left_s := deadline_s - _core.monotonic()) > 0:
@@ -62,7 +71,7 @@ def deliver(config: MetricsApiConfig, reporter: Reporter, deadline_s: float) -> 
         if queue.waiting:
             if not delivery.post_next(left_s, is_last=True):
                 break
-        elif count(config):
+        elif count(rungs, name):
             time.sleep(min(_LOOK_AGAIN_S, left_s))
         else:
             break
@@ -70,4 +79,30 @@ def deliver(config: MetricsApiConfig, reporter: Reporter, deadline_s: float) -> 
     sender.close()
     held.tell()
     adopted = queue.stats().adopted
-    return Delivered(adopted.sent, sum(adopted.dropped.values()), count(config), delivery.last_error)
+    return Delivered(adopted.sent, sum(adopted.dropped.values()), count(rungs, name), delivery.last_error)
+
+
+def discard(rungs: list[str], name: str, reason: str) -> int:
+    """Gives up what dead processes have left; returns how many logs that were. They are counted as dropped.
+
+    Args:
+        rungs: Where to look.
+        name: The app's directory on a rung.
+        reason: A key of `stats()["dropped"]`.
+    """
+    if not count(rungs, name):
+        return 0
+    queue = _core.Queue(rungs, name, _SMALLEST_QUEUE_BYTES)
+    try:
+        for _ in range(_MOST_TURNS):
+            queue.adopt()
+            batch = queue.peek(MAX_BATCH_ENTRIES, MAX_BATCH_BYTES)
+            if batch is not None:
+                queue.release(batch, False, reason)
+            elif count(rungs, name):
+                time.sleep(_LOOK_AGAIN_S)
+            else:
+                break
+    finally:
+        queue.close()
+    return queue.stats().adopted.dropped[reason]

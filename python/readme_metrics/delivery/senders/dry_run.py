@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from readme_metrics._process.private_file import NotPrivate, open_private
 from readme_metrics.delivery.senders.outcome import Outcome, Result
 
 if TYPE_CHECKING:
@@ -34,10 +35,11 @@ class DryRun:
                 for line in lines:
                     self._config.LOGGER.info("Dry run: %s", line)
             else:
-                flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-                with os.fdopen(os.open(self._path, flags, 0o600), "ab") as file:
+                with os.fdopen(open_private(self._path), "ab") as file:
                     # One write: the processes of a server append to the same file.
                     file.write("".join(line + "\n" for line in lines).encode())
+        except NotPrivate as refusal:
+            return Result(Outcome.DENIED, type(refusal).__name__, hint=str(refusal), is_own_trouble=True)
         except Exception as error:
             return Result(Outcome.RETRY, type(error).__name__)
         return Result(Outcome.SENT, "dry run")
