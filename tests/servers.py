@@ -30,7 +30,8 @@ class Server(NamedTuple):
     command: list[str]
     #: What it writes once it listens.
     ready: str
-    #: Paths whose start_response is not heeded: granian neither waits for a generator's nor has a write().
+    #: Paths whose start_response is not heeded: granian neither waits for a generator's nor has a write(), eventlet
+    #: holds back a small first chunk and answers with its own 500.
     deaf_to: tuple[str, ...] = ()
 
 
@@ -50,8 +51,8 @@ def _uwsgi(*options: str) -> Server:
     )
 
 
-def _one_process(name: str) -> Server:
-    return Server(name, [sys.executable, str(HERE / "apps" / "serve.py"), name], "listening at")
+def _one_process(name: str, deaf_to: tuple[str, ...] = ()) -> Server:
+    return Server(name, [sys.executable, str(HERE / "apps" / "serve.py"), name], "listening at", deaf_to)
 
 
 SERVERS = [
@@ -61,6 +62,7 @@ SERVERS = [
     _gunicorn("gthread", "--threads", "4"),
     _gunicorn("gevent", "--worker-class", "gevent"),
     _gunicorn("gevent --preload", "--worker-class", "gevent", "--preload"),
+    _gunicorn("gevent_pywsgi", "--worker-class", "gevent_pywsgi"),
     _uwsgi(),
     _uwsgi("--lazy-apps"),
     _uwsgi("--enable-threads"),
@@ -71,6 +73,8 @@ SERVERS = [
     _one_process("waitress"),
     _one_process("cheroot"),
     _one_process("wsgiref"),
+    _one_process("gevent"),
+    _one_process("eventlet", deaf_to=("/raise-late",)),
     Server(
         "granian",
         [

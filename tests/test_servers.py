@@ -43,6 +43,7 @@ SCENARIOS = [
     Scenario("upload in lines", "PATCH", "/lines", b"one\n" * 1000),
     Scenario("upload left unread", "POST", "/unread", JSON, "application/json"),
     Scenario("stream", "GET", "/stream"),
+    Scenario("tuple", "GET", "/tuple"),
     Scenario("write()", "GET", "/write"),
     Scenario("204", "DELETE", "/empty"),
     Scenario("304", "GET", "/not-modified"),
@@ -54,7 +55,7 @@ SCENARIOS = [
 ROUNDS = 2
 BUFFER_LENGTH = 4
 #: SIGTERM ends them without Python's exit hooks.
-END_AT_ONCE = {"waitress", "cheroot", "wsgiref", "granian"}
+END_AT_ONCE = {"waitress", "cheroot", "wsgiref", "granian", "gevent", "eventlet"}
 
 
 def environ(collector: Collector, queue_dir: Path) -> dict[str, str]:

@@ -42,6 +42,9 @@ def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable
         return []
     if path == "/stream":
         return _stream(start_response)
+    if path == "/tuple":
+        start_response("200 OK", [*TEXT])
+        return (b"one ", b"two")
     if path == "/write":
         start_response("200 OK", [*TEXT])(b"written ")
         return [b"and returned"]

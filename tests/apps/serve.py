@@ -1,9 +1,19 @@
-"""Serves `wsgi:make()` with a server that runs inside one process: `serve.py waitress|cheroot|wsgiref`."""
+"""Serves `wsgi:make()` with a server that runs inside one process: `serve.py NAME`."""
 
 from __future__ import annotations
 
 import sys
 from typing import Any
+
+# Before anything else is imported, as these servers want it.
+if sys.argv[1:] == ["gevent"]:
+    import gevent.monkey
+
+    gevent.monkey.patch_all()
+elif sys.argv[1:] == ["eventlet"]:
+    import eventlet
+
+    eventlet.monkey_patch()
 
 import wsgi
 
@@ -33,9 +43,35 @@ def wsgiref(app: Any) -> None:
         server.serve_forever()
 
 
+def gevent_pywsgi(app: Any) -> None:
+    from gevent.pywsgi import WSGIServer
+
+    server = WSGIServer(("127.0.0.1", 0), app, log=None)
+    server.start()
+    announce(server.server_port)
+    server.serve_forever()
+
+
+def eventlet_wsgi(app: Any) -> None:
+    import eventlet.wsgi
+
+    listener = eventlet.listen(("127.0.0.1", 0))
+    announce(listener.getsockname()[1])
+    # With `debug`, the body of a 500 is a traceback, which names our files too.
+    eventlet.wsgi.server(listener, app, log_output=False, debug=False)
+
+
 def announce(port: int) -> None:
     print(f"listening at 127.0.0.1:{port}", file=sys.stderr, flush=True)
 
 
+SERVERS = {
+    "waitress": waitress,
+    "cheroot": cheroot,
+    "wsgiref": wsgiref,
+    "gevent": gevent_pywsgi,
+    "eventlet": eventlet_wsgi,
+}
+
 if __name__ == "__main__":
-    {"waitress": waitress, "cheroot": cheroot, "wsgiref": wsgiref}[sys.argv[1]](wsgi.make())
+    SERVERS[sys.argv[1]](wsgi.make())
