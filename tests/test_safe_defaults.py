@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -16,12 +17,41 @@ ROOT = Path(__file__).parent.parent
 #: Names that are as often harmless, which the list must leave alone.
 EVERYDAY = ("id", "name", "email", "code", "key", "page", "status", "address", "card", "number", "author", "message")
 
+#: How many names version 1 had, and a digest of them.
+VERSION_1 = (127, "2f2cc8997b50f014")
+
+
+def section() -> str:
+    return (ROOT / "docs" / "data.md").read_text().partition("## A list to start with")[2].partition("\n## ")[0]
+
+
+def table(heading: str) -> list[list[str]]:
+    """The cells of each row of the table of the section that has this heading."""
+    _, found, rest = section().partition(f"| {heading} |\n")
+    assert found, heading
+    rows = rest.partition("\n\n")[0].splitlines()[1:]
+    return [[cell.strip() for cell in row.strip("|").split(" | ")] for row in rows]
+
 
 def test_the_documentation_has_the_same_names() -> None:
-    section = (ROOT / "docs" / "data.md").read_text().partition("## A list to start with")[2].partition("\n## ")[0]
-    rows = section.partition("| what | names |\n|---|---|\n")[2].partition("\n\n")[0]
-    assert re.findall("`(.*?)`", rows) == list(SAFE_DEFAULTS)
-    assert f"Version {safe_defaults.VERSION} " in section
+    rows = table("what | names") + table("used by | names since version 2 | where its names come from")
+    assert [name for row in rows for name in re.findall("`(.*?)`", row[1])] == list(SAFE_DEFAULTS)
+    assert f"Version {safe_defaults.VERSION} " in section()
+
+
+def test_each_name_since_version_2_has_its_product_and_a_source() -> None:
+    rows = table("used by | names since version 2 | where its names come from")
+    assert len(rows) > 15
+    for product, names, source in rows:
+        assert product and source
+        assert re.fullmatch("`[^`]+`(, `[^`]+`)*", names), names
+
+
+def test_version_1_is_all_there() -> None:
+    rows = table("what | names")
+    names = [name for row in rows for name in re.findall("`(.*?)`", row[1])]
+    # Only a major release removes any. The number and the digest are those of the version as it was published.
+    assert (len(names), sha256("\n".join(names).encode()).hexdigest()[:16]) == VERSION_1
 
 
 def test_the_changelog_has_its_version() -> None:

@@ -4,12 +4,13 @@ It is never applied unasked. A minor release may add names; it then raises `VERS
 changelog. Only a major release removes any, so that an upgrade within a major version never sends more than before.
 
 Header names are compared without regard to case, all others exactly: these are in the spellings that are common. Names
-that are as often harmless (`code`, `key`, `id`) are left out: add them where they are secrets.
+that are as often harmless (`code`, `key`, `id`) are left out: add them where they are secrets. docs/data.md has the
+product that uses each name added since version 2.
 """
 
 from __future__ import annotations
 
-VERSION = 1
+VERSION = 2
 
 SAFE_DEFAULTS: tuple[str, ...] = (
     # Headers.
@@ -37,4 +38,58 @@ SAFE_DEFAULTS: tuple[str, ...] = (
     "card_number", "cardNumber", "cardnumber", "card[number]", "credit_card", "creditCard", "credit_card_number",
     "creditCardNumber", "cvc", "cvv", "cvv2", "card[cvc]", "card_cvc", "cardCvc", "security_code", "securityCode",
     "ssn", "social_security_number", "socialSecurityNumber",
+    # Added in version 2, by the products that use the names.
+    # Django.
+    "new_password1", "new_password2",
+    # djoser.
+    "re_password", "re_new_password",
+    # django-allauth.
+    "oldpassword", "x-email-verification-key", "x-password-reset-key",
+    # dj-rest-auth, django-rest-knox, Simple JWT.
+    "access", "refresh",
+    # Flask-Security, Flask-Login.
+    "authentication-token", "password_confirm", "new_password_confirm", "remember_token",
+    # Devise (Rails), Laravel, ASP.NET, Auth.js.
+    "new_password_confirmation", "newPasswordConfirmation", "reset_password_token", "confirmation_token",
+    "unlock_token", "remember_user_token", "laravel_session", "XSRF-TOKEN", "__RequestVerificationToken",
+    "ASP.NET_SessionId", ".AspNetCore.Cookies", "next-auth.session-token", "__Secure-next-auth.session-token",
+    "authjs.session-token", "__Secure-authjs.session-token",
+    # forms written by hand.
+    "repeat_password", "repeatPassword", "password_repeat", "passwordRepeat", "retype_password", "verify_password",
+    "passwordConfirm", "new_password_repeat", "newPasswordConfirm", "confirm_new_password", "confirmNewPassword",
+    "verification_token", "verificationToken", "activation_token", "activationToken", "recovery_code", "recoveryCode",
+    "backup_code", "backupCode",
+    # SAML 2.0.
+    "SAMLResponse", "SAMLRequest", "SAMLart",
+    # OAuth 1.0.
+    "oauth_token", "oauth_token_secret", "oauth_verifier", "oauth_signature",
+    # OAuth 2.0 and OpenID Connect.
+    "registration_access_token", "device_code", "user_code", "subject_token", "actor_token", "id_token_hint",
+    "logout_token", "login_hint_token", "auth_req_id", "dpop",
+    # AWS Application Load Balancer.
+    "x-amzn-oidc-data", "x-amzn-oidc-accesstoken", "x-amzn-oidc-identity", "x-amzn-mtls-clientcert",
+    "x-amzn-mtls-clientcert-leaf", "AWSELBAuthSessionCookie-0", "AWSELBAuthSessionCookie-1",
+    # Cloudflare Access.
+    "cf-access-jwt-assertion", "cf-access-token", "cf-access-client-id", "cf-access-client-secret",
+    "cf-access-authenticated-user-email", "CF_Authorization",
+    # Azure App Service and API Management.
+    "x-ms-client-principal", "x-ms-client-principal-id", "x-ms-client-principal-name", "x-ms-token-aad-access-token",
+    "x-ms-token-aad-id-token", "x-ms-token-aad-refresh-token", "x-ms-token-facebook-access-token",
+    "x-ms-token-google-access-token", "x-ms-token-google-id-token", "x-ms-token-google-refresh-token",
+    "x-ms-token-twitter-access-token", "x-ms-token-twitter-access-token-secret", "x-zumo-auth", "x-functions-key",
+    "x-arr-clientcert", "AppServiceAuthSession",
+    # oauth2-proxy.
+    "x-forwarded-access-token", "x-forwarded-email", "x-forwarded-user", "x-forwarded-preferred-username",
+    "x-auth-request-access-token", "x-auth-request-email", "x-auth-request-user", "x-auth-request-preferred-username",
+    "_oauth2_proxy",
+    # Google Cloud Run and Identity-Aware Proxy.
+    "x-serverless-authorization", "x-goog-authenticated-user-email", "x-goog-authenticated-user-id",
+    # Envoy, Traefik, nginx.
+    "x-forwarded-client-cert", "x-forwarded-tls-client-cert", "ssl-client-cert",
+    # GitLab.
+    "private-token", "job-token", "deploy-token", "x-gitlab-token", "private_token", "job_token",
+    # HashiCorp Vault.
+    "x-vault-token", "x-vault-wrap-token", "client_token",
+    # Shopify.
+    "x-shopify-access-token", "x-shopify-storefront-access-token", "x-shopify-hmac-sha256",
 )  # fmt: skip
