@@ -85,8 +85,13 @@ class Inspector:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Cut all connections, and serve no more. Twice does no harm."""
         self.store.close()
-        self._server.shutdown()
+        if self._thread.is_alive():
+            self._server.shutdown()
         self._server.server_close()
         self._thread.join()
 

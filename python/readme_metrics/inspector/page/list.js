@@ -10,7 +10,7 @@ const body = $("logs");
 const box = $("list");
 
 const template = h("tr", { "aria-selected": "false" },
-  h("td", { class: "c-time" }), h("td", { class: "c-method" }),
+  h("td", { class: "c-time" }, h("span"), h("span", { class: "ms" })), h("td", { class: "c-method" }),
   h("td", { class: "c-path" }, h("a", { tabindex: "-1" }, h("span", { class: "path" }), h("span", { class: "query" }))),
   h("td", { class: "c-status" }), h("td", { class: "c-ms num" }), h("td", { class: "c-caller" }),
   h("td", { class: "c-size num" }), h("td", { class: "c-redacted num" }));
@@ -177,17 +177,22 @@ export class List {
   }
 }
 
+// Markers in a query are percent-encoded there: nobody wants to read that.
+const readable = (query) => query.replace(/%5BREDACTED(?:%20(\d+))?%5D/g, (_, length) => (length ? `[REDACTED ${length}]` : "[REDACTED]"));
+
 function fill(row, log) {
   const [time, method, path, status, ms, caller, size, redacted] = row.children;
   row.dataset.id = log._id;
   row.dataset.sequence = log.sequence;
-  time.textContent = clock(log.time);
+  const [second, fraction] = clock(log.time).split(".");
+  time.firstChild.textContent = second;
+  time.lastChild.textContent = fraction ? `.${fraction}` : "";
   method.textContent = log.method || "–";
   const link = path.firstChild;
   link.href = `#log=${encodeURIComponent(log._id)}`;
   link.title = log.host + log.path + (log.query ? `?${log.query}` : "");
   link.firstChild.textContent = log.path || "/";
-  link.lastChild.textContent = log.query ? `?${log.query}` : "";
+  link.lastChild.textContent = log.query ? `?${readable(log.query)}` : "";
   status.textContent = log.status ?? "–";
   status.className = `c-status ${statusClass(log.status)}`;
   ms.textContent = milliseconds(log.ms);

@@ -81,11 +81,11 @@ function outcome(answer) {
   return [
     h("p", { class: "sums" }, ...groups.map(([kind, items]) => h("span", {}, h("span", { class: `tag ${kind}` }, kind), ` ${items.length}`))),
     h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Values" }, h("table", { class: "places" },
-      h("thead", {}, h("tr", {}, ...["", "Where", "Name", "Sent as", "Why"].map((name) => h("th", { scope: "col" }, name)))),
+      h("thead", {}, h("tr", {}, ...["Result", "Where", "Name", "Sent as", "Why"].map((name) => h("th", { scope: "col" }, name)))),
       h("tbody", {}, ...groups.flatMap(([kind, items, why]) => items.slice(0, 300).map((item) => h("tr", { class: item.warning ? "sent" : kind },
         h("td", {}, h("span", { class: `tag ${item.warning ? "sent" : kind}` }, kind)), h("td", {}, item.where), h("td", { class: "mono" }, item.path),
         h("td", { class: "mono value" }, ...marked(item.value.slice(0, 200))), h("td", {}, why(item)))))))),
-    answer.text ? h("h3", {}, "The body, as it would be sent") : null,
+    answer.text ? h("h2", {}, "The body, as it would be sent") : null,
     answer.text ? bodyView(answer.text) : null,
   ].filter(Boolean);
 }
