@@ -53,6 +53,7 @@ fn exchange(body: &str) -> Exchange<'_> {
     let captured = || Captured {
         bytes: Some(body.as_bytes().into()),
         size_bytes: Some(body.len() as u64),
+        is_unwanted: false,
     };
     let mut headers = vec![
         ("CONTENT_TYPE".into(), "application/json".into()),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from caller import who_called
 
-from readme_metrics import MetricsApiConfig
+from readme_metrics import PROBES, MetricsApiConfig, Rule
 
 config = MetricsApiConfig(
     "rdme_example",
@@ -27,6 +27,7 @@ config = MetricsApiConfig(
     capture_unread_body=False,
     trust_forwarded=True,
     ignore_paths=["/health", "/static/*"],
+    rules=[*PROBES, Rule(status="4xx-5xx"), Rule(sample=0.1)],
     redact_nested=True,
     compress=True,
     dry_run=True,

@@ -73,6 +73,8 @@ pub struct Captured<'a> {
     pub bytes: Option<Cow<'a, [u8]>>,
     /// The true size, counted or declared; `None` where nobody knows it.
     pub size_bytes: Option<u64>,
+    /// A rule says that it is not to be kept.
+    pub is_unwanted: bool,
 }
 
 impl Captured<'_> {

@@ -6,6 +6,7 @@
 //! python    one call per logged request, one per batch; catches panics
 //! exchange  a borrowed view of one request and its response
 //! target    a path and a host that a URL can have
+//! selection which requests are logged, and how; compiled once per configuration
 //! rules     the deny or allow list, compiled once per configuration
 //! redact    one kind of body per file: bytes in, what may be sent out
 //! json      reads JSON text without building anything
@@ -26,6 +27,7 @@ pub mod msgpack;
 pub mod queue;
 pub mod redact;
 pub mod rules;
+pub mod selection;
 pub mod sync;
 pub mod target;
 

@@ -22,6 +22,7 @@ fn body(text: &str) -> Captured<'_> {
     Captured {
         bytes: Some(text.as_bytes().into()),
         size_bytes: Some(text.len() as u64),
+        is_unwanted: false,
     }
 }
 

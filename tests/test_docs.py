@@ -126,6 +126,7 @@ def test_the_options_are_those_of_the_code() -> None:
             "float": "float",
             "str": "str",
             "list[str]": "Iterable[str]",
+            "list[Rule]": "Iterable[Rule]",
             "Path": "Path",
         }
         documented = {allowed.get(kind, kind) for kind in types.split(" | ")}
@@ -232,7 +233,7 @@ def test_the_counters_are_those_of_the_code() -> None:
     [example] = re.findall(r"```python\n(\{.*?\})\n```", page("troubleshooting.md"), re.DOTALL)
     shown = eval(example.replace("{...}", "{}"), {"PosixPath": Path})
     assert set(shown) == set(stats)
-    assert shown["made"] == shown["sent"] + shown["queued"] + sum(shown["dropped"].values())
+    assert shown["made"] == shown["sent"] + shown["queued"] + shown["sampled"] + sum(shown["dropped"].values())
     assert set(shown["dropped"]) == set(stats["dropped"])
 
 

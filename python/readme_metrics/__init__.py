@@ -10,6 +10,7 @@ from readme_metrics._core import __version__
 # By way of the published module paths: importing such a module later would put it in the place of the class.
 from readme_metrics.MetricsApiConfig import MetricsApiConfig
 from readme_metrics.MetricsMiddleware import MetricsMiddleware
+from readme_metrics.rule import PROBES, Rule
 from readme_metrics.safe_defaults import SAFE_DEFAULTS
 
-__all__ = ["SAFE_DEFAULTS", "MetricsApiConfig", "MetricsMiddleware", "__version__"]
+__all__ = ["PROBES", "SAFE_DEFAULTS", "MetricsApiConfig", "MetricsMiddleware", "Rule", "__version__"]

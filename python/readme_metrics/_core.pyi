@@ -3,19 +3,21 @@
 Every function here may raise `InternalError`, which is a bug of ours; the callers count it and go on.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 from typing_extensions import Self, disjoint_base
 
 from readme_metrics.capture.wsgi_types import Headers
+from readme_metrics.rule import Rule
 
 __all__ = [
     "Batch",
     "Capture",
     "Counts",
     "Encoder",
+    "Fate",
     "Forked",
     "InternalError",
     "Queue",
@@ -24,6 +26,7 @@ __all__ = [
     "ServerState",
     "Survey",
     "Unread",
+    "Verdict",
     "__version__",
     "call_at_last",
     "entries",
@@ -130,6 +133,18 @@ class Capture:
     def restore_target(self, environ: dict[str, Any]) -> None:
         """Gives `environ` the method, target and host as they came, whatever the app has made of its own since."""
 
+    def follow(self, verdict: Verdict) -> None:
+        """Goes on from what the rules said of the request before the app was called."""
+
+    def judge_start(self, status: str | bytes, headers: Iterable[tuple[Any, Any]], route: str | None = None) -> Fate:
+        """Lets the rules decide when the response starts, as far as they can by then.
+
+        Args:
+            status: The response's.
+            headers: The response's; read once.
+            route: The framework's template of the path, where it knows one.
+        """
+
     def forget_request(self) -> None:
         """Keeps no bytes of the request's body from here on; the size is still counted."""
 
@@ -169,7 +184,39 @@ class Encoder:
         max_body_bytes: int,
         trust_forwarded: bool,
         platform: str,
+        rules: Sequence[Rule] = (),
     ) -> Encoder: ...
+    def judge(self, method: str, host: str, path: str, user_agent: str, is_native: bool) -> Verdict:
+        """What the rules say of a request before the app is called.
+
+        Args:
+            method: The request's.
+            host: The `Host` header; empty if there is none.
+            path: Percent-decoded, the prefix of a mount included.
+            user_agent: Empty if there is none.
+            is_native: `path` is a WSGI string, whose characters each stand for one byte (PEP 3333).
+        """
+
+@final
+class Fate:
+    """What becomes of a request, as far as the rules have decided."""
+
+    #: Logged, unless a rule that is still open says otherwise.
+    LOGGED: ClassVar[Fate]
+    #: Not logged, and counted nowhere.
+    LEFT_OUT: ClassVar[Fate]
+    #: Not logged, and counted as `sampled`.
+    SAMPLED: ClassVar[Fate]
+
+@final
+class Verdict:
+    """What the rules say of a request before the app is called; `Capture.follow` goes on from it."""
+
+    @property
+    def fate(self) -> Fate: ...
+    @property
+    def is_plain(self) -> bool:
+        """Whether no rule concerns this request, now or later."""
 
 @final
 class Queue:
@@ -209,6 +256,9 @@ class Queue:
         Raises:
             ValueError: `reason` is not a key of `stats()["dropped"]`.
         """
+
+    def sample_one(self) -> None:
+        """Counts a request that a rule's `sample` left out."""
 
     def peek(self, max_entries: int, max_bytes: int) -> Batch | None:
         """The oldest entries as one JSON array, or None where nothing waits. They stay queued until released.

@@ -13,6 +13,8 @@ from readme_metrics.configuration.checks import GroupingFunction
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from readme_metrics.rule import Rule
+
 #: The library's logger. It has no handler of ours, so that Python's last-resort handler prints warnings (losses among
 #: them) to stderr where the app has configured no logging.
 LOGGER = logging.getLogger("readme_metrics")
@@ -52,6 +54,8 @@ class MetricsApiConfig:
         capture_unread_body: Read what the app left of a request's body once the response is out. Default True.
         trust_forwarded: Believe `X-Forwarded-Proto`, `-Host` and `-For`. Default False.
         ignore_paths: Paths that are not logged: exact, or a prefix with a trailing `*`. Default None.
+        rules: Which requests are logged, and how much of them: see `Rule`. The first that matches decides. Default
+            None: all, as the other options say.
         redact_nested: Apply the lists at every depth of JSON, with dotted paths and `*` in entries. Default False.
         compress: Send the logs gzipped. Default False.
         dry_run: Send nothing; write what would be sent to `LOGGER` (True) or, as lines of JSON, to a file (its path).
@@ -96,6 +100,7 @@ class MetricsApiConfig:
         capture_unread_body: bool = True,
         trust_forwarded: bool = False,
         ignore_paths: Iterable[str] | None = None,
+        rules: Iterable[Rule] | None = None,
         redact_nested: bool = False,
         compress: bool = False,
         dry_run: bool | str | Path = False,
@@ -122,6 +127,7 @@ class MetricsApiConfig:
         self.capture_unread_body = checks.flag("capture_unread_body", capture_unread_body)
         self.trust_forwarded = checks.flag("trust_forwarded", trust_forwarded)
         self.ignore_paths = checks.names("ignore_paths", ignore_paths)
+        self.rules = checks.rules("rules", rules)
         self.redact_nested = checks.flag("redact_nested", redact_nested)
         self.compress = checks.flag("compress", compress)
         self.dry_run = checks.dry_run("dry_run", dry_run) or checks.dry_run(

@@ -74,7 +74,8 @@ class MetricsMiddleware:
         except BaseException:
             exchange.finish()
             raise
-        exchange.grouping.identify(exchange)
+        if exchange.start(response):
+            exchange.grouping.identify(exchange)
         exchange.respond(response)
         return response
 
@@ -88,7 +89,8 @@ class MetricsMiddleware:
             await self._identify_at_the_end(exchange, error)
             exchange.finish()
             raise
-        await self._identify(exchange)
+        if exchange.start(response):
+            await self._identify(exchange)
         exchange.respond(response)
         return response
 

@@ -72,12 +72,12 @@ class MetricsMiddleware:
         return self._intake.flush(timeout)
 
     def stats(self) -> dict[str, object]:
-        """What became of this process's requests: `made = sent + queued + sum(dropped)`, and the same for the host.
+        """What became of this process's requests: `made = sent + queued + sampled + sum(dropped)`. And the host's.
 
         Returns:
-            `made`, `sent`, `queued`, `dropped` by reason, `bodies_dropped`, `retries`, `pid`, `directory` of the queue;
-            `adopted`: what this process did with the logs of dead ones, which those have made; `host`: the sums of all
-            processes that ever met in the directory, with `last_success`, `last_error`, `last_error_at` and
+            `made`, `sent`, `queued`, `sampled`, `dropped` by reason, `bodies_dropped`, `retries`, `pid`, `directory` of
+            the queue; `adopted`: what this process did with the logs of dead ones, which those have made; `host`: the
+            sums of all processes that ever met in the directory, with `last_success`, `last_error`, `last_error_at` and
             `pause_until` (seconds since 1970), None before this process has logged anything.
         """
         return self._intake.stats()

@@ -67,6 +67,10 @@ impl Encoder {
                 w.str("text");
                 w.str(DROPPED_BODY);
             }
+            None if request.body.is_unwanted => {
+                w.str("text");
+                w.str("");
+            }
             None => {
                 w.str("text");
                 w.str(&redact::not_read(request.body.size_bytes.unwrap_or(0)));

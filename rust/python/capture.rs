@@ -12,8 +12,11 @@ use uuid::Uuid;
 
 use super::body::{Body, Chunks, unchanging};
 use super::encoder::Encoder;
+use super::environ::{Headers, text};
 use super::error::guarded;
 use super::head::Head;
+use super::verdict::{Fate, Verdict};
+use crate::selection::{self, Action, Answer, Number, status_code};
 
 /// Who made the call: id, label and email.
 pub type Caller = (PyBackedStr, Option<PyBackedStr>, Option<PyBackedStr>);
@@ -48,6 +51,10 @@ struct Passing {
     is_request_unknown: bool,
     /// As above, of the response's body.
     is_response_unknown: bool,
+    /// What the rules have left open, or decided; `None` without a rule that concerns this request.
+    verdict: Option<selection::Verdict>,
+    /// The framework's template of the path, for rules that are still open when the response has started.
+    route: Option<String>,
 }
 
 #[pymethods]
@@ -74,6 +81,8 @@ impl Capture {
                     is_file: false,
                     is_request_unknown: false,
                     is_response_unknown: false,
+                    verdict: None,
+                    route: None,
                 }),
             })
         })
@@ -160,6 +169,31 @@ impl Capture {
         guarded(|| self.head.restore_target(environ))
     }
 
+    /// Goes on from what the rules said of the request before the app was called.
+    fn follow(&self, verdict: &Verdict) {
+        if let Some(id) = verdict.log_id.get() {
+            let _ = self.log_id.set(*id);
+        }
+        self.note_verdict(verdict.reached.clone());
+    }
+
+    /// Lets the rules decide when the response starts, as far as they can by then.
+    #[pyo3(signature = (status, headers, route = None))]
+    fn judge_start(
+        &self,
+        status: Bound<'_, PyAny>,
+        headers: &Bound<'_, PyAny>,
+        route: Option<String>,
+    ) -> PyResult<Fate> {
+        guarded(|| {
+            let status = text(status)?;
+            let headers = Headers::read(headers)?;
+            self.passing().route = route;
+            self.judge(&status.to_string_lossy(), &headers, false);
+            Ok(self.fate())
+        })
+    }
+
     /// Keeps no bytes of the request from here on.
     fn forget_request(&self) {
         self.passing().request.forget();
@@ -215,6 +249,72 @@ impl Capture {
             return 0;
         }
         unread_bytes
+    }
+
+    /// Judges what is still open. What is left open at the end fails.
+    pub(super) fn judge(&self, status: &str, headers: &Headers<'_>, is_over: bool) {
+        let (open, route) = {
+            let passing = self.passing();
+            let Some(selection::Verdict::Open(open)) = &passing.verdict else {
+                return;
+            };
+            (open.clone(), passing.route.clone())
+        };
+        let pairs = headers.pairs();
+        let content_type = pairs
+            .iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+        let answer = Answer {
+            route: route.as_deref(),
+            status: status_code(status),
+            content_type: content_type.map_or("", |(_, value)| value),
+            elapsed_ms: self.elapsed().as_secs_f64() * 1000.0,
+            is_over,
+        };
+        let verdict = self.encoder.get().selection.at_answer(&open, &answer);
+        self.note_verdict(verdict);
+    }
+
+    /// The time so far, or that of the whole response once it has ended.
+    fn elapsed(&self) -> Duration {
+        let duration = self.passing().duration;
+        duration.unwrap_or_else(|| self.started.elapsed())
+    }
+
+    /// The rule that has decided, if one has.
+    pub(super) fn rule(&self) -> Option<Number> {
+        match &self.passing().verdict {
+            Some(selection::Verdict::Decided(number)) => *number,
+            _ => None,
+        }
+    }
+
+    /// Whether a rule may concern this request.
+    pub(super) fn is_judged(&self) -> bool {
+        self.passing().verdict.is_some()
+    }
+
+    pub(super) fn action(&self) -> Action {
+        self.encoder.get().selection.action(self.rule())
+    }
+
+    pub(super) fn fate(&self) -> Fate {
+        Fate::of(&self.action(), || *self.log_id())
+    }
+
+    fn note_verdict(&self, verdict: selection::Verdict) {
+        let selection = &self.encoder.get().selection;
+        let mut passing = self.passing();
+        if let selection::Verdict::Decided(number) = verdict {
+            let action = selection.action(number);
+            if !action.keeps_request_body {
+                passing.request.forget();
+            }
+            if !action.keeps_response_body {
+                passing.response.forget();
+            }
+        }
+        passing.verdict = Some(verdict);
     }
 
     pub(super) fn is_file(&self) -> bool {

@@ -16,6 +16,7 @@ mod queue;
 mod record;
 mod scope;
 mod stats;
+mod verdict;
 
 use pyo3::prelude::*;
 
@@ -51,6 +52,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(stats::entries, module)?)?;
     module.add_class::<capture::Capture>()?;
     module.add_class::<encoder::Encoder>()?;
+    module.add_class::<verdict::Fate>()?;
+    module.add_class::<verdict::Verdict>()?;
     module.add_class::<queue::Queue>()?;
     module.add_class::<stats::Counts>()?;
     module.add_class::<stats::QueueStats>()?;

@@ -14,6 +14,7 @@ use super::environ::{Headers, text};
 use super::error::guarded;
 use super::record::{self, Heads};
 use super::stats::{Counts, QueueStats, Survey};
+use super::verdict::Fate;
 use crate::batch;
 use crate::counters::{Counter, DropReason};
 use crate::queue::{self, Peek};
@@ -89,17 +90,28 @@ impl Queue {
     ) -> PyResult<Option<u64>> {
         guarded(|| {
             capture.end(chunks);
-            let declared_bytes = capture.head.content_length(py);
-            if !is_read && capture.unread_of(py, declared_bytes) > 0 {
-                return Err(Unread::new_err(()));
-            }
             let status = status.map(text).transpose()?;
             let status = status.as_ref().map(|status| status.to_string_lossy());
+            let declared_bytes = capture.head.content_length(py);
             let heads = Heads {
                 request_bytes: declared_bytes,
                 status: status.as_deref().unwrap_or(SERVER_ERROR),
                 headers: &Headers::read(headers)?,
             };
+            let mut wants_request = !is_read;
+            if capture.is_judged() {
+                capture.judge(heads.status, heads.headers, true);
+                match capture.fate() {
+                    Fate::Logged => {}
+                    Fate::LeftOut => return Ok(None),
+                    Fate::Sampled if self.queue.count(Counter::Sampled) => return Ok(None),
+                    Fate::Sampled => return Err(Forked::new_err(())),
+                }
+                wants_request &= capture.action().keeps_request_body;
+            }
+            if wants_request && capture.unread_of(py, declared_bytes) > 0 {
+                return Err(Unread::new_err(()));
+            }
             let Some(waiting) = record::record(py, &self.queue, capture, &heads)? else {
                 return Err(Forked::new_err(()));
             };
@@ -116,6 +128,14 @@ impl Queue {
         let reason = drop_reason(reason)?;
         guarded(|| {
             self.queue.count(Counter::Dropped(reason));
+            Ok(())
+        })
+    }
+
+    /// Counts a request that a rule's `sample` left out.
+    fn sample_one(&self) -> PyResult<()> {
+        guarded(|| {
+            self.queue.count(Counter::Sampled);
             Ok(())
         })
     }

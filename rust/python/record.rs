@@ -60,15 +60,20 @@ pub fn record(
     let [is_request_known, is_response_known] = capture.known_bodies();
     // Nothing was read of a body that the client declared: it is marked, since empty it was not.
     let is_unread = request_bytes == 0 && heads.request_bytes > 0;
+    let rule = capture.rule();
+    let action = encoder.selection.action(rule);
     let mut log_id = Uuid::encode_buffer();
     let request_body = Captured {
-        bytes: (is_request_known && !is_unread).then(|| request.joined(py)),
+        bytes: (is_request_known && !is_unread && action.keeps_request_body)
+            .then(|| request.joined(py)),
         size_bytes: Some(request_bytes.max(heads.request_bytes)),
+        is_unwanted: !action.keeps_request_body,
     };
     let response_body = Captured {
-        bytes: is_response_known.then(|| response.joined(py)),
+        bytes: (is_response_known && action.keeps_response_body).then(|| response.joined(py)),
         // Where it is not known, the size is what the app says: a file that the server sends by itself.
         size_bytes: is_response_known.then_some(response_bytes),
+        is_unwanted: !action.keeps_response_body,
     };
     let exchange = Exchange {
         log_id: capture.log_id().hyphenated().encode_lower(&mut log_id),
@@ -88,10 +93,11 @@ pub fn record(
             body: response_body,
         },
     };
+    let har = encoder.har(rule);
     Ok(if exchange.body_bytes() < DETACH_BYTES {
-        push(queue, &encoder.har, &exchange)
+        push(queue, har, &exchange)
     } else {
-        detach::detach(py, || push(queue, &encoder.har, &exchange))
+        detach::detach(py, || push(queue, har, &exchange))
     })
 }
 

@@ -102,11 +102,11 @@ impl Queue {
         self.writer().ok_or(Refusal::Forked)?.push(entry)
     }
 
-    /// Counts what never came to be an entry.
-    pub fn count(&self, counter: Counter) {
-        if let Some(mut writer) = self.writer() {
-            writer.count(counter, 1);
-        }
+    /// Counts what never came to be an entry. Returns whether it could: not in a forked child.
+    pub fn count(&self, counter: Counter) -> bool {
+        self.writer()
+            .map(|mut writer| writer.count(counter, 1))
+            .is_some()
     }
 
     /// Entries in own and leased segments.

@@ -9,8 +9,10 @@ from readme_metrics.capture import nesting
 from readme_metrics.capture.asgi_request import request_of
 from readme_metrics.capture.async_grouping import identify, identify_at_the_end
 from readme_metrics.capture.exchange import Exchange
+from readme_metrics.capture.selection import is_left_out
 
 if TYPE_CHECKING:
+    from readme_metrics._core import Verdict
     from readme_metrics.capture.asgi_types import Message, Receive, Scope, Send
     from readme_metrics.capture.intake import Intake
 
@@ -78,6 +80,8 @@ class AsgiExchange(Exchange):
         passed = message
         headers: Any = ()
         try:
+            if self.is_judged and self.is_logged is None:
+                self.decide(str(message["status"]), message.get("headers", ()))
             if self.is_logged is None:
                 await identify(self)
             headers = message.get("headers")
@@ -109,6 +113,17 @@ class AsgiExchange(Exchange):
         passed = kept if isinstance(headers, list) else type(headers)(kept) if type(headers) is tuple else iter(kept)
         return {**message, "headers": passed}, kept
 
+    def route(self) -> str | None:
+        # Starlette and FastAPI leave what the path matched in the scope. FastAPI (since 0.138) keeps apart what routers
+        # put before it; a mount adds itself to the root path, whose beginning is the server's.
+        scope = self.head
+        route = scope.get("fastapi", {}).get("effective_route_context") or scope.get("route")
+        path = getattr(route, "path", None)
+        if not isinstance(path, str):
+            return None
+        mount: str = scope.get("root_path", "").removeprefix(scope["app_root_path"]) if "app_root_path" in scope else ""
+        return mount + path
+
     async def ended(self, error: BaseException | None) -> None:
         """The app has returned, or raised `error`: what has not ended by then will not."""
         if self.is_finished:
@@ -131,6 +146,9 @@ def begin(intake: Intake, scope: Scope, receive: Receive, send: Send) -> AsgiExc
             return None
         if nesting.KEY in scope and nesting.is_logged_further_out(scope, intake, request_of):
             return None
+        verdict = judge(intake, scope) if intake.has_rules else None
+        if verdict is not None and is_left_out(intake, scope, verdict):
+            return None
         exchange = AsgiExchange(intake.encoder, scope, is_scope=True)
         exchange.intake = intake
         exchange.grouping = intake.grouping
@@ -140,6 +158,8 @@ def begin(intake: Intake, scope: Scope, receive: Receive, send: Send) -> AsgiExc
         exchange.make_request = request_of
         exchange.server_receive = receive
         exchange.server_send = send
+        if verdict is not None:
+            exchange.follow_rules(verdict)
         nesting.enter(scope, exchange)
         return exchange
     except Exception as error:
@@ -149,9 +169,24 @@ def begin(intake: Intake, scope: Scope, receive: Receive, send: Send) -> AsgiExc
 
 def is_selected(intake: Intake, scope: Scope) -> bool:
     """Whether the request of this scope is to be logged."""
-    host = next((value for name, value in scope["headers"] if name.lower() == b"host"), b"")
+    return intake.is_selected(_header(scope, b"host"), _path(scope))
+
+
+def judge(intake: Intake, scope: Scope) -> Verdict:
+    """What the rules say of the request of this scope."""
+    host, user_agent = _header(scope, b"host"), _header(scope, b"user-agent")
+    return intake.encoder.judge(scope["method"], host, _path(scope), user_agent, False)
+
+
+def _header(scope: Scope, wanted: bytes) -> str:
+    value: bytes = next((value for name, value in scope["headers"] if name.lower() == wanted), b"")
+    return value.decode("latin-1")
+
+
+def _path(scope: Scope) -> str:
     root, path = scope.get("root_path", "").rstrip("/"), scope["path"]
     # Servers differ in whether the path includes it: see `Scope::full_path`.
     if root and path != root and not path.startswith(f"{root}/"):
         path = root + path
-    return intake.is_selected(host.decode("latin-1"), path)
+    full: str = path
+    return full

@@ -46,6 +46,8 @@ async def identify_at_the_end(exchange: Exchange, error: BaseException | None) -
     """As `identify`, if no response has started: the app has returned, or raised `error`."""
     if exchange.is_logged is None:
         exchange.end()
+        exchange.decide_at_the_end()
+    if exchange.is_logged is None:
         if error is None or isinstance(error, Exception):
             await identify(exchange)
         else:

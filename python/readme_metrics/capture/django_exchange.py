@@ -15,6 +15,7 @@ from readme_metrics.capture import asgi_exchange, nesting, wsgi_exchange
 from readme_metrics.capture.django_body import AsyncPieces, Closer, Pieces
 from readme_metrics.capture.exchange import Exchange
 from readme_metrics.capture.request_body import RequestBody
+from readme_metrics.capture.selection import is_left_out
 from readme_metrics.capture.unread_body import arrived_bytes
 
 if TYPE_CHECKING:
@@ -28,6 +29,20 @@ class DjangoExchange(Exchange):
     request: HttpRequest | None
     request_body: RequestBody | None = None
     _response: HttpResponseBase | None = None
+
+    def start(self, response: HttpResponseBase) -> bool:
+        """The view has answered. Returns whether it is still open if this is logged: the caller is to be identified."""
+        try:
+            if self.is_judged:
+                self.decide(str(response.status_code), list(response.items()))
+        except Exception as error:
+            self.is_logged = False
+            self.intake.lost("internal", error)
+        return self.is_logged is None
+
+    def route(self) -> str | None:
+        route = getattr(getattr(self.request, "resolver_match", None), "route", None)
+        return route if isinstance(route, str) else None
 
     def respond(self, response: HttpResponseBase) -> None:
         """The view has answered: announces the documentation, and watches what becomes of the response."""
@@ -107,6 +122,11 @@ def begin(intake: Intake, request: HttpRequest) -> DjangoExchange | None:
             return None
         if nesting.is_logged_further_out(head, intake, lambda *_: request):
             return None
+        verdict = None
+        if intake.has_rules:
+            verdict = (asgi_exchange.judge if is_asgi else wsgi_exchange.judge)(intake, head)
+            if is_left_out(intake, head, verdict):
+                return None
         exchange = DjangoExchange(intake.encoder, head, is_scope=is_asgi)
         exchange.intake = intake
         exchange.grouping = intake.grouping
@@ -115,6 +135,8 @@ def begin(intake: Intake, request: HttpRequest) -> DjangoExchange | None:
         exchange.head = head
         exchange.make_request = lambda *_: request
         exchange.request = request
+        if verdict is not None:
+            exchange.follow_rules(verdict)
         nesting.enter(head, exchange)
         _watch_request(request, exchange)
         return exchange

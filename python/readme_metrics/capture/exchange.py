@@ -5,15 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from readme_metrics._core import Capture, Forked, Unread
+from readme_metrics.capture.selection import LOGGED, SAMPLED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from readme_metrics._core import Verdict
     from readme_metrics.capture.caller import Grouping
     from readme_metrics.capture.intake import Intake
 
 #: The head of an exchange that is over.
 GONE: dict[str, Any] = {}
+
+#: What the client sees where the app raised.
+SERVER_ERROR = "500 Internal Server Error"
 
 
 def _nothing(_: dict[str, Any], __: Capture) -> None:
@@ -24,8 +29,9 @@ class Exchange(Capture):
     """One request and its response, from the arrival of the one to the end of the other.
 
     A door subclasses it and goes through these steps: make it when the request arrives; when the response starts, call
-    `grouping.identify(exchange)` and, if `is_logged`, announce `documentation_url`; call `finish` when the response has
-    ended or cannot any more, even if it never started.
+    `decide` if a rule concerns it, then `grouping.identify(exchange)` if `is_logged` is None still, and announce
+    `documentation_url` if it is True; call `finish` when the response has ended or cannot any more, even if it never
+    started.
     """
 
     #: What serves it. What has no value here is set in the module of each subclass, by the function that makes one: an
@@ -40,6 +46,8 @@ class Exchange(Capture):
     #: None before the grouping function was asked.
     is_logged: bool | None
     is_finished: bool
+    #: Whether some rule concerns this request: `decide` has to be asked.
+    is_judged = False
     #: The response's, for instance `200 OK`; None if the app raised before there was one.
     status: str | None = None
     #: The response's: pairs of strings or of bytes.
@@ -56,6 +64,38 @@ class Exchange(Capture):
         self.grouping = grouping
         self.make_request = make_request
         self.head = head
+
+    def follow_rules(self, verdict: Verdict) -> None:
+        """Goes on from what the rules said of the request before the app was called."""
+        if not verdict.is_plain:
+            self.follow(verdict)
+            self.is_judged = True
+
+    def route(self) -> str | None:
+        """The framework's template of the path, if it has told it by now."""
+        return None
+
+    def decide(self, status: str | bytes, headers: Any) -> None:
+        """Lets the rules decide when the response starts, before anybody is asked who made the call.
+
+        Args:
+            status: The response's.
+            headers: The response's. What can be read only once is not: the rules then decide at the end.
+        """
+        if not isinstance(headers, (list, tuple)):
+            return
+        fate = self.judge_start(status, headers, self.route())
+        if fate != LOGGED:
+            self.is_logged = False
+            self.forget_request()
+            self.forget_response()
+            if fate == SAMPLED:
+                self.intake.join().queue.sample_one()
+
+    def decide_at_the_end(self) -> None:
+        """As `decide`, if no response has started."""
+        if self.is_judged:
+            self.decide(self.status or SERVER_ERROR, self.headers)
 
     def read_rest(self) -> None:
         """Reads what the app left of the request's body, where that needs no waiting. Nothing by default."""
@@ -85,7 +125,9 @@ class Exchange(Capture):
         try:
             if self.is_logged is None and not self.is_upgraded():  # the response never started
                 self.end()
-                self.grouping.identify(self)
+                self.decide_at_the_end()
+                if self.is_logged is None:
+                    self.grouping.identify(self)
             if self.is_logged:
                 flusher = intake.flusher or intake.join()
                 try:

@@ -29,4 +29,6 @@ def identify_before_the_end(error: BaseException | None) -> None:
         for exchange in exchanges:
             if exchange.is_logged is None and exchange.make_request is flask_request:
                 exchange.end()
-                exchange.grouping.identify(exchange)
+                exchange.decide_at_the_end()
+                if exchange.is_logged is None:
+                    exchange.grouping.identify(exchange)

@@ -53,9 +53,12 @@ class Intake:
             max_body_bytes=config.max_body_bytes,
             trust_forwarded=config.trust_forwarded,
             platform=f"{platform.machine()}-{platform.system().lower()}{platform.release()}/{platform.python_version()}",
+            rules=config.rules,
         )
         #: Whether `is_selected` needs to be asked at all.
         self.is_selective = bool(self._is_disabled or self._hosts or config.ignore_paths)
+        #: Whether the encoder's `judge` needs to be asked at all.
+        self.has_rules = bool(config.rules)
         self.flusher: Flusher | None = None
         if not self._is_disabled:
             FLUSHERS.enrol(self._config)

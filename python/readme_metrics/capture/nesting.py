@@ -14,12 +14,13 @@ if TYPE_CHECKING:
     from readme_metrics._core import Capture
     from readme_metrics.capture.exchange import Exchange
     from readme_metrics.capture.intake import Intake
+    from readme_metrics.capture.selection import SampledOut
 
 #: In an environ or a scope: the exchanges of the doors further out, each of another project.
 KEY = "readme_metrics.exchanges"
 
 
-def enter(head: dict[str, Any], exchange: Exchange) -> None:
+def enter(head: dict[str, Any], exchange: Exchange | SampledOut) -> None:
     """Leaves an exchange for the doors further in."""
     head[KEY] = (*head.get(KEY, ()), exchange)
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 from readme_metrics.capture import nesting
 from readme_metrics.capture.exchange import GONE, Exchange
 from readme_metrics.capture.request_body import RequestBody
+from readme_metrics.capture.selection import is_left_out
 from readme_metrics.capture.unparsed_request import UnparsedRequest
 from readme_metrics.capture.unread_body import read_rest
 
 if TYPE_CHECKING:
-    from readme_metrics._core import Capture
+    from readme_metrics._core import Capture, Verdict
     from readme_metrics.capture.intake import Intake
     from readme_metrics.capture.wsgi_types import Environ, ExcInfo, Headers, StartResponse
 
@@ -33,6 +34,8 @@ class WsgiExchange(Exchange):
         if type(headers) is not list:
             headers = _lasting(headers)
         try:
+            if self.is_judged and self.is_logged is None:
+                self.decide(status, headers)
             if self.is_logged is None:
                 self.grouping.identify(self)
             if self.is_logged:
@@ -76,6 +79,11 @@ class WsgiExchange(Exchange):
             return iterable is not None
         file_wrapper = self._file_wrapper
         return isinstance(file_wrapper, type) and isinstance(iterable, file_wrapper)
+
+    def route(self) -> str | None:
+        # Werkzeug's request leaves itself in the environ, and Flask the rule that the path matched in the request.
+        rule = getattr(getattr(self.head.get("werkzeug.request"), "url_rule", None), "rule", None)
+        return rule if isinstance(rule, str) else None
 
     def read_rest(self) -> None:
         body, intake = self.request_body, self.intake
@@ -130,6 +138,9 @@ def begin(
             return None
         if nesting.KEY in environ and nesting.is_logged_further_out(environ, intake, make_request):
             return None
+        verdict = judge(intake, environ) if intake.has_rules else None
+        if verdict is not None and is_left_out(intake, environ, verdict):
+            return None
         exchange = WsgiExchange(intake.encoder, environ)
         exchange.intake = intake
         exchange.grouping = intake.grouping
@@ -139,6 +150,8 @@ def begin(
         exchange.make_request = make_request
         exchange.server_start_response = start_response
         nesting.enter(environ, exchange)
+        if verdict is not None:
+            exchange.follow_rules(verdict)
         stream = environ.get("wsgi.input")
         if stream is not None:
             exchange.server_input = stream
@@ -160,5 +173,20 @@ def _lasting(headers: Any) -> Any:
 
 def is_selected(intake: Intake, environ: Environ) -> bool:
     """Whether the request of this environ is to be logged."""
-    path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
-    return intake.is_selected(environ.get("HTTP_HOST", ""), path)
+    return intake.is_selected(environ.get("HTTP_HOST", ""), _path(environ))
+
+
+def judge(intake: Intake, environ: Environ) -> Verdict:
+    """What the rules say of the request of this environ."""
+    return intake.encoder.judge(
+        environ.get("REQUEST_METHOD", ""),
+        environ.get("HTTP_HOST", ""),
+        _path(environ),
+        environ.get("HTTP_USER_AGENT", ""),
+        True,
+    )
+
+
+def _path(environ: Environ) -> str:
+    path: str = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+    return path

@@ -62,6 +62,7 @@ def _counts(counts: _core.Counts) -> dict[str, object]:
         "sent": counts.sent,
         "queued": counts.queued,
         "dropped": counts.dropped,
+        "sampled": counts.sampled,
         "bodies_dropped": counts.bodies_dropped,
     }
 

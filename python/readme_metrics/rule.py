@@ -1,0 +1,172 @@
+"""`Rule`: which requests are logged, and how much of them; `PROBES`: rules that leave health checks out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+from readme_metrics.configuration import checks
+
+Texts = str | Iterable[str]
+Statuses = int | str | Iterable[int | str]
+
+
+class Rule:
+    """One rule of `MetricsApiConfig(rules=[...])`. The first rule whose conditions all hold decides about a request; if
+    there is none, the request is logged as the configuration says.
+
+    In a text, `*` stands for any run of characters. Each text may be a list, of which one has to match.
+
+    Conditions, of which all that are given must hold:
+        path: The URL's path, percent-decoded, with the prefix of a mount. Case matters.
+        method: For instance `"POST"`.
+        host: The `Host` header. Without a port, it holds for any.
+        user_agent: The `User-Agent` header; `""` is a request without one.
+        route: The framework's template of the path as it writes it: `/users/<int:id>` (Flask), `users/<int:id>/`
+            (Django), `/users/{id}` (FastAPI). Where it is not known, the condition holds for no request.
+        status: The response's: `404`, `"5xx"`, `"2xx-3xx"`, `"500-503"`.
+        content_type: The response's. Without a semicolon, it is compared with the media type alone.
+        slower_than_ms: Milliseconds that the response took, or more.
+
+    Actions:
+        log: False leaves the request out. Nothing is captured of it and it is counted nowhere. Default True.
+        bodies: Which bodies are kept: `"request"`, `"response"`, True (both, the default) or False (none).
+        sample: Which part of the requests is logged, from 0 to 1; the rest is counted as `sampled`. The log's id
+            decides. Default 1.0.
+        denylist: In place of the configuration's lists; an empty one redacts nothing. Default None.
+        allowlist: In place of the configuration's lists; an empty one redacts everything. Default None.
+
+    Raises:
+        TypeError: An argument has the wrong type; the message shows the rule and names the argument.
+        ValueError: An argument can hold for no request, or contradicts another one.
+
+    What can be decided by path, method, host and user agent is decided before the app is called. Status, content type
+    and route are known when the response starts, and whether it was slow at its end at the latest.
+    """
+
+    def __init__(
+        self,
+        *,
+        path: Texts | None = None,
+        method: Texts | None = None,
+        host: Texts | None = None,
+        user_agent: Texts | None = None,
+        route: Texts | None = None,
+        status: Statuses | None = None,
+        content_type: Texts | None = None,
+        slower_than_ms: float | None = None,
+        log: bool = True,
+        bodies: bool | Literal["request", "response"] = True,
+        sample: float = 1.0,
+        denylist: Iterable[str] | None = None,
+        allowlist: Iterable[str] | None = None,
+    ) -> None:
+        given = {name: value for name, value in list(locals().items())[1:] if value is not _DEFAULTS[name]}
+        self._shown = f"Rule({', '.join(f'{name}={value!r:.60}' for name, value in given.items())})"
+        with checks.within(self._shown):
+            self.path = checks.texts("path", path, starts_with=("/", "*"))
+            self.method = checks.texts("method", method)
+            self.host = checks.texts("host", host, without="/")
+            self.user_agent = checks.texts("user_agent", user_agent, blank=True)
+            self.route = checks.texts("route", route)
+            self.status = checks.statuses("status", status)
+            self.content_type = checks.texts("content_type", content_type, blank=True)
+            self.slower_than_ms = checks.milliseconds("slower_than_ms", slower_than_ms)
+            self.log = checks.flag("log", log)
+            self.bodies = checks.bodies("bodies", bodies)
+            self.sample = checks.part("sample", sample)
+            self.denylist = None if denylist is None else checks.names("denylist", denylist)
+            self.allowlist = None if allowlist is None else checks.names("allowlist", allowlist)
+            if not given:
+                raise ValueError("it has neither a condition nor an action")
+            if not self.log:
+                for name in ("bodies", "sample", "denylist", "allowlist"):
+                    if name in given:
+                        raise ValueError(f"{name} contradicts log=False, which logs nothing")
+            if self.denylist is not None and self.allowlist is not None:
+                raise ValueError("allowlist contradicts denylist: a rule takes one of them")
+
+    @property
+    def keeps_request_body(self) -> bool:
+        return self.bodies in (True, "request")
+
+    @property
+    def keeps_response_body(self) -> bool:
+        return self.bodies in (True, "response")
+
+    def conditions(self) -> tuple[object, ...]:
+        """What must hold; all None for a rule that decides about every request."""
+        return (
+            self.path,
+            self.method,
+            self.host,
+            self.user_agent,
+            self.route,
+            self.status,
+            self.content_type,
+            self.slower_than_ms,
+        )
+
+    def __repr__(self) -> str:
+        return self._shown
+
+
+_DEFAULTS: dict[str, object] = Rule.__init__.__kwdefaults__ or {}
+
+#: Leaves out the probes of load balancers, orchestrators and uptime monitors: `rules=[*PROBES, ...]`. Off by default.
+#: By their documentation: Kubernetes (`kube-probe`), AWS ELB (`ELB-HealthChecker`) and Route 53, Google Cloud
+#: (`GoogleHC`), Azure (`Load Balancer Agent`, Application Gateway's, Traffic Manager's and Front Door's), DigitalOcean,
+#: HAProxy and Consul, Pingdom, UptimeRobot, StatusCake, Better Stack, Site24x7, Uptime Kuma, Blackbox Exporter.
+PROBES = (
+    Rule(
+        user_agent=[
+            "kube-probe/*",
+            "ELB-HealthChecker/*",
+            "Amazon-Route53-Health-Check-Service*",
+            "GoogleHC/*",
+            "GoogleStackdriverMonitoring*",
+            "Load Balancer Agent",
+            "Azure Traffic Manager Endpoint Monitor",
+            "Edge Health Probe",
+            "HealthChecker/*",
+            "DigitalOcean*Health*",
+            "Consul Health Check",
+            "Pingdom.com_bot*",
+            "Mozilla/5.0*UptimeRobot/*",
+            "*StatusCake*",
+            "Better Stack Better Uptime Bot*",
+            "*Site24x7*",
+            "Uptime-Kuma/*",
+            "Blackbox Exporter/*",
+        ],
+        log=False,
+    ),
+    Rule(
+        path=[
+            "/health",
+            "/health/",
+            "/healthz",
+            "/healthz/",
+            "/health/live",
+            "/health/ready",
+            "/healthcheck",
+            "/health-check",
+            "/livez",
+            "/readyz",
+            "/live",
+            "/ready",
+            "/liveness",
+            "/readiness",
+            "/ping",
+            "/metrics",
+            "/-/healthy",
+            "/-/ready",
+            "/_ah/health",
+            "/_health",
+            "/__heartbeat__",
+            "/__lbheartbeat__",
+        ],
+        method=["GET", "HEAD"],
+        log=False,
+    ),
+)
