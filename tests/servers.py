@@ -115,11 +115,16 @@ class Running:
             self.output += line
             if self._server.ready in line:
                 break
-        for process in self.processes():
-            for connection in process.net_connections("tcp"):
-                if connection.status == psutil.CONN_LISTEN:
-                    return int(connection.laddr.port)
-        raise AssertionError(f"{self._server.name} does not listen:\n{self.output}")
+        ports: list[int] = []
+
+        def is_listening() -> bool:
+            connections = [one for process in self.processes() for one in process.net_connections("tcp")]
+            ports.extend(int(one.laddr.port) for one in connections if one.status == psutil.CONN_LISTEN)
+            return bool(ports)
+
+        # Some say that they are ready shortly before they are.
+        wait_until(is_listening, f"{self._server.name} does not listen:\n{self.output}")
+        return ports[0]
 
     @property
     def pid(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from readme_metrics._process import asgi_server
 from readme_metrics._process.import_lock import loading
 from readme_metrics.config import MetricsApiConfig
 
@@ -47,7 +48,10 @@ class MetricsMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         app = self.app
-        if scope["type"] != "http":
+        kind = scope["type"]
+        if kind != "http":
+            if kind == "lifespan":
+                return await asgi_server.lifespan(app, scope, receive, send, self._intake.drain)
             return await app(scope, receive, send)
         begin = self._begin
         exchange = begin(self._intake, scope, receive, send)

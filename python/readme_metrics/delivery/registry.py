@@ -10,7 +10,7 @@ import weakref
 from typing import TYPE_CHECKING
 
 from readme_metrics import _core
-from readme_metrics._process import reporter, wsgi_server
+from readme_metrics._process import asgi_server, reporter, wsgi_server
 from readme_metrics._process.reporter import Reporter
 from readme_metrics.delivery import orphans
 from readme_metrics.delivery.flusher import Flusher
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 _AFTER_CHILDREN = -100
 #: What loading `requests` for the first time may take on a busy host, on top of `shutdown_timeout`.
 IMPORT_S = 2.0
+
+#: A process that ends this soon after its server has shut down ends for the same reason.
+_SOON_S = 10.0
 
 
 class Registry:
@@ -38,6 +41,9 @@ class Registry:
         # Of all middlewares, whether they have logged anything or not.
         self._configs: weakref.WeakSet[MetricsApiConfig] = weakref.WeakSet()
         self._child_pid = 0
+        #: Until when (seconds, `_core.monotonic`) the time that `drain_all` took counts as part of the exit's, and how
+        #: much that was.
+        self._vain_until_s = self._vain_s = 0.0
 
     def enrol(self, config: MetricsApiConfig) -> None:
         """Notes that a middleware was made: this process passes on at its exit what dead ones of its kind have left."""
@@ -65,6 +71,7 @@ class Registry:
                 else:
                     made.stop(_core.monotonic())
             flusher.users.add(user)
+            asgi_server.drain_before_exit(self.drain_all)
             self._stop_at_the_end_of_a_child()
         flusher.tell()
         return flusher
@@ -91,9 +98,27 @@ class Registry:
         """For a process that has logged nothing: sends what dead ones have left. Returns how many logs are left."""
         return orphans.deliver(config, Reporter(config), _core.monotonic() + timeout_s).left
 
+    def drain_all(self) -> None:
+        """Sends what waits, when a server has shut down and its process is about to end. Never raises.
+
+        What could not be sent is tried again at the exit, with what is left of the one deadline.
+        """
+        started_s = self._now_less_what_was_in_vain()
+        left = 0
+        for key, flusher in list(self._flushers.items()):
+            if key[0] == os.getpid():
+                left += flusher.flush(max(started_s + flusher.shutdown_timeout_s - _core.monotonic(), 0.0))
+        if left:
+            now_s = _core.monotonic()
+            self._vain_s, self._vain_until_s = now_s - started_s, now_s + _SOON_S
+
+    def _now_less_what_was_in_vain(self) -> float:
+        now_s = _core.monotonic()
+        return now_s - self._vain_s if now_s < self._vain_until_s else now_s
+
     def stop_all(self) -> None:
         """One deadline over everything: all are asked to end, then each is waited for until its own."""
-        now_s = _core.monotonic()
+        now_s = self._now_less_what_was_in_vain()
         flushers = [flusher for key, flusher in list(self._flushers.items()) if key[0] == os.getpid()]
         # Those without a thread end here and now, one after the other: the others first.
         for flusher in sorted(flushers, key=lambda flusher: not flusher.has_thread):

@@ -1,0 +1,86 @@
+"""The end of an ASGI server: logs are sent before the process is gone, and the event loop does not wait for it.
+
+Exit handlers are not enough. uvicorn raises SIGTERM again once it has shut down, this time with the default action, so
+that none runs; and in a container there is no next start that would find what was left.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from readme_metrics.capture.asgi_types import ASGIApp, Message, Receive, Scope, Send
+
+_ENDS = ("lifespan.shutdown.complete", "lifespan.shutdown.failed")
+
+
+async def lifespan(app: ASGIApp, scope: Scope, receive: Receive, send: Send, drain: Callable[[], object]) -> None:
+    """Calls `app` with its lifespan scope, and drains before the server hears that it has shut down.
+
+    Args:
+        app: The app that is wrapped. Every message passes as it is.
+        scope: As the server gave it.
+        receive: The server's.
+        send: The server's.
+        drain: Sends what waits, within a deadline of its own; never raises.
+    """
+
+    async def send_when_drained(message: Message) -> None:
+        if isinstance(message, dict) and message.get("type") in _ENDS:
+            await off_loop(drain)
+        await send(message)
+
+    return await app(scope, receive, send_when_drained)
+
+
+def drain_before_exit(drain: Callable[[], object]) -> None:
+    """Where the server of this process is uvicorn, drains at the end of its shutdown, also if the app has no lifespan.
+
+    uvicorn's `Server` handles SIGTERM itself: that is how it is found. Its `shutdown` is called once, on the loop,
+    after the last request and before the signal is raised again.
+    """
+    uvicorn = sys.modules.get("uvicorn.server")
+    server: Any = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
+    if uvicorn is None or not isinstance(server, uvicorn.Server) or "shutdown" in vars(server):
+        return
+    shutdown = server.shutdown
+
+    async def shutdown_and_drain(*args: Any, **kwargs: Any) -> None:
+        try:
+            await shutdown(*args, **kwargs)
+        finally:
+            await off_loop(drain)
+
+    server.shutdown = shutdown_and_drain
+
+
+async def off_loop(work: Callable[[], object]) -> None:
+    """Runs `work`, which raises nothing, in a thread of its own while the event loop (asyncio's or trio's) goes on."""
+    import asyncio  # here, since those who have no event loop do without it
+
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        trio: Any = sys.modules["trio"]
+        await trio.to_thread.run_sync(work, abandon_on_cancel=True)
+        return
+    done = loop.create_future()
+
+    def tell() -> None:
+        if not done.done():
+            done.set_result(None)
+
+    def run() -> None:
+        work()
+        loop.call_soon_threadsafe(tell)
+
+    try:
+        threading.Thread(target=run, name="readme-metrics.drain", daemon=True).start()
+    except RuntimeError:  # out of threads: the logs wait for the exit handlers, or for the next start
+        return
+    await done
