@@ -58,7 +58,9 @@ class Background:
         else:
             self._thread = thread
 
-    def join(self, timeout_s: float) -> None:
-        """Waits for the end of the thread, if it runs, for so many seconds at most."""
-        if self._thread is not None:
-            self._thread.join(timeout_s)
+    def join(self, timeout_s: float) -> bool:
+        """Waits for the end of the thread, if there is one, for so many seconds at most; returns whether none runs."""
+        if self._thread is None:
+            return True
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()

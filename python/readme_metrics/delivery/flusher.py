@@ -242,18 +242,26 @@ class Flusher:
                 self._finish()
 
     def join(self) -> None:
-        """Waits for the end of the thread until the deadline."""
-        if self.pid == os.getpid():
-            self._background.join(max(self._deadline_s - _core.monotonic(), 0.0))
+        """Waits for the end of the thread until the deadline. If it does not end by then, tells its losses for it."""
+        if self.pid == os.getpid() and not self._background.join(max(self._deadline_s - _core.monotonic(), 0.0)):
+            self._tell_last_losses()
 
     def _finish(self) -> None:
         try:
             self._drain(self._deadline_s)
             self._sender.close()
+            self._tell_last_losses()
             self.queue.close()
             self.queue.call_at_entries = 0  # whoever logs from here on hears that it is too late
-            self._update_losses()
-            self._losses.close()
         except Exception as error:
             self._reporter.error("flusher", "The flusher failed at its end: %s", type(error).__name__)
+        self.tell()
+
+    def _tell_last_losses(self) -> None:
+        self._update_losses()
+        self._losses.close()
+        waiting = self.queue.waiting
+        if waiting and self.queue.directory is None:
+            message = "%d logs are lost: they could not be sent before the end of their process, nor left to another"
+            self._reports.loss(message, waiting)
         self.tell()
