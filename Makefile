@@ -5,10 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find rust -name '*.rs')
 
-.PHONY: demo test debian-packages dev check lint types rust-test loom soak bench bench-core bench-json python-test format wheel manylinux smoke mod-wsgi sdist deny footprint fuzz clean coverage oldest-dependencies newest-dependencies
+.PHONY: demo test debian-packages dev check lint types rust-test loom soak bench bench-core bench-json python-test format wheel manylinux smoke mod-wsgi sdist deny footprint fuzz screenshots clean coverage oldest-dependencies newest-dependencies
 
-demo: $(VENV)/.installed ## sample API under gunicorn -> redacted logs in a local stand-in server
-	$(BIN)/readme-metrics demo
+demo: $(VENV)/.installed ## sample API under gunicorn -> redacted logs in a local stand-in server and on a page in the browser
+	$(BIN)/readme-metrics demo --inspect
 
 test: debian-packages check loom rust-test python-test ## everything that CI runs
 
@@ -114,6 +114,11 @@ fuzz: ## each fuzz target for FUZZ_SECONDS (needs a nightly toolchain and cargo-
 		mkdir -p target/fuzz/$$target && \
 		cargo +nightly fuzz run $$target target/fuzz/$$target fuzz/corpus/$$target -- -max_total_time=$(FUZZ_SECONDS) || exit 1; \
 	done
+
+# PNG with a palette, so that each stays below 150 KB.
+screenshots: $(VENV)/.dev debian-packages ## docs/inspector-*.png anew: the page of `readme-metrics inspect`, wide, narrow, light, dark
+	$(BIN)/pip install --quiet 'pillow>=10'
+	$(BIN)/python .ci/inspector_screenshots.py docs
 
 clean:
 	rm -rf $(VENV) target dist

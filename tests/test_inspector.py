@@ -91,6 +91,7 @@ def test_a_repeated_log_is_one_row_and_a_new_answer_changes_it() -> None:
     assert kept is not None and kept.summary["answer"] == 202
 
 
+@settings(deadline=None)
 @given(JSON, JSON)
 def test_a_log_of_any_shape_is_kept_and_shown(group: Any, request: Any) -> None:
     store = Store()
@@ -204,6 +205,7 @@ def test_a_key_that_is_none_is_searched_as_text_and_named() -> None:
     assert "stauts" in wanted.notes[0] and "status" in wanted.notes[0]
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_text_is_a_filter_or_malformed(text: str) -> None:
     store = Store()
@@ -216,6 +218,7 @@ def test_any_text_is_a_filter_or_malformed(text: str) -> None:
     assert len(found.logs) <= found.matched <= 4
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.sampled_from(["status:2xx", "method:GET", "caller:jane", "ms:>20", "users", "body:zoë"]), max_size=4)
 )
@@ -244,6 +247,7 @@ def test_numbers_per_endpoint_and_caller() -> None:
     assert sum(bucket["count"] for bucket in answer["series"]) == 100
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 1000), min_size=1), st.sampled_from([50, 95, 99]))
 def test_a_percentile_is_the_smallest_that_enough_do_not_exceed(numbers: list[float], percent: int) -> None:
     numbers.sort()
@@ -545,6 +549,7 @@ def test_a_trial_of_nothing_says_what_it_takes(question: dict[str, Any]) -> None
         preview(question, Lists())
 
 
+@settings(deadline=None)
 @given(
     st.text(max_size=200), st.sampled_from(["application/json", "application/x-www-form-urlencoded", "text/plain", "x"])
 )

@@ -6,20 +6,27 @@ import argparse
 import json
 import os
 import sys
-from contextlib import ExitStack
+import time
+from contextlib import ExitStack, suppress
 from importlib.util import find_spec
 
 import requests
 
-from readme_metrics.collector import Collector
+from readme_metrics.collector import Collector, Post
 from readme_metrics.collector.log_file import LogFile
 from readme_metrics.commands.har_view import HarView
 from readme_metrics.commands.terminal import Terminal
 from readme_metrics.demo.rehearsal import Rehearsal
 from readme_metrics.demo.sums import Sums
+from readme_metrics.inspector.redactor import Lists
+from readme_metrics.inspector.server import Inspector
+from readme_metrics.inspector.store import Store
 
 _SHOWN_LOGS = 3
 _SHOWN_OUTPUT_LINES = 15
+#: Where it is taken, the next free one.
+_PAGE_PORT = 8090
+_PAGE_STAYS_S = 600.0
 
 
 def add_parser(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -33,7 +40,13 @@ def add_parser(subcommands: argparse._SubParsersAction[argparse.ArgumentParser])
     parser.add_argument("--port", type=int, default=0, help="of the app (default: a free one)")
     parser.add_argument("--timeout", type=float, default=120, help="seconds (%(default)s)")
     parser.add_argument("--jsonl", "--keep", metavar="FILE", help="append every log to FILE as a JSON line")
-    parser.add_argument("--json", action="store_true", help="print only the sums, as JSON")
+    output = parser.add_mutually_exclusive_group()
+    output.add_argument("--json", action="store_true", help="print only the sums, as JSON")
+    output.add_argument(
+        "--inspect",
+        action="store_true",
+        help="show the logs on a page in the browser too; on a terminal it stays for ten minutes, or until Ctrl-C",
+    )
     parser.set_defaults(run=run)
 
 
@@ -49,8 +62,8 @@ def run(options: argparse.Namespace) -> int:
     with ExitStack() as stack:
         try:
             file = stack.enter_context(LogFile(options.jsonl)) if options.jsonl else None
-            sink = (lambda post: file.append(post.logs)) if file else None
-            collector = stack.enter_context(Collector(sink=sink))
+            inspector = stack.enter_context(_inspector()) if options.inspect else None
+            collector = stack.enter_context(Collector(sink=_Sink(file, inspector)))
             rehearsal = Rehearsal(
                 collector,
                 narrate,
@@ -60,21 +73,52 @@ def run(options: argparse.Namespace) -> int:
                 timeout=options.timeout,
             )
             narrate(f"Collector  {collector.url}  (in place of ReadMe)")
+            if inspector:
+                narrate(f"Page       {inspector.address}  (the logs, as they come)")
             sums = rehearsal.run()
         except requests.RequestException:
             return _fail(f"the sample app does not answer{_quoted(rehearsal.output)}", 1)
         except (OSError, OverflowError) as error:
             return _fail(str(error), 1)
-    differences = sums.differences() + rehearsal.problems
-    if options.json:
-        _print_json(rehearsal, sums, differences)
-    else:
-        _show_logs(terminal, rehearsal, collector)
-        _show_sums(terminal, rehearsal, sums)
-        _show_verdict(terminal, differences)
+        differences = sums.differences() + rehearsal.problems
+        if options.json:
+            _print_json(rehearsal, sums, differences)
+        else:
+            _show_logs(terminal, rehearsal, collector)
+            _show_sums(terminal, rehearsal, sums)
+            _show_verdict(terminal, differences)
+        if inspector and sys.stdin.isatty() and sys.stdout.isatty():
+            _stay(terminal, inspector)
     if differences and rehearsal.output:
         print(f"The app printed{_quoted(rehearsal.output)}", file=sys.stderr)
     return 1 if differences else 0
+
+
+class _Sink:
+    """Where the logs go that the collector takes."""
+
+    def __init__(self, file: LogFile | None, inspector: Inspector | None) -> None:
+        self._file = file
+        self._inspector = inspector
+
+    def __call__(self, post: Post) -> None:
+        if self._file:
+            self._file.append(post.logs)
+        if self._inspector:
+            self._inspector.store.add(post.logs)
+
+
+def _inspector() -> Inspector:
+    from readme_metrics.demo.sample_app import DENYLIST  # wants Flask, which the demo alone needs
+
+    return Inspector(_PAGE_PORT, Store(), lists=Lists(denylist=tuple(DENYLIST)))
+
+
+def _stay(terminal: Terminal, inspector: Inspector) -> None:
+    terminal.line()
+    terminal.line(f"The logs are at {inspector.address}; Ctrl-C ends.")
+    with suppress(KeyboardInterrupt):
+        time.sleep(_PAGE_STAYS_S)
 
 
 def _print_json(rehearsal: Rehearsal, sums: Sums, differences: list[str]) -> None:

@@ -112,18 +112,18 @@ class Rules:
         if not place.is_member:
             return "no list looks into this text; bodies=False in a Rule, or before_send"
         for nested in dict.fromkeys((self._lists.redact_nested, True)):
-            for entry in dict.fromkeys((place.name, place.path)):
+            for entry in dict.fromkeys((place.path, place.name)):
                 lists = Lists((entry,), (), nested, self._lists.max_body_bytes)
                 if place.key in self._redacted_by(lists):
                     added = "" if nested == self._lists.redact_nested else ", redact_nested=True"
-                    return self._in_words(entry, added)
+                    return self._in_words(entry, place.name, added)
         return ""
 
-    def _in_words(self, entry: str, added: str) -> str:
+    def _in_words(self, entry: str, name: str, added: str) -> str:
         if self._lists.allowlist and not self._lists.denylist:
-            return f'take "{entry}" off the allowlist{added}'
-        if entry in self._lists.denylist and added:
-            return f'redact_nested=True: the denylist has "{entry}", and applies to the top level only'
+            return f'take "{name}" off the allowlist{added}'
+        if name in self._lists.denylist and added:
+            return f'redact_nested=True: the denylist has "{name}", and applies to the top level only'
         return f'denylist=["{entry}"]{added}'
 
     def _candidates(self, name: str) -> Iterable[str]:

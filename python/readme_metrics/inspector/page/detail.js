@@ -1,6 +1,6 @@
 // One log: request and response side by side, what was redacted and why, and what can be done with it.
 
-import { $, api, bytes, clock, copy, count, h, milliseconds, statusClass, text, toast } from "./dom.js";
+import { $, api, bytes, clock, copy, count, h, milliseconds, readable, statusClass, text, toast } from "./dom.js";
 import { bodyView, marked, rule } from "./body.js";
 
 const panel = $("detail");
@@ -67,7 +67,7 @@ function view(log, onClose) {
     head([
       h("h2", {},
         h("span", { class: "method" }, summary.method || "–"), " ",
-        h("span", { class: "url" }, ...marked(String(request.url ?? summary.path)))),
+        h("span", { class: "url" }, ...marked(readable(String(request.url ?? summary.path))))),
       h("p", { class: "facts" },
         h("b", { class: statusClass(summary.status) }, [summary.status ?? "–", response.statusText].filter(Boolean).join(" ")),
         fact(`${milliseconds(summary.ms)} ms`), fact(clock(summary.time)), fact(summary.caller),

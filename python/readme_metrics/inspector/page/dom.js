@@ -72,6 +72,9 @@ export function clock(iso) {
 
 export const statusClass = (status) => (status >= 100 && status < 600 ? `s${Math.floor(status / 100)}` : "s0");
 
+// Markers in a URL are percent-encoded there: nobody wants to read that.
+export const readable = (url) => url.replace(/%5BREDACTED(?:%20(\d+))?%5D/g, (_, length) => (length ? `[REDACTED ${length}]` : "[REDACTED]"));
+
 let toastTimer = 0;
 export function toast(message) {
   $("toast").textContent = message;

@@ -1,6 +1,6 @@
 // The table of logs: newest first, rows come in live, older ones when the reader scrolls down to them.
 
-import { $, api, bytes, clock, count, h, milliseconds, statusClass } from "./dom.js";
+import { $, api, bytes, clock, count, h, milliseconds, readable, statusClass } from "./dom.js";
 
 const FIRST = 200;
 const PAGE = 500;
@@ -176,9 +176,6 @@ export class List {
     box.classList.toggle("is-empty", body.childElementCount === 0);
   }
 }
-
-// Markers in a query are percent-encoded there: nobody wants to read that.
-const readable = (query) => query.replace(/%5BREDACTED(?:%20(\d+))?%5D/g, (_, length) => (length ? `[REDACTED ${length}]` : "[REDACTED]"));
 
 function fill(row, log) {
   const [time, method, path, status, ms, caller, size, redacted] = row.children;
