@@ -1,4 +1,4 @@
-"""Faults that other people's apps, servers and test suites have shown, as data: `cases/capture.json`.
+"""Faults that other people's apps, servers and test suites have shown, as data: `exchanges/capture.json`.
 
 A case is a request, an app, a server's way to go over the result, and what must be seen on the wire and in the log.
 """
@@ -20,7 +20,7 @@ import wsgi
 from readme_metrics import MetricsApiConfig, MetricsMiddleware
 from readme_metrics.collector import Collector
 
-CASES: list[dict[str, Any]] = json.loads((Path(__file__).parent / "cases" / "capture.json").read_text())
+CASES: list[dict[str, Any]] = json.loads((Path(__file__).parent / "exchanges" / "capture.json").read_text())
 RAISED = {error.__name__: error for error in (StopIteration, ConnectionError, KeyError)}
 
 
