@@ -138,6 +138,7 @@ fn encode(criterion: &mut Criterion) {
             directories: vec![PathBuf::from("/dev/shm"), std::env::temp_dir()],
             name: format!("readme-metrics-bench-{}", std::process::id()),
             max_bytes: 16 << 20,
+            label: String::new(),
         });
         group.bench_function(
             format!("encode, push, peek, release, body {label}"),

@@ -18,6 +18,7 @@ fn open_sized(rung: Option<&Path>, max_bytes: u64) -> Queue {
         directories,
         name: "bench".to_owned(),
         max_bytes,
+        label: String::new(),
     })
 }
 

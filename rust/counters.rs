@@ -142,6 +142,23 @@ impl Counts {
         }
     }
 
+    /// Saturating.
+    pub fn remove_all(&mut self, other: &Counts) {
+        for counter in Counter::all() {
+            let left = self.get(counter).saturating_sub(other.get(counter));
+            self.set(counter, left);
+        }
+    }
+
+    /// Made, and neither sent, dropped nor left out: what must be queued. `None` if the sums contradict each other.
+    pub fn unaccounted(&self) -> Option<u64> {
+        let accounted = self
+            .get(Counter::Sent)
+            .saturating_add(self.dropped())
+            .saturating_add(self.get(Counter::Sampled));
+        self.get(Counter::Made).checked_sub(accounted)
+    }
+
     pub fn set(&mut self, counter: Counter, count: u64) {
         self.0[counter.index()] = count;
     }

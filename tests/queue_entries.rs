@@ -77,7 +77,7 @@ fn two_peeks_at_the_same_entries_release_them_once() {
 fn a_full_home_overflows_in_order_and_shrinks_back() {
     let rung = tempdir().unwrap();
     let queue = Queue::open(&options(rung.path()));
-    let files = || common::files(queue.directory().unwrap());
+    let files = || common::files(&queue.directory().unwrap());
     assert_eq!(files().len(), 1);
 
     let mut pushed = Vec::new();
@@ -135,7 +135,7 @@ fn a_full_home_overflows_in_order_and_shrinks_back() {
     for _ in 0..5 {
         queue.adopt();
     }
-    assert_eq!(files()[0].1, 1 << 20);
+    assert_eq!(files()[0].1, 64 << 10);
     assert_eq!(queue.push(b"home again"), Ok(1));
     assert_eq!(drain(&queue), [b"home again".to_vec()]);
 }
@@ -155,6 +155,7 @@ fn the_largest_entry_fits_and_a_larger_one_never_does() {
             directories: Vec::new(),
             name: "app".into(),
             max_bytes,
+            label: String::new(),
         });
         let largest = vec![5; queue.max_entry_bytes()];
         let mut larger = largest.clone();
@@ -205,7 +206,7 @@ fn a_closed_queue_refuses_and_holds_nothing() {
     assert!(peek(&queue, 1).is_none());
     assert_eq!(queue.adopt(), Adopted::default());
     assert_eq!((queue.waiting(), queue.segment_count()), (0, 0));
-    assert_eq!(common::files(queue.directory().unwrap()), []);
+    assert_eq!(common::files(&queue.directory().unwrap()), []);
     queue.close();
 }
 
@@ -246,6 +247,7 @@ fn private() -> Queue {
         directories: Vec::new(),
         name: "app".into(),
         max_bytes: 16 << 20,
+        label: String::new(),
     });
     assert_eq!(queue.directory(), None);
     queue

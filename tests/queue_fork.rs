@@ -145,7 +145,7 @@ fn forks_while_threads_push() {
     });
     deliver(common::drain(&queue));
     // Children's segments, and this process's own spare ones, which go when it has been calm for some looks.
-    let files_left = || common::files(queue.directory().unwrap()).len() - 1;
+    let files_left = || common::files(&queue.directory().unwrap()).len() - 1;
     while files_left() > 0 {
         let found = |adopted: &Adopted| adopted.segments > 0 || files_left() == 0;
         dropped += adopt_until(&queue, found).dropped_entries;

@@ -218,7 +218,7 @@ fn nothing_accepted_is_lost_when_processes_are_killed() {
 
     // The next start.
     let queue = Queue::open(&options(rung.path()));
-    let directory = queue.directory().unwrap().to_owned();
+    let directory = queue.directory().unwrap();
     let deadline = Instant::now() + Duration::from_secs(60);
     while common::files(&directory).len() > 1 {
         assert!(

@@ -1,6 +1,6 @@
 //! Hostile or poor surroundings: whatever lies about, a queue opens, and nothing is followed, mapped or believed unchecked.
 #![cfg(unix)]
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
 
@@ -10,9 +10,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use common::{adopt_until, drain, files, options};
-use readme_metrics_core::counters::DropReason;
+use readme_metrics_core::counters::{Counter, DropReason};
 use readme_metrics_core::queue::{Adopted, Options, Queue, Refusal};
 use tempfile::{TempDir, tempdir};
 
@@ -54,8 +55,6 @@ fn is_root() -> bool {
 fn refuses_directories_that_others_could_reach() {
     let rung = tempdir().unwrap();
     let app = rung.path().join("app");
-    refused(&rung.path().join("missing"), "No such file");
-
     fs::create_dir(&app).unwrap();
     fs::set_permissions(&app, Permissions::from_mode(0o777)).unwrap();
     refused(rung.path(), "open to other users");
@@ -79,10 +78,44 @@ fn refuses_directories_that_others_could_reach() {
     refused(rung.path(), "not a directory");
     fs::remove_file(&app).unwrap();
 
-    fs::set_permissions(rung.path(), Permissions::from_mode(0o777)).unwrap();
-    refused(rung.path(), "writable by other users");
-    fs::set_permissions(rung.path(), Permissions::from_mode(0o1777)).unwrap();
-    assert!(Queue::open(&options(rung.path())).directory().is_some());
+    assert_eq!(fs::read_dir(rung.path()).unwrap().count(), 0);
+}
+
+/// Kubernetes' emptyDir is 0777 without a sticky bit, its volumes with `fsGroup` are 2775 or 2770.
+#[test]
+fn the_parent_may_be_writable_by_others() {
+    for mode in [0o777, 0o1777, 0o2775, 0o2770, 0o770] {
+        let rung = tempdir().unwrap();
+        fs::set_permissions(rung.path(), Permissions::from_mode(mode)).unwrap();
+        let queue = Queue::open(&options(rung.path()));
+        assert_eq!(queue.directory(), Some(rung.path().join("app")), "{mode:o}");
+        let mode = fs::metadata(rung.path().join("app")).unwrap().mode();
+        assert_eq!(mode & 0o777, 0o700);
+    }
+}
+
+/// Kubernetes opens what it finds in a volume to its `fsGroup` each time it mounts the volume.
+#[test]
+fn a_directory_that_was_opened_to_the_group_of_its_volume_is_closed_again() {
+    let rung = tempdir().unwrap();
+    drop(orphan(&rung, &[b"of the last pod"]));
+    let app = rung.path().join("app");
+    fs::set_permissions(&app, Permissions::from_mode(0o2770)).unwrap();
+    let queue = adopter(&rung);
+    assert_eq!(queue.directory(), Some(app.clone()));
+    assert_eq!(fs::metadata(&app).unwrap().mode() & 0o7777, 0o700);
+    adopt_until(&queue, |adopted| adopted.entries == 1);
+    assert_eq!(drain(&queue), [b"of the last pod".to_vec()]);
+}
+
+#[test]
+fn a_missing_rung_is_made() {
+    let parent = tempdir().unwrap();
+    let rung = parent.path().join("run").join("queue");
+    let queue = Queue::open(&options(&rung));
+    assert_eq!(queue.directory(), Some(rung.join("app")));
+    assert_eq!(fs::metadata(&rung).unwrap().mode() & 0o777, 0o700);
+    refused(Path::new("/dev/readme-metrics-test"), "not found");
 }
 
 #[test]
@@ -97,8 +130,9 @@ fn refuses_what_belongs_to_somebody_else() {
     std::os::unix::fs::chown(&app, Some(NOBODY), None).unwrap();
     refused(rung.path(), "belongs to another user");
     fs::remove_dir(&app).unwrap();
+    // In somebody else's directory there can be one of ours.
     std::os::unix::fs::chown(rung.path(), Some(NOBODY), None).unwrap();
-    refused(rung.path(), "belongs to another user");
+    assert!(Queue::open(&options(rung.path())).directory().is_some());
 }
 
 #[test]
@@ -117,7 +151,7 @@ fn refuses_names_that_are_not_one_component() {
 #[test]
 fn takes_the_first_rung_that_will_do() {
     let (full, good, spare) = (tempdir().unwrap(), tempdir().unwrap(), tempdir().unwrap());
-    fs::set_permissions(full.path(), Permissions::from_mode(0o777)).unwrap();
+    File::create(full.path().join("app")).unwrap();
     let directories = [full.path(), good.path(), spare.path()]
         .map(Path::to_owned)
         .to_vec();
@@ -125,11 +159,14 @@ fn takes_the_first_rung_that_will_do() {
         directories,
         ..options(full.path())
     });
-    assert_eq!(queue.directory(), Some(&*good.path().join("app")));
+    assert_eq!(
+        queue.directory().as_deref(),
+        Some(&*good.path().join("app"))
+    );
     assert_eq!(queue.refusals().len(), 1);
     assert_eq!(files(spare.path()), []);
     for (_, bytes) in files(&good.path().join("app")) {
-        assert_eq!(bytes, 1 << 20);
+        assert_eq!(bytes, 64 << 10);
     }
     let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o7777;
     let app = good.path().join("app");
@@ -171,7 +208,7 @@ fn sets_aside_files_that_are_no_segments() {
         ("empty", |file| file.set_len(0).unwrap()),
         ("cut in the preamble", |file| file.set_len(40).unwrap()),
         ("cut after the header", |file| file.set_len(4096).unwrap()),
-        ("cut in the data", |file| file.set_len(8192).unwrap()),
+        ("cut in the data", |file| file.set_len(8191).unwrap()),
         ("longer than it says", |file| file.set_len(2 << 20).unwrap()),
         ("magic", |file| file.write_all_at(b"x", 0).unwrap()),
         ("size", |file| {
@@ -213,7 +250,7 @@ fn sets_aside_files_that_are_no_segments() {
             },
             "{name}"
         );
-        assert_eq!(files(queue.directory().unwrap()).len(), 1, "{name}");
+        assert_eq!(files(&queue.directory().unwrap()).len(), 1, "{name}");
         assert_eq!(queue.waiting(), 0, "{name}");
     }
 }
@@ -230,7 +267,7 @@ fn delivers_what_is_sound_before_what_is_not() {
         (1, 2, 1)
     );
     assert_eq!(drain(&queue), [b"one".to_vec(), b"two".to_vec()]);
-    assert_eq!(files(queue.directory().unwrap()).len(), 1);
+    assert_eq!(files(&queue.directory().unwrap()).len(), 1);
 }
 
 #[test]
@@ -241,7 +278,7 @@ fn an_own_segment_that_is_scribbled_on_is_replaced_and_counted() {
         for entry in [b"one", b"two"] {
             queue.push(entry).unwrap();
         }
-        let app = queue.directory().unwrap().to_owned();
+        let app = queue.directory().unwrap();
         // By another process: closing a descriptor of it in this one would drop the lock.
         let file = app.join(&files(&app)[0].0);
         let script = "printf '\\377\\377\\377\\377\\377\\377\\377\\377' | dd of=\"$0\" bs=1 seek=\"$1\" conv=notrunc";
@@ -302,17 +339,26 @@ fn leaves_alone_what_it_does_not_know() {
     assert_eq!(fs::read(&target).unwrap(), b"precious");
 }
 
+/// Two versions side by side, during a deploy: each delivers its own.
 #[test]
-fn a_segment_of_another_version_goes_after_a_day() {
+fn a_segment_of_another_version_is_left_alone_and_named() {
     let rung = tempdir().unwrap();
     let file = orphan(&rung, &[b"of an earlier version"]);
-    file.write_all_at(&0_u32.to_le_bytes(), VERSION).unwrap();
-    let yesterday = std::time::SystemTime::now() - std::time::Duration::from_hours(25);
-    file.set_modified(yesterday).unwrap();
+    file.write_all_at(&1_u32.to_le_bytes(), VERSION).unwrap();
+    let before = std::time::SystemTime::now() - std::time::Duration::from_hours(25);
+    file.set_modified(before).unwrap();
     drop(file);
+    let app = rung.path().join("app");
     let queue = adopter(&rung);
-    adopt_until(&queue, |adopted| adopted.corrupt_segments == 1);
-    assert_eq!(files(queue.directory().unwrap()).len(), 1);
+    fs::write(app.join("00000000deadbeef-8.tmp"), b"").unwrap();
+    adopt_until(&queue, |_| !app.join("00000000deadbeef-8.tmp").exists());
+    assert_eq!(files(&app).len(), 2);
+    let survey = readme_metrics_core::queue::survey(&app).unwrap();
+    let [found] = &survey.segments[..] else {
+        panic!("one segment of another process");
+    };
+    let defect = found.defect.as_deref().unwrap();
+    assert!(defect.contains("version 1"), "{defect}");
 }
 
 /// A creator killed after each of its steps.
@@ -332,60 +378,274 @@ fn remains_of_a_creator_are_removed() {
     assert_eq!(queue.adopt(), Adopted::default());
 }
 
-#[test]
-fn orphans_are_bounded_oldest_first() {
-    let rung = tempdir().unwrap();
-    let count = 80;
+/// Segments of dead processes with so many entries of so many bytes each, oldest first.
+fn orphans(rung: &TempDir, count: u64, entries: usize, bytes: usize) {
+    let app = rung.path().join("app");
     for number in 0..count {
-        let queue = adopter(&rung);
-        queue.push(&[number]).unwrap();
-        queue.close();
-        let app = rung.path().join("app");
-        let old =
-            std::time::SystemTime::now() - std::time::Duration::from_secs(3600 - u64::from(number));
-        for (name, _) in files(&app)
-            .into_iter()
-            .filter(|(name, _)| name.ends_with("-0.seg"))
-        {
-            let to = app.join(format!("00000000deadbeef-{}.seg", number + 1));
-            fs::rename(app.join(name), &to).unwrap();
-            File::open(to).unwrap().set_modified(old).unwrap();
+        let queue = adopter(rung);
+        for _ in 0..entries {
+            let entry = [&number.to_le_bytes()[..], &vec![7; bytes]].concat();
+            queue.push(&entry).unwrap();
         }
+        let old = std::time::SystemTime::now() - std::time::Duration::from_secs(3600 - number);
+        // As if killed: the newest file is there in full, under the name of a process that is no more.
+        let files = files(&app).into_iter();
+        let own = files.filter(|(name, _)| !name.starts_with("00000000deadbeef"));
+        let (name, _) = own.max_by_key(|(_, bytes)| *bytes).unwrap();
+        let to = app.join(format!("00000000deadbeef-{}.seg", number + 1));
+        fs::copy(app.join(name), &to).unwrap();
+        drain(&queue);
+        queue.close();
+        File::open(to).unwrap().set_modified(old).unwrap();
     }
-    let queue = adopter(&rung);
-    let adopted = adopt_until(&queue, |adopted| adopted.segments == 8);
-    // 8 leased, 64 wait.
-    assert_eq!((adopted.dropped_segments, adopted.dropped_entries), (8, 8));
-    let mut delivered = Vec::new();
-    while files(queue.directory().unwrap()).len() > 1 {
-        assert!(queue.segment_count() <= 9);
-        delivered.extend(drain(&queue).concat());
-        queue.adopt();
-    }
-    delivered.extend(drain(&queue).concat());
-    let expected: Vec<u8> = (0..count)
-        .filter(|number| !(8..16).contains(number))
-        .collect();
-    assert_eq!(delivered, expected);
+}
+
+fn shared_bytes(directory: &Path) -> u64 {
+    let files = fs::read_dir(directory).unwrap();
+    files
+        .map(|file| file.unwrap().metadata().unwrap().blocks() * 512)
+        .sum()
 }
 
 #[test]
-fn a_removed_file_or_directory_costs_nothing_that_is_not_killed() {
+fn a_new_process_takes_64_kib_and_what_it_leaves_a_few() {
+    let rung = common::shared_memory_rung();
+    let queue = adopter(&rung);
+    let app = queue.directory().unwrap();
+    assert_eq!(shared_bytes(&app), 64 << 10);
+    queue.push(&[7; 1000]).unwrap();
+    queue.close();
+    assert_eq!(shared_bytes(&app), 8 << 10);
+    let heir = adopter(&rung);
+    adopt_until(&heir, |adopted| adopted.entries == 1);
+    assert_eq!(drain(&heir), [vec![7; 1000]]);
+}
+
+/// The bound counts what waits, not the files that it waits in.
+#[test]
+fn small_orphans_are_all_delivered() {
+    let rung = common::shared_memory_rung();
+    let count = 1500; // of 64 KiB each, 94 MiB: those that come later make the earlier ones smaller
+    orphans(&rung, count, 2, 500);
+    let queue = adopter(&rung);
+    let app = queue.directory().unwrap();
+    let mut calls = 0;
+    let mut delivered = 0;
+    while delivered < 2 * count {
+        queue.adopt();
+        calls += 1;
+        delivered += drain(&queue).len() as u64;
+        assert!(calls < 1000, "only {delivered} of {}", 2 * count);
+    }
+    assert_eq!(queue.adopted().dropped(), 0);
+    // One call and the draining after it, a second of a flusher's life, takes over hundreds of segments.
+    assert!(calls < 8, "{calls} calls for {count} segments");
+    assert_eq!(files(&app).len(), 1);
+}
+
+/// Nobody has to get round to looking: the bound holds when a segment is made.
+#[test]
+fn orphans_are_bounded_when_a_segment_is_made_oldest_first() {
+    let rung = common::shared_memory_rung();
+    let count = 90_u64; // of 1 MiB each, three quarters of it full
+    orphans(&rung, count, 8, 100_000);
+    let app = rung.path().join("app");
+    // Where another thread of this process is scanning, a segment is made without a look.
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let queue = loop {
+        let queue = adopter(&rung);
+        let bytes = shared_bytes(&app);
+        if bytes <= (64 << 20) + (64 << 10) + 4096 {
+            break queue;
+        }
+        assert!(Instant::now() < deadline, "{bytes} bytes are kept");
+    };
+    let mut delivered = Vec::new();
+    for _ in 0..200 {
+        queue.adopt();
+        delivered.extend(drain(&queue).iter().map(|entry| entry[0]));
+    }
+    delivered.dedup();
+    let dropped = queue.adopted().get(Counter::Dropped(DropReason::Orphan));
+    assert_eq!(dropped + 8 * delivered.len() as u64, 8 * count);
+    let first = u8::try_from(dropped / 8).unwrap();
+    assert_eq!(
+        delivered,
+        (first..90).collect::<Vec<_>>(),
+        "the oldest went"
+    );
+}
+
+/// They will all be delivered: nothing is evicted.
+#[test]
+fn nothing_is_evicted_while_the_server_takes_logs() {
+    let rung = common::shared_memory_rung();
+    let healthy = adopter(&rung);
+    healthy.pause().succeeded();
+    healthy.close();
+    let count = 90;
+    orphans(&rung, count, 8, 100_000);
+    let queue = adopter(&rung);
+    let mut delivered = 0;
+    for _ in 0..200 {
+        queue.adopt();
+        delivered += drain(&queue).len() as u64;
+    }
+    assert_eq!((delivered, queue.adopted().dropped()), (8 * count, 0));
+}
+
+#[test]
+fn a_vanished_directory_is_there_again_at_the_next_call() {
+    for is_moved in [false, true] {
+        let rung = tempdir().unwrap();
+        let queue = adopter(&rung);
+        let app = queue.directory().unwrap();
+        queue.push(b"one").unwrap();
+        let (seen, _) = common::peek(&queue, 1).unwrap(); // on its way to the server meanwhile
+        queue.push(b"two").unwrap();
+        queue.pause().failed(1, "HTTP 503");
+        if is_moved {
+            fs::rename(&app, rung.path().join("elsewhere")).unwrap();
+        } else {
+            fs::remove_dir_all(&app).unwrap();
+        }
+        // Until the next call, what does not fit what there is goes into private memory.
+        queue.push(&vec![3; 100_000]).unwrap();
+        adopt_until(&queue, |_| app.exists());
+        assert_eq!(queue.directory(), Some(app.clone()));
+        assert_eq!(fs::metadata(&app).unwrap().mode() & 0o777, 0o700);
+        assert_eq!(
+            queue.pause().state().last_error,
+            "HTTP 503",
+            "what is known of the server is kept"
+        );
+        queue.release(seen);
+        queue.push(b"four").unwrap();
+        // As if killed: another process finds all of it.
+        let found = readme_metrics_core::queue::survey(&app).unwrap();
+        assert_eq!(found.segments.len(), 0, "they are this process's own");
+        let (counts, queued) = queue.untold();
+        assert_eq!(
+            (counts.get(Counter::Made), counts.get(Counter::Sent), queued),
+            (4, 1, 3)
+        );
+        queue.close();
+        let heir = adopter(&rung);
+        adopt_until(&heir, |adopted| adopted.entries == 3);
+        let mut entries = drain(&heir);
+        entries.sort();
+        assert_eq!(
+            entries,
+            [vec![3; 100_000], b"four".to_vec(), b"two".to_vec()]
+        );
+        if is_moved {
+            assert_eq!(files(&rung.path().join("elsewhere")), []);
+        }
+    }
+}
+
+#[test]
+fn a_vanished_rung_is_made_again_or_the_next_one_taken() {
+    let parent = tempdir().unwrap();
+    let (rung, next) = (parent.path().join("run"), tempdir().unwrap());
+    let queue = Queue::open(&Options {
+        directories: vec![rung.clone(), next.path().to_owned()],
+        ..options(&rung)
+    });
+    queue.push(b"one").unwrap();
+    fs::remove_dir_all(&rung).unwrap();
+    adopt_until(&queue, |_| rung.join("app").exists());
+    fs::remove_dir_all(&rung).unwrap();
+    File::create(&rung).unwrap(); // in the way
+    adopt_until(&queue, |_| next.path().join("app").exists());
+    assert_eq!(queue.directory(), Some(next.path().join("app")));
+    assert_eq!(queue.refusals().len(), 1);
+    assert_eq!(
+        shared_bytes(&next.path().join("app")) >> 10,
+        64 + 64,
+        "the new one, and the one with the entry"
+    );
+    fs::remove_dir_all(next.path()).unwrap();
+    File::create(next.path()).unwrap();
+    adopt_until(&queue, |_| queue.directory().is_none());
+    assert_eq!(queue.push(b"two"), Ok(2));
+    assert_eq!(drain(&queue), [b"one".to_vec(), b"two".to_vec()]);
+}
+
+/// Somebody who may write to the parent moves our directory away and puts one of his own in its place.
+#[test]
+fn nothing_is_written_into_another_users_directory() {
+    if !is_root() {
+        return;
+    }
+    let (rung, next) = (tempdir().unwrap(), tempdir().unwrap());
+    fs::set_permissions(rung.path(), Permissions::from_mode(0o777)).unwrap();
+    let queue = Queue::open(&Options {
+        directories: vec![rung.path().to_owned(), next.path().to_owned()],
+        ..options(rung.path())
+    });
+    queue.push(b"secret").unwrap();
+    let app = rung.path().join("app");
+    fs::rename(&app, rung.path().join("moved")).unwrap();
+    fs::create_dir(&app).unwrap();
+    std::os::unix::fs::chown(&app, Some(NOBODY), None).unwrap();
+    queue.pause().failed(1, "before the next call");
+    queue.push(&vec![1; 100_000]).unwrap();
+    queue.adopt();
+    queue.pause().failed(1, "after it");
+    queue.push(&vec![1; 1_000_000]).unwrap();
+    queue.close();
+    assert_eq!(fs::read_dir(&app).unwrap().count(), 0);
+    let heir = Queue::open(&options(next.path()));
+    adopt_until(&heir, |adopted| adopted.entries == 3);
+}
+
+/// Something in this process copies the directory, which drops the locks; before they are taken again, another process
+/// adopts the segment and delivers it.
+#[test]
+fn a_segment_that_was_adopted_while_its_owner_lives_loses_nothing() {
     let rung = tempdir().unwrap();
     let queue = adopter(&rung);
     queue.push(b"one").unwrap();
-    let app = queue.directory().unwrap().to_owned();
-    fs::remove_dir_all(&app).unwrap();
+    let app = queue.directory().unwrap();
+    fs::copy(app.join(&files(&app)[0].0), rung.path().join("copy")).unwrap();
+    // SAFETY: the child opens a queue of its own and leaves by `_exit`; allocation after a fork is allowed by the C library.
+    let pid = unsafe { libc::fork() };
+    if pid == 0 {
+        let heir = adopter(&rung);
+        let adopted = adopt_until(&heir, |adopted| adopted.entries == 1);
+        let good = adopted.entries == 1 && drain(&heir) == [b"one".to_vec()];
+        heir.close();
+        // SAFETY: ends this process without touching its parent's state.
+        unsafe { libc::_exit(i32::from(!good)) };
+    }
+    let mut status = -1;
+    // SAFETY: `status` outlives the call.
+    unsafe { libc::waitpid(pid, &raw mut status, 0) };
+    assert_eq!(status, 0);
     queue.push(b"two").unwrap();
-    fs::create_dir(&app).unwrap();
-    fs::set_permissions(&app, Permissions::from_mode(0o700)).unwrap();
-    fs::write(app.join("00000000deadbeef-1.tmp"), b"").unwrap();
-    adopt_until(&queue, |_| files(&app).is_empty());
+    queue.adopt();
     queue.push(b"three").unwrap();
-    assert_eq!(files(&app).len(), 1, "the third went into a file again");
+    assert_eq!(drain(&queue), [b"two".to_vec(), b"three".to_vec()]);
+    let (own, queued) = queue.counts();
     assert_eq!(
-        drain(&queue),
-        [b"one".to_vec(), b"two".to_vec(), b"three".to_vec()]
+        (
+            own.get(Counter::Made),
+            own.get(Counter::Sent),
+            own.dropped(),
+            queued
+        ),
+        (3, 3, 0, 0)
+    );
+    let mut sums = queue.untold().0;
+    sums.add_all(&queue.pause().state().gone);
+    assert_eq!(
+        (
+            sums.get(Counter::Made),
+            sums.get(Counter::Sent),
+            sums.dropped()
+        ),
+        (3, 3, 0)
     );
 }
 
@@ -426,7 +686,7 @@ impl Drop for Tmpfs {
 
 #[test]
 fn a_tiny_or_full_file_system_is_refused_not_a_bus_error() {
-    for size in ["size=64k", "size=1020k", "nr_inodes=2"] {
+    for size in ["size=8k", "size=60k", "nr_inodes=2"] {
         let Some(tmpfs) = Tmpfs::mount(size) else {
             return;
         };
@@ -452,7 +712,7 @@ fn growth_that_finds_no_room_refuses_the_newest() {
             Err(refusal) => assert_eq!(refusal, Refusal::Dropped(DropReason::NoSpace)),
         }
     }
-    let held: u64 = files(queue.directory().unwrap())
+    let held: u64 = files(&queue.directory().unwrap())
         .iter()
         .map(|(_, bytes)| bytes)
         .sum();
@@ -506,7 +766,7 @@ fn root_then_unprivileged() {
         });
         let good = dropped
             && queue.push(b"x") == Err(Refusal::Forked)
-            && own.directory() == Some(&*expected)
+            && own.directory().as_deref() == Some(&*expected)
             && own.refusals().len() == 1
             && own.push(b"worker's") == Ok(1)
             && own.adopt().segments == 0;

@@ -85,7 +85,7 @@ proptest! {
 
     #[test]
     fn a_queue_is_a_bounded_deque(max_bytes in 8192..700_000_u64, steps in steps(60_000)) {
-        let queue = Queue::open(&Options { directories: Vec::new(), name: "app".into(), max_bytes });
+        let queue = Queue::open(&Options { directories: Vec::new(), name: "app".into(), max_bytes, label: String::new() });
         let mut model = VecDeque::new();
         for (number, step) in steps.into_iter().enumerate() {
             match step {

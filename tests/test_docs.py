@@ -261,8 +261,7 @@ def test_the_size_of_a_log(kind: str, documented_bytes: int, logged: Callable[..
 
 def test_the_sizes_of_the_queue_are_those_of_the_code() -> None:
     text = page("operations.md")
-    assert "1 MiB when idle" in text and "HOME_BYTES: u64 = 1 << 20" in rust("queue/writer.rs")
-    assert "for a day" in text and "OTHER_VERSION_SECONDS: i64 = 24 * 60 * 60" in rust("queue/adopt.rs")
+    assert "64 KiB when idle" in text and "FIRST_SEGMENT_BYTES: u64 = 64 << 10" in rust("queue/writer.rs")
     assert "64 MiB" in text and "ORPHAN_BYTES: u64 = 64 << 20" in rust("queue/adopt.rs")
 
 

@@ -33,11 +33,9 @@ fn open() -> Surroundings {
         directories: vec![rung],
         name,
         max_bytes: 16 << 20,
+        label: String::new(),
     });
-    let directory = queue
-        .directory()
-        .expect("a directory to fuzz in")
-        .to_owned();
+    let directory = queue.directory().expect("a directory to fuzz in");
     Surroundings { queue, directory }
 }
 

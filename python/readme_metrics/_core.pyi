@@ -222,7 +222,16 @@ class Verdict:
 class Queue:
     """One process's end of the shared-memory queue. Of no use in a forked child."""
 
-    def __new__(cls, directories: list[str], name: str, max_bytes: int) -> Queue: ...
+    def __new__(cls, directories: list[str], name: str, max_bytes: int, label: str = "") -> Queue:
+        """Opens a queue in `name` on the first of `directories` that will do, made if missing, else in private memory.
+
+        Args:
+            directories: The rungs of the ladder, best first.
+            name: The app's directory inside a rung.
+            max_bytes: Bound on this process's own segments together.
+            label: What people call the app, for `status`; kept in the directory.
+        """
+
     def record(
         self,
         capture: Capture,
@@ -274,10 +283,18 @@ class Queue:
         """
 
     def adopt(self) -> int:
-        """Leases the segments of dead processes; returns how many entries they hold."""
+        """Looks after the queue, about once a second, on the thread that peeks; cheap.
+
+        Makes the directory again where it has vanished, else takes the next rung, else private memory (`directory` and
+        `refusals` say which), and gives what waits a file there. Takes over segments of dead processes, on every rung, as
+        many as may be held at once; `peek` takes over the rest as these are delivered.
+
+        Returns:
+            How many entries of dead processes were taken over since the last call.
+        """
 
     def close(self) -> None:
-        """Removes what is drained and drops the leases; the rest is left to a sibling or the next start."""
+        """Removes what is drained and leaves the rest, in as little memory as it needs, to a sibling or the next start."""
 
     def claim(self, turn_s: float) -> float:
         """Seconds until a POST may be made. At 0 the caller may make one now.
@@ -316,9 +333,13 @@ class Queue:
     @property
     def waiting_bytes(self) -> int: ...
     @property
-    def directory(self) -> str | None: ...
+    def directory(self) -> str | None:
+        """Where the segments are; None in private memory. `adopt` may change it."""
+
     @property
-    def refusals(self) -> list[str]: ...
+    def refusals(self) -> list[str]:
+        """Why each better rung was refused."""
+
     @property
     def owner_pid(self) -> int: ...
 

@@ -53,17 +53,20 @@ impl Queue {
 #[pymethods]
 impl Queue {
     #[new]
+    #[pyo3(signature = (directories, name, max_bytes, label = String::new()))]
     fn new(
         py: Python<'_>,
         directories: Vec<PathBuf>,
         name: String,
         max_bytes: u64,
+        label: String,
     ) -> PyResult<Queue> {
         guarded(|| {
             let options = queue::Options {
                 directories,
                 name,
                 max_bytes,
+                label,
             };
             let queue = detach::detach(py, || queue::Queue::open(&options));
             Ok(Queue {
@@ -224,13 +227,13 @@ impl Queue {
     /// Not as a `Path`: pyo3 keeps the `pathlib.Path` of the first interpreter that asks, and gives it to all others.
     #[getter]
     fn directory(&self) -> Option<OsString> {
-        self.queue.directory().map(OsString::from)
+        self.queue.directory().map(PathBuf::into_os_string)
     }
 
     /// Why each better directory was refused.
     #[getter]
     fn refusals(&self) -> Vec<String> {
-        self.queue.refusals().to_vec()
+        self.queue.refusals()
     }
 
     #[getter]
@@ -310,7 +313,7 @@ impl Queue {
                 sums.add_all(&its);
                 queued += waiting;
             }
-            let directory = self.queue.directory().map(PathBuf::from);
+            let directory = self.queue.directory();
             let (found, state) = detach::detach(py, || {
                 let found = directory.and_then(|directory| queue::survey(&directory).ok());
                 (found.unwrap_or_default(), self.queue.pause().state())

@@ -97,16 +97,16 @@ pub mod machine;
 pub mod protocol;
 
 // loom models the ring; what is below needs an operating system.
-#[cfg(not(loom))]
-mod accounts;
 #[cfg(all(unix, not(loom)))]
 mod adopt;
 #[cfg(not(loom))]
+mod books;
+#[cfg(all(unix, not(loom)))]
 mod files;
 #[cfg(not(loom))]
 mod fork;
-#[cfg(not(any(unix, loom)))]
-mod nowhere;
+#[cfg(not(loom))]
+mod home;
 #[cfg(not(loom))]
 mod peek;
 #[cfg(not(loom))]
@@ -119,10 +119,11 @@ mod scan_lock;
 #[cfg(not(loom))]
 mod segment;
 #[cfg(not(loom))]
+mod upkeep;
+#[cfg(not(loom))]
+mod waiting;
+#[cfg(not(loom))]
 mod writer;
-
-#[cfg(not(any(unix, loom)))]
-use nowhere::adopt;
 
 use std::path::PathBuf;
 
@@ -130,10 +131,8 @@ use crate::counters::{Counts, DropReason};
 
 #[cfg(not(loom))]
 pub use machine::pause::SharedPause;
-#[cfg(all(unix, not(loom)))]
+#[cfg(not(loom))]
 pub use machine::survey::{Found, Survey, entries, survey};
-#[cfg(not(any(unix, loom)))]
-pub use nowhere::survey::{Found, Survey, entries, survey};
 #[cfg(not(loom))]
 pub use peek::Peek;
 #[cfg(not(loom))]
@@ -151,6 +150,8 @@ pub struct Options {
     pub name: String,
     /// Bound on this process's own segments together.
     pub max_bytes: u64,
+    /// What people call the app; empty where nobody has said. Kept in the directory, for `status`.
+    pub label: String,
 }
 
 /// Why an entry was not accepted.
@@ -181,6 +182,19 @@ pub struct Adopted {
     pub corrupt_entries: u64,
     /// Entries that dead processes had counted as made and not yet queued.
     pub killed_entries: u64,
-    /// Sums of removed segments that the host's state did not take.
-    pub unburied: Counts,
+    /// Sums of removed segments that the state file did not take.
+    pub unreported: Counts,
+}
+
+impl Adopted {
+    fn add(&mut self, other: &Adopted) {
+        self.segments += other.segments;
+        self.entries += other.entries;
+        self.dropped_segments += other.dropped_segments;
+        self.dropped_entries += other.dropped_entries;
+        self.corrupt_segments += other.corrupt_segments;
+        self.corrupt_entries += other.corrupt_entries;
+        self.killed_entries += other.killed_entries;
+        self.unreported.add_all(&other.unreported);
+    }
 }

@@ -1,25 +1,19 @@
 //! The handle that a process holds: its own segments, those it has leased, and the locks round them.
 
 use std::mem::ManuallyDrop;
-use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::counters::{Counter, DropReason};
-use crate::queue::accounts::bury;
-use crate::queue::adopt;
-use crate::queue::files::directory::Directory;
+use crate::counters::{Counter, Counts, DropReason};
 use crate::queue::fork;
+use crate::queue::home::Home;
 use crate::queue::machine::pause::SharedPause;
 use crate::queue::peek::{Peek, Span, Taking};
-use crate::queue::protocol::ledger::Ledger;
-use crate::queue::reader::{self, Reader};
-use crate::queue::scan_lock::ScanLock;
-use crate::queue::writer::{Own, Writer};
-use crate::queue::{Adopted, Options, Refusal};
-
-/// How long `close` waits for another thread of this process to end its scan, which takes milliseconds.
-const CLOSE_WAIT: Duration = Duration::from_millis(200);
+use crate::queue::reader::Reader;
+use crate::queue::segment::Segment;
+use crate::queue::segment::own::Own;
+use crate::queue::writer::Writer;
+use crate::queue::{Options, Refusal};
 
 /// One process's queue of one app.
 ///
@@ -28,11 +22,10 @@ const CLOSE_WAIT: Duration = Duration::from_millis(200);
 pub struct Queue {
     token: u64,
     owner_pid: u32,
-    options: Options,
-    pub(super) directory: Option<Arc<Directory>>,
-    refusals: Vec<String>,
+    pub(super) options: Options,
+    refusals: Mutex<Vec<String>>,
     max_entry_bytes: usize,
-    pub(super) pause: SharedPause,
+    pause: SharedPause,
     inner: ManuallyDrop<Inner>,
 }
 
@@ -45,30 +38,18 @@ struct Inner {
 impl Queue {
     /// Opens a queue on the best rung that can hold it; never fails, since private memory is the last rung.
     pub fn open(options: &Options) -> Queue {
-        let mut refusals = Vec::new();
-        let shared = options.directories.iter().find_map(|rung| {
-            let opened = Directory::create(rung, &options.name)
-                .map(Arc::new)
-                .and_then(|directory| {
-                    let say = |error| format!("{}: {error}", directory.path().display());
-                    Writer::open(Some(Arc::clone(&directory)), options.max_bytes)
-                        .map_err(say)
-                        .map(|writer| (directory, writer))
-                });
-            opened.map_err(|refusal| refusals.push(refusal)).ok()
-        });
-        let (directory, writer) = match shared {
-            Some((directory, writer)) => (Some(directory), writer),
-            None => (None, Writer::without_home(None, options.max_bytes)),
-        };
+        let mut writer = Writer::new(options.max_bytes);
+        let found = Home::find(options, writer.first_segment_bytes());
+        let pause = SharedPause::new(found.home.clone());
+        writer.books.enter(&found.dropped);
+        writer.move_to(found.home, found.first);
         Queue {
-            pause: SharedPause::new(directory.clone()),
             token: fork::token(),
             owner_pid: std::process::id(),
             options: options.clone(),
-            directory,
-            refusals,
+            refusals: Mutex::new(found.refusals),
             max_entry_bytes: writer.max_entry_bytes(),
+            pause,
             inner: ManuallyDrop::new(Inner {
                 reader: Mutex::default(),
                 writer: Mutex::new(writer),
@@ -76,14 +57,23 @@ impl Queue {
         }
     }
 
-    /// Where the segments are; `None` in private memory.
-    pub fn directory(&self) -> Option<&Path> {
-        self.directory.as_deref().map(Directory::path)
+    /// Where the segments are; `None` in private memory. It changes where [`Queue::adopt`] finds it gone.
+    pub fn directory(&self) -> Option<PathBuf> {
+        self.writer()?.home().path().map(PathBuf::from)
     }
 
     /// Why each better rung was refused.
-    pub fn refusals(&self) -> &[String] {
-        &self.refusals
+    pub fn refusals(&self) -> Vec<String> {
+        if self.is_owner() {
+            lock(&self.refusals).clone()
+        } else {
+            Vec::new()
+        }
+    }
+
+    pub(super) fn moved(&self, home: Home, refusals: Vec<String>) {
+        self.pause.move_to(home);
+        *lock(&self.refusals) = refusals;
     }
 
     /// The process that opened it and may use it.
@@ -94,6 +84,11 @@ impl Queue {
     /// The largest entry that can ever be accepted.
     pub fn max_entry_bytes(&self) -> usize {
         self.max_entry_bytes
+    }
+
+    /// What the processes of the machine know about the server, as this one sees it.
+    pub fn pause(&self) -> &SharedPause {
+        &self.pause
     }
 
     /// Appends one entry and returns how many wait in this process's own segments. From the moment it returns, the entry
@@ -124,9 +119,38 @@ impl Queue {
         self.writer().map_or(0, |writer| writer.waiting().segments)
     }
 
+    /// The sums of all requests that this process has seen, and how many entries of them wait.
+    pub fn counts(&self) -> (Counts, u64) {
+        self.writer().map_or_else(Default::default, |writer| {
+            (writer.counts(), writer.own_entries())
+        })
+    }
+
+    /// What this process did with the entries of dead ones, who count them; `Made` is what it took over.
+    pub fn adopted(&self) -> Counts {
+        self.writer()
+            .map_or_else(Counts::default, |writer| writer.books.adopted)
+    }
+
+    /// What only this process can tell of the machine's sums: its own segments', those of its leased ones, and how many
+    /// entries wait in both.
+    pub fn untold(&self) -> (Counts, u64) {
+        let (Some(reader), Some(writer)) = (self.reader(), self.writer()) else {
+            return Default::default();
+        };
+        let mut counts = writer.untold();
+        for segment in reader.adopted() {
+            counts.add_all(&segment.counts());
+        }
+        (counts, writer.waiting().entries)
+    }
+
     /// Shows the oldest entries to `take`, one by one: those of own segments first, then those of leased ones. The first that
     /// `take` refuses ends it. At least one is shown, if any waits.
     pub fn peek(&self, max_entries: usize, mut take: impl FnMut(&[u8]) -> bool) -> Option<Peek> {
+        if self.reader()?.wants_more() {
+            self.lease();
+        }
         let mut reader = self.reader()?;
         self.writer()?.hand_over(&mut reader.own);
         let (peek, corrupt) = reader.peek(&mut Taking {
@@ -140,7 +164,7 @@ impl Queue {
         (!peek.is_empty()).then_some(peek)
     }
 
-    /// These entries were sent: their room is free, and what is drained is removed, except home.
+    /// These entries were sent: their room is free, and what is drained is removed, except one small own segment.
     pub fn release(&self, peek: Peek) {
         self.settle(peek, None, &[]);
     }
@@ -153,7 +177,7 @@ impl Queue {
         let Some(mut reader) = self.reader() else {
             return;
         };
-        let (retired, drained) = {
+        let retired = {
             let Some(mut writer) = self.writer() else {
                 return;
             };
@@ -161,136 +185,20 @@ impl Queue {
             let mut first = 0;
             for span in peek.spans() {
                 let corrupt = corrupt_in(span, &mut first, corrupt);
-                // Counted, then released: killed in between, the process has counted entries that are still there, which
-                // the adopter sees.
-                if let Some((id, consumer)) =
-                    reader.own.iter_mut().find(|(id, _)| *id == span.segment)
-                {
-                    let (entries, bytes) = reader::waiting(consumer, span);
-                    let corrupt = corrupt.min(entries);
-                    let ledger = consumer.memory();
-                    ledger.count(Counter::Dropped(DropReason::Corrupt), corrupt);
-                    ledger.count(outcome, entries - corrupt);
-                    consumer.release(span.end);
-                    writer.released(*id, entries, bytes);
-                } else if let Some((_, leased)) =
-                    reader.leased.iter_mut().find(|(id, _)| *id == span.segment)
-                {
-                    let (entries, bytes) = reader::waiting(&leased.consumer, span);
-                    let corrupt = corrupt.min(entries);
-                    for (counter, count) in [
-                        (Counter::Dropped(DropReason::Corrupt), corrupt),
-                        (outcome, entries - corrupt),
-                    ] {
-                        leased.ledger().count(counter, count);
-                        writer.adopted.add(counter, count);
-                    }
-                    leased.consumer.release(span.end);
-                    leased.entries = leased.entries.saturating_sub(entries);
-                    writer.leased.remove(entries, bytes);
+                if let Some(settled) = reader.settle_own(span, outcome, corrupt) {
+                    writer.released(span.segment, settled.entries, settled.bytes);
+                } else if let Some(settled) = reader.settle_adopted(span, outcome, corrupt) {
+                    writer.leased.remove(settled.entries, settled.bytes);
+                    let sent = settled.entries - settled.corrupt;
+                    let corrupt = Counter::Dropped(DropReason::Corrupt);
+                    writer.books.adopted.add(corrupt, settled.corrupt);
+                    writer.books.adopted.add(outcome, sent);
                 }
             }
-            let retired = writer.retire();
-            let drained: Vec<_> = reader
-                .leased
-                .extract_if(.., |(_, leased)| leased.entries == 0)
-                .collect();
-            writer.leased.segments = reader.leased.len();
-            (retired, drained)
+            writer.retire()
         };
-        let mut found = Adopted::default();
-        remove(&mut reader, &retired, &mut found);
-        for (_, leased) in &drained {
-            adopt::bury(leased, &mut found);
-        }
-        self.keep(&found.unburied);
-    }
-
-    /// Takes over segments of dead processes, on whatever rung they are, and looks after this process's own files. Cheap;
-    /// to be called about once a second by the thread that peeks.
-    pub fn adopt(&self) -> Adopted {
-        let mut found = Adopted::default();
-        let Some(scan) = self
-            .writer()
-            .and_then(|writer| (!writer.is_closed()).then(ScanLock::begin).flatten())
-        else {
-            return found;
-        };
-        let slots = self.reader().map_or(0, |reader| {
-            adopt::LEASED_AT_ONCE.saturating_sub(reader.leased.len())
-        });
-        let leased = adopt::scan(
-            &self.options.directories,
-            &self.options.name,
-            slots,
-            &mut found,
-        );
-        let (Some(mut reader), Some(mut writer)) = (self.reader(), self.writer()) else {
-            return found;
-        };
-        if writer.is_closed() {
-            for segment in leased {
-                segment.lease().disown(); // and closed, before the scan ends
-            }
-        } else {
-            for segment in leased {
-                writer.leased.add(segment.entries, segment.bytes());
-                reader.leased.push((writer.new_id(), segment));
-            }
-            writer.leased.segments = reader.leased.len();
-            writer.inspect();
-        }
-        for (counter, count) in [
-            (Counter::Made, found.entries),
-            (Counter::Dropped(DropReason::Orphan), found.dropped_entries),
-            (Counter::Dropped(DropReason::Corrupt), found.corrupt_entries),
-            (Counter::Dropped(DropReason::Killed), found.killed_entries),
-        ] {
-            writer.adopted.add(counter, count);
-        }
-        found.corrupt_entries += std::mem::take(&mut writer.lost_entries);
-        found.corrupt_segments += std::mem::take(&mut writer.lost_segments);
-        let retired = writer.retire();
-        drop(writer);
-        remove(&mut reader, &retired, &mut found);
-        drop((reader, scan));
-        self.keep(&found.unburied);
-        self.bury_unburied();
-        found
-    }
-
-    /// Ends the queue: removes what is drained, and leaves the rest to a sibling or the next start. Nothing is accepted
-    /// afterwards.
-    pub fn close(&self) {
-        let Some(mut reader) = self.reader() else {
-            return;
-        };
-        let Some(own) = self.writer().map(|mut writer| writer.close()) else {
-            return;
-        };
-        let leased = std::mem::take(&mut reader.leased);
-        reader.own.clear();
-        let mut found = Adopted::default();
-        // Without the scan, another thread could adopt a disowned file before it is closed here, and lose its lock.
-        let scan = ScanLock::begin_within(CLOSE_WAIT);
-        let left = leased.iter().map(|(_, leased)| leased.lease());
-        let owned = own.iter().filter_map(|own| {
-            if own.waiting.entries == 0 {
-                bury(own, &mut found);
-                return None;
-            }
-            own.lease.as_ref()
-        });
-        for lease in owned.chain(left) {
-            if scan.is_some() {
-                lease.disown();
-            } // else the name stays ours: only other processes will adopt it
-        }
-        drop((own, leased));
-        drop(scan);
-        drop(reader);
-        self.keep(&found.unburied);
-        self.bury_unburied();
+        self.remove(&mut reader, &retired);
+        self.remove_drained(&mut reader);
     }
 
     fn set_aside(&self, reader: &mut Reader, id: u64) {
@@ -298,29 +206,25 @@ impl Queue {
             return;
         };
         let own = writer.set_aside(id);
-        let leased: Vec<_> = reader
-            .leased
-            .extract_if(.., |(leased, _)| *leased == id)
-            .collect();
-        for (_, leased) in &leased {
-            let corrupt = Counter::Dropped(DropReason::Corrupt);
-            leased.ledger().count(corrupt, leased.entries);
-            writer.adopted.add(corrupt, leased.entries);
-            writer.leased.remove(leased.entries, leased.bytes());
-            writer.lost_entries += leased.entries;
-            writer.lost_segments += 1;
-        }
-        writer.leased.segments = reader.leased.len();
         drop(writer);
-        reader.own.retain(|(own, _)| *own != id);
-        let mut found = Adopted::default();
-        if let Some(own) = &own {
-            bury(own, &mut found);
+        self.remove(reader, own.as_slice());
+        self.set_aside_adopted(reader, id);
+    }
+
+    /// Removes segments that the writer has taken out. Not under its lock, for which a push may be waiting: this is the file
+    /// system.
+    pub(super) fn remove(&self, reader: &mut Reader, retired: &[Own]) {
+        for own in retired {
+            reader.own.retain(|(id, _)| *id != own.id);
+            let counts = own.counts();
+            let Some(home) = self.writer().map(|writer| writer.home().clone()) else {
+                return;
+            };
+            let unreported = own.retire(&home);
+            if let Some(mut writer) = self.writer() {
+                writer.settle(&counts, &unreported);
+            }
         }
-        for (_, leased) in &leased {
-            adopt::bury(leased, &mut found);
-        }
-        self.keep(&found.unburied);
     }
 
     /// `None` in a forked child.
@@ -335,17 +239,6 @@ impl Queue {
 
     fn is_owner(&self) -> bool {
         fork::is(self.token)
-    }
-}
-
-/// Removes segments that the writer has taken out. Not under its lock, for which a push may be waiting: this is the file
-/// system.
-fn remove(reader: &mut Reader, retired: &[Own], found: &mut Adopted) {
-    reader
-        .own
-        .retain(|(id, _)| retired.iter().all(|own| own.id != *id));
-    for own in retired {
-        bury(own, found);
     }
 }
 

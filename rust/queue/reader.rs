@@ -1,8 +1,14 @@
 //! The delivering side: peek at what waits, release what was delivered.
 
+use crate::counters::{Counter, DropReason};
+#[cfg(unix)]
+use crate::queue::adopt::LEASED_AT_ONCE;
 use crate::queue::peek::{Peek, Span, Taking};
+use crate::queue::protocol::ledger::Ledger;
 use crate::queue::protocol::memory::Memory;
 use crate::queue::protocol::ring::{Consumer, Corrupt};
+use crate::queue::segment::Segment;
+#[cfg(unix)]
 use crate::queue::segment::adopted::AdoptedSegment;
 use crate::queue::segment::mapping::Mapping;
 
@@ -15,7 +21,12 @@ const LEASED_FIRST: u32 = 4;
 pub struct Reader {
     /// Of own segments, oldest first.
     pub own: Vec<(u64, Consumer<Mapping>)>,
+    /// Own segments that another process is delivering: see [`Holding::is_taken`](crate::queue::home::Holding::is_taken).
+    pub taken: Vec<u64>,
+    #[cfg(unix)]
     pub leased: Vec<(u64, AdoptedSegment)>,
+    /// At the last scan, more waited than could be leased at once.
+    pub has_more: bool,
     peeks: u32,
 }
 
@@ -28,31 +39,33 @@ impl Reader {
             corrupt: Vec::new(),
             go_on: true,
         };
-        if self.peeks.is_multiple_of(LEASED_FIRST) {
-            filling.add(
-                self.leased
-                    .iter()
-                    .map(|(id, leased)| (*id, &leased.consumer)),
-                taking,
-            );
-            filling.add(
-                self.own.iter().map(|(id, consumer)| (*id, consumer)),
-                taking,
-            );
-        } else {
-            filling.add(
-                self.own.iter().map(|(id, consumer)| (*id, consumer)),
-                taking,
-            );
-            filling.add(
-                self.leased
-                    .iter()
-                    .map(|(id, leased)| (*id, &leased.consumer)),
-                taking,
-            );
+        let leased_first = self.peeks.is_multiple_of(LEASED_FIRST);
+        if leased_first {
+            self.fill_leased(&mut filling, taking);
+        }
+        let own = self.own.iter().filter(|(id, _)| !self.taken.contains(id));
+        filling.add(own.map(|(id, consumer)| (*id, consumer)), taking);
+        if !leased_first {
+            self.fill_leased(&mut filling, taking);
         }
         (filling.peek, filling.corrupt)
     }
+
+    /// Counts the entries of `span` as `outcome`, `corrupt` of them as corrupt, and releases them; `None` if the span is of
+    /// no own segment.
+    pub fn settle_own(&mut self, span: &Span, outcome: Counter, corrupt: u64) -> Option<Settled> {
+        let own = self.own.iter_mut().find(|(id, _)| *id == span.segment);
+        own.map(|(_, consumer)| settle(consumer, span, outcome, corrupt))
+    }
+
+    #[cfg(unix)]
+    fn fill_leased(&self, filling: &mut Filling, taking: &mut Taking<'_>) {
+        let leased = self.leased.iter();
+        filling.add(leased.map(|(id, leased)| (*id, &leased.consumer)), taking);
+    }
+
+    #[cfg(not(unix))]
+    fn fill_leased(&self, _: &mut Filling, _: &mut Taking<'_>) {}
 }
 
 struct Filling {
@@ -79,8 +92,95 @@ impl Filling {
     }
 }
 
+#[cfg(unix)]
+impl Reader {
+    /// Segments of dead processes that this one delivers.
+    pub fn adopted(&self) -> impl Iterator<Item = &dyn Segment> {
+        self.leased.iter().map(|(_, leased)| leased as &dyn Segment)
+    }
+
+    pub fn free_slots(&self) -> usize {
+        LEASED_AT_ONCE.saturating_sub(self.leased.len())
+    }
+
+    /// Whether it is time to lease what waits on disk.
+    pub fn wants_more(&self) -> bool {
+        self.has_more && self.leased.len() <= LEASED_AT_ONCE / 2
+    }
+
+    /// As [`Reader::settle_own`], of a leased segment.
+    pub fn settle_adopted(
+        &mut self,
+        span: &Span,
+        outcome: Counter,
+        corrupt: u64,
+    ) -> Option<Settled> {
+        let leased = self.leased.iter_mut().find(|(id, _)| *id == span.segment);
+        leased.map(|(_, leased)| {
+            let settled = settle(&mut leased.consumer, span, outcome, corrupt);
+            leased.entries = leased.entries.saturating_sub(settled.entries);
+            settled
+        })
+    }
+
+    /// Leaves all leased segments to whoever comes; under their old names if not `is_scan_locked`.
+    pub fn leave_adopted(&mut self, is_scan_locked: bool) {
+        for (_, leased) in std::mem::take(&mut self.leased) {
+            if is_scan_locked {
+                leased.leave();
+            }
+        }
+    }
+}
+
+#[cfg(not(unix))]
+impl Reader {
+    pub fn adopted(&self) -> impl Iterator<Item = &dyn Segment> {
+        std::iter::empty()
+    }
+
+    pub fn wants_more(&self) -> bool {
+        false
+    }
+
+    pub fn settle_adopted(&mut self, _: &Span, _: Counter, _: u64) -> Option<Settled> {
+        None
+    }
+
+    pub fn leave_adopted(&mut self, _: bool) {}
+}
+
+/// What became of the entries of one span.
+pub struct Settled {
+    pub entries: u64,
+    pub bytes: u64,
+    /// Of `entries`, those that made no sense.
+    pub corrupt: u64,
+}
+
+fn settle<M: Memory + Ledger>(
+    consumer: &mut Consumer<M>,
+    span: &Span,
+    outcome: Counter,
+    corrupt: u64,
+) -> Settled {
+    // An earlier release may have taken a part of the span, or all of it.
+    let (entries, bytes) = waiting(consumer, span);
+    let corrupt = corrupt.min(entries);
+    // Counted, then released: killed in between, the process has counted entries that are still there, which the adopter
+    // sees.
+    let ledger = consumer.memory();
+    ledger.count(Counter::Dropped(DropReason::Corrupt), corrupt);
+    ledger.count(outcome, entries - corrupt);
+    consumer.release(span.end);
+    Settled {
+        entries,
+        bytes,
+        corrupt,
+    }
+}
 /// The entries and bytes that `span` covers and that are still waiting.
-pub fn waiting<M: Memory>(consumer: &Consumer<M>, span: &Span) -> (u64, u64) {
+fn waiting<M: Memory>(consumer: &Consumer<M>, span: &Span) -> (u64, u64) {
     match consumer.records() {
         Ok(records) if records.position() == span.start => (span.entries, span.end - span.start),
         // Another peek at the same records was released first: count what is left of this one.

@@ -12,6 +12,7 @@ pub fn options(rung: &Path) -> Options {
         directories: vec![rung.to_owned()],
         name: "app".to_owned(),
         max_bytes: 16 << 20,
+        label: String::new(),
     }
 }
 

@@ -1,15 +1,17 @@
 //! The app's directory on one rung of the ladder.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
+
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
 
 use crate::queue::files::filesystem;
 use crate::queue::files::names::Name;
 
-/// `S_ISVTX`, whose type differs between systems.
-const STICKY: u32 = 0o1000;
+/// `S_ISGID`, whose type differs between systems.
+const SET_GROUP: u32 = 0o2000;
 /// With the version of its layout: each version of this library has a file of its own, so that two of them side by side
 /// (a deploy) do not undo each other's.
 const STATE_FILE: &str = "state-2";
@@ -18,21 +20,26 @@ const STATE_FILE: &str = "state-2";
 #[derive(Clone, Copy, Debug)]
 pub struct Entry {
     pub name: Name,
+    /// That it takes on the file system.
     pub bytes: u64,
     /// Seconds since 1970. Of a segment: its creation, since stores through a mapping need not show.
     pub modified: i64,
 }
 
-/// A directory that only this user can reach, on a local file system.
+/// A directory that only this user can reach, on a local file system, held by its descriptor.
 ///
-/// Files are named by path: nobody else can put another directory in its place, since its parent is sticky or ours.
+/// Files are named relative to the descriptor, so it does not matter who can write to the directory's parent: whoever can
+/// may move this directory away or remove it, which [`Directory::is_in_place`] notices, and cannot put another in its place.
 #[derive(Debug)]
 pub struct Directory {
     path: PathBuf,
+    file: File,
+    /// Device and inode number.
+    identity: (u64, u64),
 }
 
 impl Directory {
-    /// Creates or opens `rung/name`; the error says why that must not be used.
+    /// Creates or opens `rung/name`, and `rung` itself if it is missing; the error says why that must not be used.
     pub fn create(rung: &Path, name: &str) -> Result<Directory, String> {
         let mut components = Path::new(name).components();
         if !matches!((components.next(), components.next()), (Some(Component::Normal(only)), None) if only == name)
@@ -40,11 +47,16 @@ impl Directory {
             return Err(format!("{name:?} is not the name of a directory"));
         }
         let path = rung.join(name);
-        let say = |what: &str| format!("{}: {what}", path.display());
-        check_rung(rung)?;
-        match DirBuilder::new().mode(0o700).create(&path) {
+        let attempt = || DirBuilder::new().mode(0o700).create(&path);
+        let made = match attempt() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                make_rung(rung).and_then(|()| attempt())
+            }
+            result => result,
+        };
+        match made {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                Err(say(&error.to_string()))
+                Err(format!("{}: {error}", path.display()))
             }
             _ => Directory::check(path),
         }
@@ -52,8 +64,7 @@ impl Directory {
 
     /// Opens `rung/name` if it is there and passes the same checks.
     pub fn existing(rung: &Path, name: &str) -> Option<Directory> {
-        fs::symlink_metadata(rung.join(name)).ok()?;
-        Directory::create(rung, name).ok()
+        Directory::check(rung.join(name)).ok()
     }
 
     /// One that is there, by its full path.
@@ -63,65 +74,78 @@ impl Directory {
 
     fn check(path: PathBuf) -> Result<Directory, String> {
         let say = |what: &str| format!("{}: {what}", path.display());
+        let explain = |error: io::Error| say(&error.to_string());
         let opened = OpenOptions::new()
             .read(true)
             .custom_flags(libc::O_DIRECTORY | libc::O_NOFOLLOW | libc::O_NONBLOCK)
             .open(&path);
-        let directory = opened.map_err(|error| match error.raw_os_error() {
+        let file = opened.map_err(|error| match error.raw_os_error() {
             Some(libc::ENOTDIR | libc::ELOOP) => say("not a directory"),
-            _ => say(&error.to_string()),
+            _ => explain(error),
         })?;
-        let status = directory
-            .metadata()
-            .map_err(|error| say(&error.to_string()))?;
+        let status = file.metadata().map_err(explain)?;
         if status.uid() != effective_uid() {
             return Err(say("belongs to another user"));
         }
-        if status.mode() & 0o077 != 0 {
+        if status.mode() & 0o7077 == SET_GROUP | 0o070 {
+            // What Kubernetes makes of a directory in a volume with `fsGroup` when it mounts the volume again. Nothing
+            // that the group may have put into it is believed unchecked.
+            file.set_permissions(Permissions::from_mode(0o700))
+                .map_err(explain)?;
+        } else if status.mode() & 0o077 != 0 {
             return Err(say("is open to other users"));
         }
-        if let Some(reason) = filesystem::unfit(&directory) {
+        if let Some(reason) = filesystem::unfit(&file) {
             return Err(say(&reason));
         }
-        Ok(Directory { path })
+        Ok(Directory {
+            path,
+            identity: (status.dev(), status.ino()),
+            file,
+        })
     }
 
     pub fn path(&self) -> &Path {
         &self.path
     }
 
+    /// Whether the path still leads to this directory: where it does not, no other process will find what lies in it.
+    pub fn is_in_place(&self) -> bool {
+        fs::symlink_metadata(&self.path)
+            .is_ok_and(|status| (status.dev(), status.ino()) == self.identity)
+    }
+
+    pub fn is_same(&self, other: &Directory) -> bool {
+        self.identity == other.identity
+    }
+
     /// A new file, for this user alone.
     pub fn create_file(&self, name: Name) -> io::Result<File> {
-        let mut options = OpenOptions::new();
-        options
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .custom_flags(libc::O_NOFOLLOW);
-        options.open(self.file(name))
+        self.open_with(
+            &name.to_string(),
+            OFlags::RDWR | OFlags::CREATE | OFlags::EXCL,
+        )
     }
 
     /// A file that is there. Never follows a symlink, never waits for a FIFO.
     pub fn open(&self, name: Name) -> io::Result<File> {
-        let mut options = OpenOptions::new();
-        options
-            .read(true)
-            .write(true)
-            .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
-        options.open(self.file(name))
+        self.open_with(&name.to_string(), OFlags::RDWR)
     }
 
-    /// The file that the processes of the host share; a file of no length if it is to be made.
+    fn open_with(&self, name: &str, flags: OFlags) -> io::Result<File> {
+        let flags = flags | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let mode = Mode::RUSR | Mode::WUSR;
+        Ok(rustix::fs::openat(&self.file, name, flags, mode)?.into())
+    }
+
+    /// The file that the processes of the machine share; a file of no length if it is to be made.
     pub fn open_state(&self, create: bool) -> io::Result<File> {
-        let mut options = OpenOptions::new();
-        options
-            .read(true)
-            .write(create)
-            .create(create)
-            .mode(0o600)
-            .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
-        let file = options.open(self.path.join(STATE_FILE))?;
+        let flags = if create {
+            OFlags::RDWR | OFlags::CREATE
+        } else {
+            OFlags::RDONLY
+        };
+        let file = self.open_with(STATE_FILE, flags)?;
         let status = file.metadata()?;
         if status.is_file() && status.nlink() == 1 {
             Ok(file)
@@ -131,58 +155,55 @@ impl Directory {
     }
 
     pub fn rename(&self, from: Name, to: Name) -> io::Result<()> {
-        fs::rename(self.file(from), self.file(to))
+        rustix::fs::renameat(&self.file, from.to_string(), &self.file, to.to_string())?;
+        Ok(())
     }
 
     pub fn unlink(&self, name: Name) -> io::Result<()> {
-        fs::remove_file(self.file(name))
+        rustix::fs::unlinkat(&self.file, name.to_string(), AtFlags::empty())?;
+        Ok(())
     }
 
     /// The regular files of other processes, oldest first. What else lies here is not ours to touch.
     pub fn others(&self) -> io::Result<Vec<Entry>> {
         let mut entries = Vec::new();
-        for entry in fs::read_dir(&self.path)? {
-            let Ok(entry) = entry else { continue };
-            let Some(name) = entry.file_name().to_str().and_then(Name::parse) else {
+        for entry in Dir::read_from(&self.file)? {
+            let entry = entry?;
+            let Some(name) = entry.file_name().to_str().ok().and_then(Name::parse) else {
                 continue;
             };
             if name.is_own() {
                 continue;
             }
-            let Ok(status) = entry.metadata() else {
+            // Of the entry itself, not of what a symlink names. Gone meanwhile: nothing to show.
+            let Ok(status) =
+                rustix::fs::statat(&self.file, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW)
+            else {
                 continue;
-            }; // of the entry itself, not of what a symlink names
-            if status.is_file() {
+            };
+            if FileType::from_raw_mode(status.st_mode) == FileType::RegularFile {
+                #[allow(clippy::useless_conversion, clippy::cast_sign_loss)]
+                // the types differ between systems
                 entries.push(Entry {
                     name,
-                    bytes: status.len(),
-                    modified: status.mtime(),
+                    bytes: 512 * status.st_blocks as u64,
+                    modified: status.st_mtime.into(),
                 });
             }
         }
         entries.sort_by_key(|entry| (entry.modified, entry.name.sequence));
         Ok(entries)
     }
-
-    fn file(&self, name: Name) -> PathBuf {
-        self.path.join(name.to_string())
-    }
 }
 
-/// Whoever can rename in the rung could put a directory of his own in place of ours.
-fn check_rung(rung: &Path) -> Result<(), String> {
-    let say = |what: &str| format!("{}: {what}", rung.display());
-    let status = fs::metadata(rung).map_err(|error| say(&error.to_string()))?;
-    if !status.is_dir() {
-        return Err(say("not a directory"));
+/// A rung that is missing was named by the user, or has been removed. Not made: `/dev/shm`, which is the system's, and
+/// anything whose nearest directory is `/`, which is more likely a slip of the pen or a volume that is not mounted.
+fn make_rung(rung: &Path) -> io::Result<()> {
+    let nearest = rung.ancestors().find(|ancestor| ancestor.exists());
+    if nearest.is_none_or(|nearest| nearest.parent().is_none() || nearest.starts_with("/dev")) {
+        return Err(io::ErrorKind::NotFound.into());
     }
-    if status.uid() != 0 && status.uid() != effective_uid() {
-        return Err(say("belongs to another user"));
-    }
-    if status.mode() & 0o022 != 0 && status.mode() & STICKY == 0 {
-        return Err(say("is writable by other users and not sticky"));
-    }
-    Ok(())
+    DirBuilder::new().recursive(true).mode(0o700).create(rung)
 }
 
 pub fn effective_uid() -> u32 {

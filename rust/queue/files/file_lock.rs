@@ -139,8 +139,26 @@ impl FileLock {
     /// Whether the file is still there and the lock still ours. Something in this process may have opened and closed the
     /// file (a backup, a `copytree`), which drops the lock: it is taken again here.
     pub fn renew(&self) -> bool {
-        let linked = self.file.metadata().is_ok_and(|status| status.nlink() > 0);
-        linked && matches!(try_lock(&self.file), Ok(true))
+        self.is_linked() && matches!(try_lock(&self.file), Ok(true))
+    }
+
+    /// Whether the file still has a name.
+    pub fn is_linked(&self) -> bool {
+        self.file.metadata().is_ok_and(|status| status.nlink() > 0)
+    }
+
+    /// Puts this file in the place of another of this process, which is gone with that.
+    pub fn replace(&mut self, other: &FileLock) -> io::Result<()> {
+        self.directory.rename(self.name, other.name)?;
+        self.name = other.name;
+        Ok(())
+    }
+
+    /// What the file takes on the file system.
+    pub fn bytes(&self) -> u64 {
+        self.file
+            .metadata()
+            .map_or(0, |status| 512 * status.blocks())
     }
 
     /// Removes the file. Before it is closed, so that nobody finds it unlocked.
@@ -149,8 +167,9 @@ impl FileLock {
     }
 
     /// Gives the file a name that is nobody's, so that this process can adopt it too. To be dropped under the same
-    /// [`ScanLock`](crate::queue::scan_lock::ScanLock): closing it after another thread has adopted it would free that thread's lock.
-    pub fn disown(&self) {
-        let _ = self.directory.rename(self.name, Name::nobodys());
+    /// [`ScanLock`](crate::queue::scan_lock::ScanLock): closing it after another thread has adopted it would free that
+    /// thread's lock.
+    pub fn disown(&self, nobodys: Name) -> io::Result<()> {
+        self.directory.rename(self.name, nobodys)
     }
 }

@@ -2,6 +2,9 @@
 
 use crate::queue::fork;
 
+/// No process makes so many files.
+const COMPACT: u64 = u64::MAX;
+
 /// What a file is, by the end of its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extension {
@@ -45,6 +48,18 @@ impl Name {
             sequence: 0,
             extension: Extension::Segment,
         }
+    }
+
+    /// A segment of no living process that is as small as it gets.
+    pub fn compact() -> Name {
+        Name {
+            sequence: COMPACT,
+            ..Name::nobodys()
+        }
+    }
+
+    pub fn is_compact(self) -> bool {
+        self.sequence == COMPACT
     }
 
     pub fn parse(text: &str) -> Option<Name> {

@@ -5,7 +5,5 @@ pub mod pause;
 pub mod state;
 #[cfg(all(unix, not(loom)))]
 pub mod state_file;
-#[cfg(all(unix, not(loom)))]
+#[cfg(not(loom))]
 pub mod survey;
-#[cfg(not(any(unix, loom)))]
-pub use crate::queue::nowhere::state_file;

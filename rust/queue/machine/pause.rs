@@ -1,11 +1,10 @@
 //! The host's state as one process sees it: when to send, and how it went.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::queue::files::directory::Directory;
+use crate::queue::home::Home;
 use crate::queue::machine::state::State;
-use crate::queue::machine::state_file::{read, update};
 
 /// A server that goes on taking logs is news once a second: no write for each POST.
 const NEWS_MS: u64 = 1000;
@@ -14,7 +13,7 @@ const MOMENT: Duration = Duration::from_millis(100);
 
 /// The state of one queue's directory, or of its process alone where there is no directory or no room in it.
 pub struct SharedPause {
-    directory: Option<Arc<Directory>>,
+    home: Mutex<Home>,
     /// Takes part in every change; asked only where the file cannot be.
     local: Mutex<State>,
     /// What the file said a moment ago.
@@ -22,12 +21,28 @@ pub struct SharedPause {
 }
 
 impl SharedPause {
-    pub fn new(directory: Option<Arc<Directory>>) -> SharedPause {
+    pub fn new(home: Home) -> SharedPause {
         SharedPause {
-            directory,
+            home: Mutex::new(home),
             local: Mutex::default(),
             seen: Mutex::default(),
         }
+    }
+
+    /// Goes on in another directory, since the old one is gone. Its sums are known to those that have read them: the first
+    /// process to come writes down what it has seen last.
+    pub fn move_to(&self, home: Home) {
+        let known = lock(&self.seen).take().map(|(_, state)| state);
+        if let Some(known) = known {
+            home.update_state(|state| {
+                if state.is_new() {
+                    let label = std::mem::take(&mut state.label);
+                    *state = known;
+                    state.set_label(&label);
+                }
+            });
+        }
+        *lock(&self.home) = home;
     }
 
     pub fn state(&self) -> State {
@@ -66,21 +81,25 @@ impl SharedPause {
 
     fn change<T>(&self, change: impl Fn(&mut State) -> T) -> T {
         let local = change(&mut lock(&self.local));
-        *lock(&self.seen) = None;
-        let shared = self
-            .directory
-            .as_ref()
-            .and_then(|directory| update(directory, change));
-        shared.unwrap_or(local)
+        let home = lock(&self.home).clone();
+        let shared = home.update_state(|state| (change(state), state.clone()));
+        let Some((answer, state)) = shared else {
+            return local;
+        };
+        *lock(&self.seen) = Some((Instant::now(), state));
+        answer
     }
 
     fn shared(&self) -> Option<State> {
-        let directory = self.directory.as_ref()?;
+        let home = lock(&self.home).clone();
         let mut seen = lock(&self.seen);
-        if seen.as_ref().is_none_or(|(at, _)| at.elapsed() >= MOMENT) {
-            *seen = read(directory).map(|state| (Instant::now(), state));
+        if let Some((_, state)) = seen.as_ref().filter(|(at, _)| at.elapsed() < MOMENT) {
+            return Some(state.clone());
         }
-        seen.as_ref().map(|(_, state)| state.clone())
+        // What was seen last is kept where there is nothing to read any more: see `move_to`.
+        let state = home.state()?;
+        *seen = Some((Instant::now(), state.clone()));
+        Some(state)
     }
 }
 

@@ -40,12 +40,26 @@ pub struct State {
 impl State {
     /// Adds the sums of a segment that is about to be removed; a second time, nothing.
     pub fn bury(&mut self, identity: u64, counts: &Counts) {
-        if identity != 0 && self.counted.contains(&identity) {
+        if self.has_counted(identity) {
             return;
         }
         self.gone.add_all(counts);
         self.counted.rotate_left(1);
         self.counted[REMEMBERED - 1] = identity;
+    }
+
+    /// Whether no process has written anything but a label.
+    pub fn is_new(&self) -> bool {
+        *self
+            == State {
+                label: self.label.clone(),
+                ..State::default()
+            }
+    }
+
+    /// Whether a segment's sums are in.
+    pub fn has_counted(&self, identity: u64) -> bool {
+        identity != 0 && self.counted.contains(&identity)
     }
 
     /// Milliseconds until the next POST may be made.

@@ -95,7 +95,7 @@ fn look(file: &File, name: Name) -> Found {
             view.walk(head, |_| found.entries += 1);
             found.bytes = tail.saturating_sub(head).min(view.capacity);
         }
-        Err(defect) => found.defect = Some(format!("{defect:?}")),
+        Err(defect) => found.defect = Some(defect.to_string()),
     }
     found
 }

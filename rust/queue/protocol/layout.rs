@@ -57,6 +57,18 @@ pub enum Defect {
     Size,
 }
 
+impl std::fmt::Display for Defect {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Defect::NotASegment => f.write_str("not a segment"),
+            Defect::Version(version) => {
+                write!(f, "of layout version {version}; this is version {VERSION}")
+            }
+            Defect::Size => f.write_str("cut, or longer than it says"),
+        }
+    }
+}
+
 impl Preamble {
     pub fn encode(&self) -> [u8; PREAMBLE_BYTES] {
         let mut bytes = [0; PREAMBLE_BYTES];

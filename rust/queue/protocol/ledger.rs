@@ -40,6 +40,11 @@ pub trait Ledger {
     }
 }
 
+/// Where each of `counts` is kept, and its value.
+pub fn words(counts: &Counts) -> impl Iterator<Item = (u64, u64)> {
+    Counter::all().map(|counter| (offset(counter), counts.get(counter)))
+}
+
 fn offset(counter: Counter) -> u64 {
     let (area, place) = match counter {
         Counter::Made => (PUSHED_OFFSET, 0),

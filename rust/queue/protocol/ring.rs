@@ -76,6 +76,11 @@ impl<M: Memory> Producer<M> {
         &self.memory
     }
 
+    /// Goes on in `memory`, a copy of the old one. For both ends at once, while nothing is pushed, read or released.
+    pub fn move_to(&mut self, memory: Arc<M>) {
+        self.memory = memory;
+    }
+
     fn free(&self) -> u64 {
         debug_assert!(self.head <= self.tail && self.tail - self.head <= self.memory.capacity());
         self.memory.capacity() - (self.tail - self.head)
@@ -109,11 +114,13 @@ impl<M: Memory> Consumer<M> {
     /// The reading end of a ring whose process is dead. Believes nothing yet: [`Consumer::records`] checks the positions.
     pub fn attach(memory: M) -> Consumer<M> {
         // Acquire: an adopter before us may have released records; the kernel's lock orders its stores before our load.
+        Consumer::attach_to(Arc::new(memory))
+    }
+
+    /// The reading end of a ring in shared memory, from what has been released by now on.
+    pub fn attach_to(memory: Arc<M>) -> Consumer<M> {
         let head = memory.load(Word::Head, Ordering::Acquire);
-        Consumer {
-            memory: Arc::new(memory),
-            head,
-        }
+        Consumer { memory, head }
     }
 
     /// The waiting records, oldest first, as of now.
@@ -161,6 +168,22 @@ impl<M: Memory> Consumer<M> {
     /// The memory, for what is not the ring's business.
     pub fn memory(&self) -> &M {
         &self.memory
+    }
+
+    /// What has been released, as this end knows it.
+    pub fn head(&self) -> u64 {
+        self.head
+    }
+
+    /// The memory, for another end of the ring.
+    pub fn shared_memory(&self) -> Arc<M> {
+        Arc::clone(&self.memory)
+    }
+
+    /// Goes on in `memory`, a copy of the old one in which everything before `head` is released.
+    pub fn move_to(&mut self, memory: Arc<M>, head: u64) {
+        self.memory = memory;
+        self.head = head;
     }
 }
 

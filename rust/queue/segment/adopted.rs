@@ -6,33 +6,35 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-use crate::counters::{Counts, DropReason};
+use crate::counters::DropReason;
 use crate::queue::files::file_lock::FileLock;
+use crate::queue::files::names::Name;
 use crate::queue::protocol::layout::{self, Defect, HEADER_BYTES, PREAMBLE_BYTES, Preamble};
 use crate::queue::protocol::ledger::Ledger;
 use crate::queue::protocol::memory::{Memory, Word};
 use crate::queue::protocol::ring::{Consumer, Corrupt, Records};
+use crate::queue::segment::Segment;
 use crate::sync::{AtomicU64, Ordering};
 
 /// The file as the memory of a ring. Its producer is dead, so the positions change through this process alone.
 pub struct AdoptedFile {
-    lease: FileLock,
+    lock: FileLock,
     capacity: u64,
     tail: AtomicU64,
     head: AtomicU64,
 }
 
 impl AdoptedFile {
-    fn open(lease: FileLock, preamble: Preamble) -> AdoptedFile {
+    fn open(lock: FileLock, preamble: Preamble) -> AdoptedFile {
         let word = |offset| {
             // A position that cannot be read becomes one that no ring has.
             let mut bytes = [0xFF; 8];
-            let _ = lease.file().read_exact_at(&mut bytes, offset);
+            let _ = lock.file().read_exact_at(&mut bytes, offset);
             AtomicU64::new(u64::from_ne_bytes(bytes))
         };
         let (tail, head) = (word(layout::TAIL_OFFSET), word(layout::HEAD_OFFSET));
         AdoptedFile {
-            lease,
+            lock,
             capacity: layout::capacity(preamble.file_bytes),
             tail,
             head,
@@ -60,14 +62,14 @@ impl Memory for AdoptedFile {
         let (cached, offset) = self.word(word);
         cached.store(value, order);
         // A store that does not reach the file leaves these records to the next adopter: sent twice, not lost.
-        let _ = self.lease.file().write_all_at(&value.to_ne_bytes(), offset);
+        let _ = self.lock.file().write_all_at(&value.to_ne_bytes(), offset);
     }
 
     /// Nobody pushes into a dead process's segment.
     unsafe fn write(&self, _: u64, _: &[u8]) {}
 
     unsafe fn read(&self, offset: u64, bytes: &mut [u8]) -> bool {
-        self.lease
+        self.lock
             .file()
             .read_exact_at(bytes, HEADER_BYTES + offset)
             .is_ok()
@@ -77,13 +79,13 @@ impl Memory for AdoptedFile {
 impl Ledger for AdoptedFile {
     fn load_word(&self, offset: u64) -> u64 {
         let mut bytes = [0; 8];
-        let _ = self.lease.file().read_exact_at(&mut bytes, offset);
+        let _ = self.lock.file().read_exact_at(&mut bytes, offset);
         u64::from_ne_bytes(bytes)
     }
 
     /// A count that does not reach the file is made good by [`Counts::balance`] if another process adopts it once more.
     fn store_word(&self, offset: u64, value: u64) {
-        let _ = self.lease.file().write_all_at(&value.to_ne_bytes(), offset);
+        let _ = self.lock.file().write_all_at(&value.to_ne_bytes(), offset);
     }
 }
 
@@ -96,9 +98,10 @@ pub fn inspect(file: &File) -> Result<Preamble, Defect> {
     Preamble::decode(&bytes, length)
 }
 
-/// A leased segment and what waits in it.
+/// An adopted segment and what waits in it.
 pub struct AdoptedSegment {
     pub consumer: Consumer<AdoptedFile>,
+    pub preamble: Preamble,
     pub entries: u64,
     /// Beyond these entries the segment made no sense.
     pub damaged: bool,
@@ -109,8 +112,8 @@ pub struct AdoptedSegment {
 impl AdoptedSegment {
     /// Counts the waiting entries by walking them, since a stored count could be one off after a crash. What the walk cannot
     /// read is cut off. Afterwards the ledger agrees with what is there.
-    pub fn open(lease: FileLock, preamble: Preamble) -> AdoptedSegment {
-        let mut consumer = Consumer::attach(AdoptedFile::open(lease, preamble));
+    pub fn open(lock: FileLock, preamble: Preamble) -> AdoptedSegment {
+        let mut consumer = Consumer::attach(AdoptedFile::open(lock, preamble));
         let (entries, broken) = match consumer.records() {
             Ok(records) => count(records),
             Err(Corrupt) => (0, Some(0)),
@@ -131,30 +134,34 @@ impl AdoptedSegment {
         consumer.memory().store_counts(&counts);
         AdoptedSegment {
             consumer,
+            preamble,
             entries,
             damaged,
             lost,
         }
     }
 
-    pub fn lease(&self) -> &FileLock {
-        &self.consumer.memory().lease
+    pub fn lock(&self) -> &FileLock {
+        &self.consumer.memory().lock
     }
 
-    pub fn ledger(&self) -> &impl Ledger {
-        self.consumer.memory()
-    }
-
-    pub fn counts(&self) -> Counts {
-        self.ledger().counts()
-    }
-
-    pub fn identity(&self) -> u64 {
-        self.ledger().load_word(layout::IDENTITY_OFFSET)
+    /// Gives it up, to be adopted by whoever comes. To be dropped under the scan lock: see [`FileLock::disown`].
+    pub fn leave(&self) {
+        let _ = self.lock().disown(Name::nobodys());
     }
 
     pub fn bytes(&self) -> u64 {
         self.consumer.records().map_or(0, |records| records.bytes())
+    }
+}
+
+impl Segment for AdoptedSegment {
+    fn ledger(&self) -> &dyn Ledger {
+        self.consumer.memory()
+    }
+
+    fn remove(&self) {
+        self.lock().unlink();
     }
 }
 

@@ -33,11 +33,15 @@ pub fn create(directory: &Arc<Directory>, file_bytes: u64) -> io::Result<(Mappin
 fn create_file(directory: &Arc<Directory>, file_bytes: u64) -> io::Result<(Mapping, FileLock)> {
     let name = Name::own(Extension::Temporary);
     let file = directory.create_file(name)?;
-    let Some(mut lease) = FileLock::of_new(directory, name, file)? else {
+    let locked = FileLock::of_new(directory, name, file);
+    if locked.is_err() {
+        let _ = directory.unlink(name); // where locks are refused, each try would leave a file
+    }
+    let Some(mut lock) = locked? else {
         return Err(io::ErrorKind::NotFound.into());
     };
-    let made = allocate(lease.file(), file_bytes)
-        .and_then(|()| Mapping::of_file(lease.file(), file_bytes))
+    let made = allocate(lock.file(), file_bytes)
+        .and_then(|()| Mapping::of_file(lock.file(), file_bytes))
         .and_then(|mut mapping| {
             let preamble = Preamble {
                 file_bytes,
@@ -45,13 +49,13 @@ fn create_file(directory: &Arc<Directory>, file_bytes: u64) -> io::Result<(Mappi
                 creator_pid: std::process::id(),
             };
             mapping.write_preamble(&preamble, fork::random());
-            lease.rename(Extension::Segment)?;
+            lock.rename(Extension::Segment)?;
             Ok(mapping)
         });
     match made {
-        Ok(mapping) => Ok((mapping, lease)),
+        Ok(mapping) => Ok((mapping, lock)),
         Err(error) => {
-            lease.unlink();
+            lock.unlink();
             Err(error)
         }
     }

@@ -3,7 +3,36 @@
 #[cfg(unix)]
 pub mod adopted;
 #[cfg(unix)]
+pub mod compact;
+#[cfg(unix)]
 pub mod create;
 pub mod mapping;
-#[cfg(not(unix))]
-pub use crate::queue::nowhere::{adopted, create};
+pub mod own;
+
+use crate::counters::Counts;
+use crate::queue::home::Home;
+use crate::queue::protocol::layout;
+use crate::queue::protocol::ledger::Ledger;
+
+/// What this process may deliver, its own or adopted.
+pub trait Segment {
+    fn ledger(&self) -> &dyn Ledger;
+    /// Removes the file, if it has one.
+    fn remove(&self);
+
+    fn counts(&self) -> Counts {
+        self.ledger().counts()
+    }
+
+    fn identity(&self) -> u64 {
+        self.ledger().load_word(layout::IDENTITY_OFFSET)
+    }
+
+    /// Ends a segment: its sums live on in the state of `home`. Returns those that the state did not take.
+    fn retire(&self, home: &Home) -> Counts {
+        let counts = self.counts();
+        let is_buried = home.bury(self.identity(), &counts);
+        self.remove();
+        if is_buried { Counts::default() } else { counts }
+    }
+}

@@ -1,0 +1,232 @@
+//! Where a queue's segments live: a directory that the app's processes share, or private memory.
+
+use std::io;
+use std::path::Path;
+#[cfg(unix)]
+use std::sync::Arc;
+
+use crate::counters::Counts;
+#[cfg(unix)]
+use crate::queue::adopt;
+#[cfg(unix)]
+use crate::queue::files::directory::Directory;
+#[cfg(unix)]
+use crate::queue::files::file_lock::FileLock;
+#[cfg(unix)]
+use crate::queue::files::names::Name;
+use crate::queue::machine::state::State;
+#[cfg(unix)]
+use crate::queue::machine::state_file;
+use crate::queue::protocol::ring::Consumer;
+#[cfg(unix)]
+use crate::queue::segment::compact::compact;
+#[cfg(unix)]
+use crate::queue::segment::create;
+use crate::queue::segment::mapping::Mapping;
+use crate::queue::{Adopted, Options};
+
+/// Where segments are made. Where there are no POSIX record locks (Windows), it is always private memory.
+#[derive(Clone, Debug)]
+pub enum Home {
+    Private,
+    #[cfg(unix)]
+    Shared(Arc<Directory>),
+}
+
+/// What says that a segment is this process's own.
+pub enum Holding {
+    /// It has no file: it ends with this process.
+    Memory,
+    #[cfg(unix)]
+    File(FileLock),
+}
+
+/// A home, its first segment, and why each better rung was refused.
+pub struct Found {
+    pub home: Home,
+    pub first: Option<(Mapping, Holding)>,
+    pub refusals: Vec<String>,
+    /// What the dead had left, and had to make room.
+    pub dropped: Adopted,
+}
+
+impl Home {
+    /// The best rung that holds a segment of `file_bytes`; never fails, since private memory is the last rung.
+    pub fn find(options: &Options, file_bytes: u64) -> Found {
+        let mut found = Found {
+            home: Home::Private,
+            first: None,
+            refusals: Vec::new(),
+            dropped: Adopted::default(),
+        };
+        for rung in &options.directories {
+            match Home::on(rung, options, file_bytes, &mut found.dropped) {
+                Ok((home, first)) => {
+                    found.home = home;
+                    found.first = Some(first);
+                    break;
+                }
+                Err(refusal) => found.refusals.push(refusal),
+            }
+        }
+        found
+    }
+
+    #[cfg(unix)]
+    fn on(
+        rung: &Path,
+        options: &Options,
+        file_bytes: u64,
+        dropped: &mut Adopted,
+    ) -> Result<(Home, (Mapping, Holding)), String> {
+        let directory = Arc::new(Directory::create(rung, &options.name)?);
+        let home = Home::Shared(Arc::clone(&directory));
+        dropped.add(&home.make_room());
+        let first = home
+            .make_segment(file_bytes)
+            .map_err(|error| format!("{}: {error}", directory.path().display()))?;
+        if !options.label.is_empty() {
+            home.update_state(|state| state.set_label(&options.label));
+        }
+        Ok((home, first))
+    }
+
+    #[cfg(not(unix))]
+    fn on(
+        rung: &Path,
+        _: &Options,
+        _: u64,
+        _: &mut Adopted,
+    ) -> Result<(Home, (Mapping, Holding)), String> {
+        Err(format!(
+            "{}: this system has no record locks",
+            rung.display()
+        ))
+    }
+
+    /// `None` in private memory.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Home::Private => None,
+            #[cfg(unix)]
+            Home::Shared(directory) => Some(directory.path()),
+        }
+    }
+
+    /// Whether other processes still find this home where they look for it.
+    pub fn is_in_place(&self) -> bool {
+        match self {
+            Home::Private => true,
+            #[cfg(unix)]
+            Home::Shared(directory) => directory.is_in_place(),
+        }
+    }
+
+    /// Keeps what the dead have left here within its bound. To be called before a segment is made.
+    pub fn make_room(&self) -> Adopted {
+        match self {
+            Home::Private => Adopted::default(),
+            #[cfg(unix)]
+            Home::Shared(directory) => adopt::make_room(directory),
+        }
+    }
+
+    pub fn make_segment(&self, file_bytes: u64) -> io::Result<(Mapping, Holding)> {
+        match self {
+            Home::Private => Ok((Mapping::private(file_bytes)?, Holding::Memory)),
+            #[cfg(unix)]
+            Home::Shared(directory) => {
+                let (mapping, lock) = create::create(directory, file_bytes)?;
+                Ok((mapping, Holding::File(lock)))
+            }
+        }
+    }
+
+    /// Whether what `holding` stands for would be found here after this process's death. Takes its lock again, where
+    /// something in this process has dropped it.
+    pub fn keeps(&self, holding: &Holding) -> bool {
+        match (self, holding) {
+            (Home::Private, _) => true,
+            #[cfg(unix)]
+            (Home::Shared(_), Holding::Memory) => false,
+            #[cfg(unix)]
+            (Home::Shared(directory), Holding::File(lock)) => {
+                lock.directory().is_same(directory) && lock.renew()
+            }
+        }
+    }
+
+    /// What the machine's processes know; `None` where there is nothing that makes sense, or where it was busy.
+    pub fn state(&self) -> Option<State> {
+        match self {
+            Home::Private => None,
+            #[cfg(unix)]
+            Home::Shared(directory) => state_file::read(directory),
+        }
+    }
+
+    /// Changes what the machine's processes know; `None` where that could not be saved.
+    pub fn update_state<T>(&self, change: impl FnOnce(&mut State) -> T) -> Option<T> {
+        match self {
+            Home::Private => {
+                let _ = change;
+                None
+            }
+            #[cfg(unix)]
+            Home::Shared(directory) => state_file::update(directory, change),
+        }
+    }
+
+    /// Adds the sums of a segment that is about to be removed to the state; whether that worked.
+    pub fn bury(&self, identity: u64, counts: &Counts) -> bool {
+        counts.is_zero()
+            || self
+                .update_state(|state| state.bury(identity, counts))
+                .is_some()
+    }
+}
+
+impl Holding {
+    pub fn is_file(&self) -> bool {
+        !matches!(self, Holding::Memory)
+    }
+
+    /// Whether another process has taken the file over: its lock was free for a moment, since something in this process
+    /// had opened and closed it. It is being delivered.
+    pub fn is_taken(&self) -> bool {
+        match self {
+            Holding::Memory => false,
+            #[cfg(unix)]
+            Holding::File(lock) => lock.is_linked() && !lock.renew(),
+        }
+    }
+
+    /// Leaves what waits in `consumer`'s segment to whoever comes, in as small a file as will hold it. To be dropped under
+    /// the scan lock: see [`FileLock::disown`].
+    pub fn leave(&self, consumer: &Consumer<Mapping>) {
+        match self {
+            Holding::Memory => {
+                let _ = consumer;
+            }
+            #[cfg(unix)]
+            Holding::File(lock) => {
+                let small = compact(lock, consumer, &consumer.memory().preamble());
+                let small = small.ok().flatten();
+                let left = small.as_ref().unwrap_or(lock);
+                let _ = left.disown(
+                    small
+                        .as_ref()
+                        .map_or_else(Name::nobodys, |_| Name::compact()),
+                );
+            }
+        }
+    }
+
+    pub fn remove(&self) {
+        match self {
+            Holding::Memory => {}
+            #[cfg(unix)]
+            Holding::File(lock) => lock.unlink(),
+        }
+    }
+}

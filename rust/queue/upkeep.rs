@@ -1,0 +1,289 @@
+//! What a queue's flusher does about once a second: it looks after the queue's home and files, and takes over what dead
+//! processes have left.
+
+use std::time::Duration;
+
+use crate::counters::{Counter, Counts};
+use crate::queue::Adopted;
+#[cfg(unix)]
+use crate::queue::adopt;
+use crate::queue::home::Home;
+use crate::queue::protocol::memory::{Memory, Word};
+use crate::queue::protocol::ring::Consumer;
+use crate::queue::queue::Queue;
+use crate::queue::reader::Reader;
+use crate::queue::scan_lock::ScanLock;
+use crate::queue::segment::Segment;
+use crate::queue::waiting::Waiting;
+use crate::queue::writer::Homeless;
+use crate::sync::{Arc, Ordering};
+
+/// How long `close` waits for another thread of this process to end its scan, which takes milliseconds.
+const CLOSE_WAIT: Duration = Duration::from_millis(200);
+
+impl Queue {
+    /// To be called about once a second by the thread that peeks; cheap.
+    ///
+    /// * Finds another home if the directory is gone, and gives each own segment a file there.
+    /// * Takes over segments of dead processes, on whatever rung they are.
+    /// * Gives spare segments back.
+    ///
+    /// Returns what was found since the last call.
+    pub fn adopt(&self) -> Adopted {
+        if self.writer().is_none_or(|writer| writer.is_closed()) {
+            return Adopted::default();
+        }
+        self.look_after_home();
+        self.lease();
+        let (Some(mut reader), Some(mut writer)) = (self.reader(), self.writer()) else {
+            return Adopted::default();
+        };
+        writer.inspect();
+        let retired = writer.retire();
+        drop(writer);
+        self.remove(&mut reader, &retired);
+        self.give_files(&mut reader);
+        drop(reader);
+        self.report();
+        self.writer()
+            .map_or_else(Adopted::default, |mut writer| writer.books.take_found())
+    }
+
+    /// Where the home is gone, goes on in the next best one.
+    fn look_after_home(&self) {
+        let Some((home, first_bytes)) = self
+            .writer()
+            .map(|writer| (writer.home().clone(), writer.first_segment_bytes()))
+        else {
+            return;
+        };
+        if home.is_in_place() {
+            return;
+        }
+        let found = Home::find(&self.options, first_bytes);
+        let Some(mut writer) = self.writer() else {
+            return;
+        };
+        writer.books.enter(&found.dropped);
+        writer.move_to(found.home.clone(), found.first);
+        drop(writer);
+        self.moved(found.home, found.refusals);
+    }
+
+    /// Gives each own segment that other processes would not find a file at home.
+    fn give_files(&self, reader: &mut Reader) {
+        let Some((home, homeless)) = self.writer().map(|mut writer| {
+            writer.hand_over(&mut reader.own);
+            (writer.home().clone(), writer.homeless())
+        }) else {
+            return;
+        };
+        reader.taken.clear();
+        for segment in homeless {
+            if segment.is_taken {
+                reader.taken.push(segment.id);
+            } else {
+                self.give_file(reader, &home, &segment);
+            }
+        }
+    }
+
+    fn give_file(&self, reader: &mut Reader, home: &Home, segment: &Homeless) {
+        let own = reader.own.iter_mut().find(|(id, _)| *id == segment.id);
+        let Some((_, consumer)) = own.filter(|_| home.path().is_some()) else {
+            return;
+        };
+        let old = consumer.shared_memory();
+        let head = old.load(Word::Head, Ordering::Acquire);
+        let tail = old.load(Word::Tail, Ordering::Acquire);
+        let mut counts = segment.counts;
+        let mut waiting = segment.waiting;
+        let is_counted = || {
+            home.state()
+                .is_some_and(|state| state.has_counted(segment.identity))
+        };
+        if head != consumer.head() || is_counted() {
+            // Another process had taken it over, has delivered what it found and has counted that. What was pushed
+            // meanwhile is new.
+            let Some(left) = count(&Consumer::attach_to(Arc::clone(&old))) else {
+                return; // scribbled on: the next peek sets it aside
+            };
+            waiting = left;
+            counts = Counts::default();
+            counts.set(Counter::Made, left.entries);
+        }
+        // Without room for it now, the segment stays sealed until the next try; its entries are delivered all the same.
+        let Ok((mapping, holding)) = home.make_segment(segment.file_bytes) else {
+            return;
+        };
+        mapping.copy_of(&old, head, tail, &counts);
+        let new = Arc::new(mapping);
+        let gone = self
+            .writer()
+            .and_then(|mut writer| writer.rehome(segment.id, Arc::clone(&new), holding, waiting));
+        consumer.move_to(new, head);
+        if let Some(gone) = gone {
+            gone.remove();
+        }
+    }
+
+    /// Tells the state file what no segment can.
+    fn report(&self) {
+        let Some((home, counts)) = self.writer().map(|mut writer| {
+            let counts = std::mem::take(&mut writer.books.unreported);
+            (writer.home().clone(), counts)
+        }) else {
+            return;
+        };
+        if !home.bury(0, &counts)
+            && let Some(mut writer) = self.writer()
+        {
+            writer.books.unreported.add_all(&counts);
+        }
+    }
+
+    /// Ends the queue: removes what is drained, and leaves the rest to a sibling or the next start. Nothing is accepted
+    /// afterwards.
+    pub fn close(&self) {
+        self.look_after_home();
+        let Some(mut reader) = self.reader() else {
+            return;
+        };
+        if let Some(mut writer) = self.writer() {
+            writer.inspect();
+        }
+        self.give_files(&mut reader);
+        let Some(own) = self.writer().map(|mut writer| writer.close()) else {
+            return;
+        };
+        let home = self.writer().map(|writer| writer.home().clone());
+        // Without the scan lock, another thread could adopt a disowned file before it is closed here, and lose its lock:
+        // the name stays ours, and only other processes will adopt it.
+        let scan = ScanLock::begin_within(CLOSE_WAIT);
+        for own in own {
+            let consumer = reader.own.extract_if(.., |(id, _)| *id == own.id).next();
+            if own.is_drained() {
+                let unreported = home.as_ref().map(|home| own.retire(home));
+                if let (Some(unreported), Some(mut writer)) = (unreported, self.writer()) {
+                    writer.books.unreported.add_all(&unreported);
+                }
+            } else if !own.holding.is_file() {
+                if let Some(mut writer) = self.writer() {
+                    writer.books.unreported.add_all(&own.counts());
+                }
+            } else if scan.is_some()
+                && let Some((_, consumer)) = consumer
+            {
+                own.holding.leave(&consumer);
+            }
+        }
+        reader.own.clear();
+        reader.leave_adopted(scan.is_some());
+        drop(scan);
+        drop(reader);
+        self.report();
+    }
+}
+
+/// What waits in a ring; `None` where it makes no sense.
+fn count<M: Memory>(consumer: &Consumer<M>) -> Option<Waiting> {
+    let mut records = consumer.records().ok()?;
+    let mut waiting = Waiting {
+        bytes: records.bytes(),
+        ..Waiting::default()
+    };
+    while records.next_record().ok()?.is_some() {
+        waiting.entries += 1;
+    }
+    Some(waiting)
+}
+
+#[cfg(unix)]
+impl Queue {
+    /// Takes over segments of dead processes, as many as may be leased at once.
+    pub(super) fn lease(&self) {
+        let Some(scan) = ScanLock::begin() else {
+            return;
+        };
+        let Some(slots) = self.reader().map(|reader| reader.free_slots()) else {
+            return;
+        };
+        let mut found = Adopted::default();
+        let leased = adopt::scan(
+            &self.options.directories,
+            &self.options.name,
+            slots,
+            &mut found,
+        );
+        let (Some(mut reader), Some(mut writer)) = (self.reader(), self.writer()) else {
+            return;
+        };
+        writer.books.enter(&found);
+        if writer.is_closed() {
+            for segment in &leased.segments {
+                segment.leave(); // and closed, before the scan ends
+            }
+        } else {
+            reader.has_more = leased.has_more;
+            for segment in leased.segments {
+                writer.leased.add(segment.entries, segment.bytes());
+                reader.leased.push((writer.new_id(), segment));
+            }
+            writer.leased.segments = reader.leased.len();
+        }
+        drop((reader, writer, scan));
+    }
+
+    /// Removes leased segments that are drained.
+    pub(super) fn remove_drained(&self, reader: &mut Reader) {
+        let drained = reader
+            .leased
+            .extract_if(.., |(_, leased)| leased.entries == 0);
+        let drained: Vec<_> = drained.collect();
+        self.retire_adopted(reader, &drained);
+    }
+
+    /// Removes a leased segment that cannot be read.
+    pub(super) fn set_aside_adopted(&self, reader: &mut Reader, id: u64) {
+        use crate::counters::DropReason;
+
+        let lost: Vec<_> = reader
+            .leased
+            .extract_if(.., |(leased, _)| *leased == id)
+            .collect();
+        for (_, leased) in &lost {
+            let corrupt = Counter::Dropped(DropReason::Corrupt);
+            leased.ledger().count(corrupt, leased.entries);
+            if let Some(mut writer) = self.writer() {
+                writer.books.adopted.add(corrupt, leased.entries);
+                writer.books.lost(leased.entries);
+                writer.leased.remove(leased.entries, leased.bytes());
+            }
+        }
+        self.retire_adopted(reader, &lost);
+    }
+
+    fn retire_adopted(
+        &self,
+        reader: &Reader,
+        gone: &[(u64, crate::queue::segment::adopted::AdoptedSegment)],
+    ) {
+        let mut found = Adopted::default();
+        for (_, leased) in gone {
+            adopt::retire(leased, &mut found);
+        }
+        if let Some(mut writer) = self.writer() {
+            writer.books.unreported.add_all(&found.unreported);
+            writer.leased.segments = reader.leased.len();
+        }
+    }
+}
+
+#[cfg(not(unix))]
+impl Queue {
+    pub(super) fn lease(&self) {}
+
+    pub(super) fn remove_drained(&self, _: &mut Reader) {}
+
+    pub(super) fn set_aside_adopted(&self, _: &mut Reader, _: u64) {}
+}
