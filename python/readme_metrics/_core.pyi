@@ -286,15 +286,15 @@ class Queue:
         """Looks after the queue, about once a second, on the thread that peeks; cheap.
 
         Makes the directory again where it has vanished, else takes the next rung, else private memory (`directory` and
-        `refusals` say which), and gives what waits a file there. Takes over segments of dead processes, on every rung, as
-        many as may be held at once; `peek` takes over the rest as these are delivered.
+        `refusals` say which), and gives what waits a file there. Takes over segments of dead processes, on every rung,
+        as many as may be held at once; `peek` takes over the rest as these are delivered.
 
         Returns:
             How many entries of dead processes were taken over since the last call.
         """
 
     def close(self) -> None:
-        """Removes what is drained and leaves the rest, in as little memory as it needs, to a sibling or the next start."""
+        """Removes what is drained. Leaves the rest, in as little memory as it needs, to a sibling or the next start."""
 
     def claim(self, turn_s: float) -> float:
         """Seconds until a POST may be made. At 0 the caller may make one now.

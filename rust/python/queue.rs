@@ -53,7 +53,10 @@ impl Queue {
 #[pymethods]
 impl Queue {
     #[new]
-    #[pyo3(signature = (directories, name, max_bytes, label = String::new()))]
+    #[pyo3(
+        signature = (directories, name, max_bytes, label = String::new()),
+        text_signature = "(directories, name, max_bytes, label='')"
+    )]
     fn new(
         py: Python<'_>,
         directories: Vec<PathBuf>,
