@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from readme_metrics._process import environment
 from readme_metrics.configuration import checks, relay_arguments
@@ -140,7 +141,53 @@ class MetricsApiConfig:
         self.relay_bytes = checks.whole("relay_bytes", relay_bytes, at_least=MIB)
         #: `README_METRICS_DISABLED=1` at construction: requests go straight to the app.
         self.is_disabled = environment.is_disabled()
+        #: Where `from_env` and `from_toml` had their values from, by option.
+        self.origins: dict[str, str] = {}
         self.LOGGER: logging.Logger = LOGGER
+
+    @classmethod
+    def from_env(cls, grouping_function: GroupingFunction | str | None, **overrides: Any) -> MetricsApiConfig:
+        """A configuration of environment variables: `README_API_KEY`, and `README_METRICS_` with an option's name, for
+        instance `README_METRICS_BUFFER_LENGTH`. Lists are separated by commas, flags are 1 or 0, rules are JSON.
+
+        Args:
+            grouping_function: As the constructor's.
+            overrides: Options that come first, whatever the environment says.
+
+        Raises:
+            ValueError, TypeError: As from the constructor; what is wrong in a variable names it. A variable that begins
+                like an option's and is none is reported on `LOGGER`.
+        """
+        from readme_metrics.configuration import outside
+
+        values, origins, strange = outside.from_environment(os.environ)
+        for variable in strange:
+            LOGGER.warning("%s is set, and is no option of readme-metrics", variable)
+        return outside.made(cls, values, origins, {"grouping_function": grouping_function, **overrides})
+
+    @classmethod
+    def from_toml(cls, path: str | Path, table: str = "tool.readme-metrics", **overrides: Any) -> MetricsApiConfig:
+        """A configuration of a table in a TOML file, with the constructor's arguments as keys.
+
+        Args:
+            path: The file's.
+            table: The table's name. `grouping_function` is a dotted path in it; `rules` are tables of their own
+                (`[[tool.readme-metrics.rules]]`). Without `api_key` the key is that of `README_API_KEY`, since a secret
+                does not belong in such a file.
+            overrides: Options that come first, whatever the file says.
+
+        Raises:
+            OSError: There is no such file.
+            ImportError: Python 3.10, without the package `tomli`.
+            ValueError, TypeError: As from the constructor; what is wrong in the file names it. Also: there is no such
+                table, or it has a key that is no option.
+        """
+        from readme_metrics.configuration import outside
+
+        values, origins = outside.from_toml(path, table)
+        if "api_key" not in values and (key := environment.api_key()):
+            values["api_key"], origins["api_key"] = key, outside.KEY_VARIABLE
+        return outside.made(cls, values, origins, overrides)
 
     def missing_argument(self) -> str | None:
         """The name of the argument without which nothing is logged: `api_key`, `grouping_function`, or None."""
