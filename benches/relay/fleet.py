@@ -133,9 +133,8 @@ def run_fleet(options: argparse.Namespace, redis: Redis, server: str, down: Path
     time.sleep(options.steady / 2)
     connections = int(redis.facts()["connected_clients"]) - 1
     steady = sums_of(redis)
-    print(
-        f"steady        {(steady.delivered - half.delivered) * 2 / options.steady:8,.0f} logs/s delivered; {connections} connections to Redis"
-    )
+    per_s = (steady.delivered - half.delivered) * 2 / options.steady
+    print(f"steady        {per_s:8,.0f} logs/s delivered; {connections} connections to Redis")
     down.touch()
     time.sleep(options.outage)
     backlog = sums_of(redis)
