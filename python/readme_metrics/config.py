@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from readme_metrics._process import environment
-from readme_metrics.configuration import checks, relay_arguments
+from readme_metrics.configuration import checks, lists, relay_arguments
 from readme_metrics.configuration.checks import GroupingFunction
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class MetricsApiConfig:
         background_worker_mode: Send from a background thread (True, the default) or on the request's own thread, after
             the response has been sent.
         allowlist: Names of headers, URL parameters, form fields and top-level JSON keys to send; all others are
-            redacted. Default None: everything is sent.
+            redacted. Default None: everything is sent. An empty list lets nothing through.
         denylist: Names to redact. With both lists, this one alone applies. Default None.
         blacklist: The old name of `denylist`.
         whitelist: The old name of `allowlist`.
@@ -115,8 +115,11 @@ class MetricsApiConfig:
         self.BUFFER_LENGTH = checks.whole("buffer_length", buffer_length, at_least=1)
         self.IS_DEVELOPMENT_MODE = checks.published_flag("development_mode", development_mode)
         self.IS_BACKGROUND_MODE = checks.published_flag("background_worker_mode", background_worker_mode)
-        self.ALLOWLIST = checks.names("allowlist", allowlist) or checks.names("whitelist", whitelist)
-        self.DENYLIST = checks.names("denylist", denylist) or checks.names("blacklist", blacklist)
+        is_nested = checks.flag("redact_nested", redact_nested)
+        allowed = lists.merged("allowlist", allowlist, "whitelist", whitelist, is_nested=is_nested)
+        self._is_allowlist_given = allowed is not None
+        self.ALLOWLIST = allowed or []
+        self.DENYLIST = lists.merged("denylist", denylist, "blacklist", blacklist, is_nested=is_nested) or []
         self.ALLOWED_HTTP_HOSTS = checks.names("allowed_http_hosts", allowed_http_hosts)
         self.METRICS_API_TIMEOUT = checks.seconds("timeout", 3 if timeout is None else timeout)
         self.flush_interval = checks.seconds("flush_interval", flush_interval)
@@ -129,7 +132,7 @@ class MetricsApiConfig:
         self.trust_forwarded = checks.flag("trust_forwarded", trust_forwarded)
         self.ignore_paths = checks.names("ignore_paths", ignore_paths)
         self.rules = checks.rules("rules", rules)
-        self.redact_nested = checks.flag("redact_nested", redact_nested)
+        self.redact_nested = is_nested
         self.compress = checks.flag("compress", compress)
         self.dry_run = checks.dry_run("dry_run", dry_run) or checks.dry_run(
             "README_METRICS_DRY_RUN", environment.dry_run()
@@ -188,6 +191,10 @@ class MetricsApiConfig:
         if "api_key" not in values and (key := environment.api_key()):
             values["api_key"], origins["api_key"] = key, outside.KEY_VARIABLE
         return outside.made(cls, values, origins, overrides)
+
+    def effective_allowlist(self) -> list[str] | None:
+        """The names that may be sent; None if there is no allowlist. An empty one lets nothing through."""
+        return self.ALLOWLIST if self.ALLOWLIST or self._is_allowlist_given else None
 
     def missing_argument(self) -> str | None:
         """The name of the argument without which nothing is logged: `api_key`, `grouping_function`, or None."""

@@ -47,7 +47,7 @@ class Intake:
         self._ignored_prefixes = tuple(path[:-1] for path in config.ignore_paths if path.endswith("*"))
         self.encoder = _core.Encoder(
             denylist=config.DENYLIST,
-            allowlist=config.ALLOWLIST,
+            allowlist=config.effective_allowlist(),
             redact_nested=config.redact_nested,
             development=config.IS_DEVELOPMENT_MODE,
             max_body_bytes=config.max_body_bytes,
