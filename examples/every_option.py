@@ -23,6 +23,8 @@ config = MetricsApiConfig(
     shutdown_timeout=1,
     queue_dir="/var/tmp",
     queue_bytes=32 * 1024 * 1024,
+    orphan_days=7,
+    label="shop",
     max_body_bytes=64 * 1024,
     capture_unread_body=False,
     trust_forwarded=True,
@@ -31,4 +33,7 @@ config = MetricsApiConfig(
     redact_nested=True,
     compress=True,
     dry_run=True,
+    relay=None,
+    project=None,
+    relay_bytes=64 * 1024 * 1024,
 )

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgpack
+import pytest
 
 import wsgi
+from readme_metrics import _core
+from readme_metrics.delivery.expiry import expire
 from wsgi import call
 
 Logged = Callable[..., Any]
@@ -59,3 +66,50 @@ def test_files_are_private_and_hold_no_key_and_no_secret(logged: Logged) -> None
         assert secret not in raw
         assert secret.decode() not in str(segment)
     logs(1)
+
+
+def test_what_a_key_that_nobody_uses_left_expires_counted_and_its_directory_goes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    program = """
+import os, wsgi
+from readme_metrics import MetricsApiConfig, MetricsMiddleware
+config = MetricsApiConfig("the old key", wsgi.group, "https://d.example", buffer_length=100, flush_interval=3600)
+middleware = MetricsMiddleware(wsgi.app, config)
+for _ in range(3):
+    wsgi.call(middleware)
+os.kill(os.getpid(), 9)
+"""
+    environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    subprocess.run([sys.executable, "-c", program], env=environ, check=False, timeout=60)
+    [directory] = tmp_path.glob("readme-metrics-*")
+    rungs, days_s = [str(tmp_path)], 24 * 60 * 60
+    monkeypatch.setattr(time, "time", lambda now=time.time: now() + 6.9 * days_s)
+    assert expire(rungs, "mine", 7) == 0, "not yet"
+    monkeypatch.setattr(time, "time", lambda now=time.time: now() + 0.2 * days_s)
+    assert expire(rungs, directory.name, 7) == 0, "in use by the caller"
+    assert expire(rungs, "mine", 7) == 3
+    survey = _core.survey(directory)
+    assert (survey.counts.made, survey.counts.dropped["expired"], survey.segments) == (3, 3, [])
+    os.utime(directory)
+    assert expire(rungs, "mine", 7) == 0
+    assert not directory.exists(), list(directory.iterdir())
+
+
+def test_the_queue_of_a_living_process_never_expires(
+    logged: Logged, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    program = "import wsgi, time; from readme_metrics import *\n"
+    program += (
+        "m = MetricsMiddleware(wsgi.app, MetricsApiConfig('another', wsgi.group, 'https://d.example')); wsgi.call(m)\n"
+    )
+    program += "print('logged', flush=True); time.sleep(60)"
+    environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    with subprocess.Popen([sys.executable, "-c", program], env=environ, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        monkeypatch.setattr(time, "time", lambda now=time.time: now() + 1e8)
+        assert expire([str(tmp_path)], "mine", 7) == 0
+        process.kill()
+    [directory] = tmp_path.glob("readme-metrics-*")
+    assert directory.exists()

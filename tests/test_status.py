@@ -220,6 +220,18 @@ def test_what_dead_processes_left_can_be_given_up(
     assert collector.received == 0
 
 
+@pytest.mark.parametrize("label", ["shop", None])
+def test_status_names_the_app(logged: Logged, capsys: pytest.CaptureFixture[str], label: str | None) -> None:
+    middleware, logs = logged(label=label, **BY_HAND)
+    call(middleware)
+    logs(1)
+    program = Path(sys.argv[0])
+    expected = label or (program.parent.name if program.name == "__main__.py" else program.name)
+    assert main(["status"]) == 0
+    assert expected in capsys.readouterr().out
+    assert f'"label": "{expected}"' in (main(["status", "--json"]), capsys.readouterr().out)[1]
+
+
 def test_discard_leaves_the_living_alone(logged: Logged, capsys: pytest.CaptureFixture[str]) -> None:
     middleware, logs = logged(**BY_HAND)
     call(middleware)

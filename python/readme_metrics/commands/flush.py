@@ -12,6 +12,7 @@ from readme_metrics._process.reporter import Reporter
 from readme_metrics.commands import app_directories, target
 from readme_metrics.commands.terminal import Terminal
 from readme_metrics.delivery import orphans, queue_dirs
+from readme_metrics.delivery.expiry import expire
 
 _EXIT_CODES = """exit status:
   0  nothing of dead processes is left
@@ -57,6 +58,7 @@ def run(options: argparse.Namespace) -> int:
         print(f"readme-metrics flush: {other}", file=sys.stderr)
     if options.discard is not None:
         return _discard(rungs, name, as_json=options.json)
+    expire(rungs, name, config.orphan_days)
     delivered = orphans.deliver(config, Reporter(config), _core.monotonic() + options.timeout)
     terminal = Terminal()
     if options.json:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import math
 import re
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +14,7 @@ if TYPE_CHECKING:
 
     from readme_metrics.rule import Rule
 
-#: Async ones are for ASGI and for Django's async chain.
-GroupingFunction = Callable[[Any], "dict[str, Any] | None | Awaitable[dict[str, Any] | None]"]
+GroupingFunction = Callable[[Any], "dict[str, Any] | None"]
 
 
 def refuse(name: str, value: object, takes: str) -> TypeError:
@@ -31,6 +30,16 @@ def key(name: str, value: object) -> str:
         raise TypeError(f"{name} takes a string, got {type(value).__name__}")
     # The published SDK's HTTP client turned a number into a string.
     return str(value) if str(value).strip() else ""
+
+
+def label(name: str, value: object) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise refuse(name, value, "a string")
+    if not value.strip() or not value.isprintable():
+        raise ValueError(f"{name} takes printable text, got {value!r:.80}")
+    return value
 
 
 def url(name: str, value: object) -> str:
@@ -70,6 +79,14 @@ def seconds(name: str, value: object, zero: bool = False) -> float:
     # The bound keeps every sum of times within what the operating system's waits accept.
     if not (0 < value <= 86_400 or (zero and value == 0)):
         raise ValueError(f"{name} takes seconds {'from' if zero else 'above'} 0 up to 86400, got {value}")
+    return value
+
+
+def days(name: str, value: object) -> float:
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        raise refuse(name, value, "a number of days")
+    if not 0 < value <= 3650:
+        raise ValueError(f"{name} takes days above 0 up to 3650, got {value}")
     return value
 
 

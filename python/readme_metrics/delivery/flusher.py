@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import threading
-import time
 from typing import TYPE_CHECKING
 
 from readme_metrics import _core
@@ -15,12 +14,12 @@ from readme_metrics.delivery.background import Background
 from readme_metrics.delivery.delivery import MAX_BATCH_BYTES, Delivery
 from readme_metrics.delivery.docs_url import DocsUrl
 from readme_metrics.delivery.drop_notices import DropNotices
+from readme_metrics.delivery.expiry import expire
 from readme_metrics.delivery.inline import InlineTurns
 from readme_metrics.delivery.senders.choice import sender_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from readme_metrics._process.reporter import Reporter
     from readme_metrics.config import MetricsApiConfig
@@ -31,6 +30,9 @@ TICK_S = 1.0
 LINGER_S = 0.1
 #: They do not grow beyond this, which is what fits one POST if logs are of a common size (4 KiB).
 LINGER_ENTRIES = 250
+#: How soon, and then how often, a flusher looks for what keys that nobody uses have left. Not in the first rush.
+FIRST_EXPIRY_S = 60.0
+EXPIRY_S = 3600.0
 #: More entries than any queue holds: no request calls.
 _NEVER = 1 << 62
 
@@ -51,7 +53,7 @@ class Flusher:
         self._reports = HeldReports(reporter)
         self.tell = self._reports.tell
         self._sender = sender_for(config)
-        self.queue = _core.Queue(queue_dirs.directories(config), queue_dirs.name(config), config.queue_bytes)
+        self.queue = queue_dirs.open_queue(config)
         if self.queue.directory is None:
             reasons = "; ".join(self.queue.refusals)
             message = "Logs of killed workers cannot be rescued: no shared directory (%s)"
@@ -62,6 +64,7 @@ class Flusher:
         self._buffer_length = config.BUFFER_LENGTH
         self._waiting_since_s = 0.0
         self._look_at_s = 0.0
+        self._expire_at_s = _core.monotonic() + FIRST_EXPIRY_S
         # A batch is on the way and could not be delivered: it waits for the end of the pause, and for nothing else.
         self._is_behind = False
         # One sender at a time: the thread, a request that sends for itself, or whoever calls flush().
@@ -172,7 +175,16 @@ class Flusher:
         self._look_at_s = now_s + TICK_S
         adopted = self.queue.adopt()
         self._update_losses()
+        if now_s >= self._expire_at_s:
+            self._expire_at_s = now_s + EXPIRY_S
+            self._expire()
         return adopted
+
+    def _expire(self) -> None:
+        days = self._config.orphan_days
+        given_up = expire(queue_dirs.directories(self._config), queue_dirs.name(self._config), days)
+        if given_up:
+            self._reports.loss("%d logs of keys that no process has used for %g days were dropped", given_up, days)
 
     def _update_losses(self) -> None:
         stats = self.queue.stats()
@@ -226,34 +238,13 @@ class Flusher:
 
     def stats(self, others: Sequence[Flusher]) -> dict[str, object]:
         """The sums of this process and of the host; `others` are the other flushers of this process."""
-        delivery = self._delivery
-        return sums.of_process(
-            self.queue.stats(), delivery.retries, delivery.last_error, self._directory(), self._survey(others)
-        )
-
-    def metrics_text(self, others: Sequence[Flusher]) -> str:
-        """The same as Prometheus text, of the host, with what the POSTs of this process took."""
-        from readme_metrics.delivery import prometheus
-        from readme_metrics.delivery.oldest import oldest_of
-
-        survey, directory = self._survey(others), self._directory()
-        made = []
-        if directory is not None:
-            waiting = [segment for segment in _core.survey(directory).segments if segment.counts.queued]
-            made = [oldest for segment in waiting if (oldest := oldest_of(directory, segment)) is not None]
-        samples = prometheus.of_survey(survey, directory, min(made, default=None), time.time())
-        labels = prometheus.labels_of(survey, directory)
-        samples += prometheus.of_posts(labels, self.pid, self._delivery.post_s, self._delivery.posts)
-        return prometheus.text(samples)
-
-    def _survey(self, others: Sequence[Flusher]) -> _core.Survey:
-        siblings = [other.queue for other in others if other is not self and other.pid == self.pid]
-        return self.queue.survey([queue for queue in siblings if queue.directory == self.queue.directory is not None])
-
-    def _directory(self) -> Path | None:
         from pathlib import Path  # not at import, which it would double
 
-        return None if self.queue.directory is None else Path(self.queue.directory)
+        siblings = [other.queue for other in others if other is not self and other.pid == self.pid]
+        siblings = [queue for queue in siblings if queue.directory == self.queue.directory is not None]
+        directory = None if self.queue.directory is None else Path(self.queue.directory)
+        stats, survey = self.queue.stats(), self.queue.survey(siblings)
+        return sums.of_process(stats, self._delivery.retries, self._delivery.last_error, directory, survey)
 
     def stop(self, deadline_s: float) -> None:
         """Asks the thread for a last delivery until `deadline_s` (monotonic), and does not wait for it: see `join`."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 from typing import TYPE_CHECKING
 
+from readme_metrics import _core
 from readme_metrics._process import environment
 from readme_metrics.delivery.senders.choice import destination
 
@@ -40,6 +42,20 @@ def name(config: MetricsApiConfig) -> str:
     """
     identity = f"{config.README_API_KEY}\0{destination(config)}"
     return prefix() + hashlib.sha256(identity.encode()).hexdigest()[:16]
+
+
+def open_queue(config: MetricsApiConfig) -> _core.Queue:
+    """This process's end of the app's queue."""
+    return _core.Queue(directories(config), name(config), config.queue_bytes, label(config))
+
+
+def label(config: MetricsApiConfig) -> str:
+    """What people call the app: the configuration's `label`, else the program's name."""
+    if config.label:
+        return config.label
+    directory, program = os.path.split(sys.argv[0] if sys.argv else "")
+    # `python -m package` runs a file of this name.
+    return os.path.basename(directory) if program == "__main__.py" else program
 
 
 def prefix() -> str:
