@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find rust -name '*.rs')
 
-.PHONY: demo test debian-packages dev check lint types rust-test loom soak bench bench-core bench-json python-test format wheel manylinux smoke mod-wsgi sdist deny footprint fuzz screenshots clean coverage oldest-dependencies newest-dependencies
+.PHONY: relay-demo fleet relay-soak relay-matrix demo test debian-packages dev check lint types rust-test loom soak bench bench-core bench-json python-test format wheel manylinux smoke mod-wsgi sdist deny footprint fuzz screenshots clean coverage oldest-dependencies newest-dependencies
 
 demo: $(VENV)/.installed ## sample API under gunicorn -> redacted logs in a local stand-in server and on a page in the browser
 	$(BIN)/readme-metrics demo --inspect
@@ -42,6 +42,26 @@ loom:
 soak:
 	QUEUE_KILL_ROUNDS=4000 QUEUE_FORKS=1000 QUEUE_RECYCLES=10000 \
 		cargo test --locked --release --no-default-features --test queue_kill --test queue_fork --test queue_recycle -- --nocapture
+
+relay-demo: $(VENV)/.installed debian-packages ## two apps, a Redis, two relays: one of each is killed, and the sum is shown
+	$(BIN)/pip install --quiet 'redis>=5.0'
+	$(BIN)/python benches/relay/demo.py
+
+fleet: $(VENV)/.dev debian-packages ## 1,000 hosts on this machine: CPU per log, connections, an outage and its end; three minutes
+	$(BIN)/python benches/relay/fleet.py
+
+# The tests of kills at full size. RELAY_KILL_ROUNDS: how many relays are killed in turn.
+relay-soak: $(VENV)/.dev debian-packages
+	RELAY_KILL_ROUNDS=40 $(BIN)/pytest --override-ini timeout=1200 -s tests/test_relay.py -k "killed or sigterm or siblings"
+
+# Other servers speak the same protocol. Each of RELAY_SERVERS that is installed here: a name on the PATH, or a path.
+RELAY_SERVERS ?= redis-server valkey-server
+
+relay-matrix: $(VENV)/.dev ## the relay's tests on each of RELAY_SERVERS that is there
+	for server in $(RELAY_SERVERS); do \
+		command -v $$server >/dev/null || { echo "$$server: not here"; continue; }; \
+		$$server --version && RELAY_SERVER=$$(command -v $$server) $(BIN)/pytest tests/test_relay.py tests/test_relay_sender.py || exit 1; \
+	done
 
 bench-core: ## criterion: filtering, encoding, queueing
 	cargo bench --locked --no-default-features

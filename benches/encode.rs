@@ -106,7 +106,7 @@ fn encoder() -> Encoder {
         "iban",
     ];
     Encoder::new(
-        Rules::new(&denylist.map(String::from), &[], false),
+        Rules::new(&denylist.map(String::from), None, false),
         false,
         8 << 20,
         "x86_64-linux6.1/3.11.7",

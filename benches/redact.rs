@@ -7,7 +7,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use readme_metrics_core::redact::{Body, response_body};
+use readme_metrics_core::redact::{Body, Unpacked, response_body};
 use readme_metrics_core::rules::Rules;
 
 const DENYLIST: [&str; 10] = [
@@ -69,9 +69,9 @@ type Run<'r> = (&'static str, &'r Rules, fn(usize) -> String);
 
 fn redact(criterion: &mut Criterion) {
     let denylist = DENYLIST.map(str::to_owned);
-    let top_level = Rules::new(&denylist, &[], false);
-    let nested = Rules::new(&denylist, &[], true);
-    let none = Rules::new(&[], &[], false);
+    let top_level = Rules::new(&denylist, None, false);
+    let nested = Rules::new(&denylist, None, true);
+    let none = Rules::new(&[], None, false);
     let runs: [Run; 5] = [
         ("records", &top_level, records),
         ("flat", &top_level, flat),
@@ -98,7 +98,7 @@ fn redact(criterion: &mut Criterion) {
                         max_bytes: 1 << 20,
                     };
                     out.clear();
-                    response_body(rules, &body).write_to(&mut out);
+                    response_body(rules, &Unpacked::new(body)).write_to(&mut out);
                     out.len()
                 });
             });

@@ -1,22 +1,39 @@
 """Django, in one file. Serve it with `gunicorn -w 4 django_app:application`.
 
-In a project, the last line goes at the end of its `wsgi.py`.
+Under ASGI: `uvicorn django_app:asgi_application`. In a project, the settings are in its `settings.py`.
 """
 
 from __future__ import annotations
 
 import json
+import os
 
 import django
-from caller import config
 from django.conf import settings
+from django.core.asgi import get_asgi_application
 from django.core.wsgi import get_wsgi_application
 from django.http import HttpRequest, JsonResponse
 from django.urls import path
 
-from readme_metrics import MetricsMiddleware
+from readme_metrics import MetricsApiConfig
 
-settings.configure(ROOT_URLCONF=__name__, SECRET_KEY="example", ALLOWED_HOSTS=["*"])
+MIDDLEWARE = [
+    "readme_metrics.django.MetricsMiddleware",
+    "django.middleware.common.CommonMiddleware",
+]
+README_METRICS_CONFIG = MetricsApiConfig(
+    os.environ.get("README_API_KEY"),
+    "caller.who_called",
+    denylist=["password", "token", "X-Api-Key"],
+)
+
+settings.configure(
+    ROOT_URLCONF=__name__,
+    SECRET_KEY="example",
+    ALLOWED_HOSTS=["*"],
+    MIDDLEWARE=MIDDLEWARE,
+    README_METRICS_CONFIG=README_METRICS_CONFIG,
+)
 django.setup()
 
 
@@ -26,4 +43,5 @@ def create_order(request: HttpRequest) -> JsonResponse:
 
 urlpatterns = [path("orders", create_order)]
 
-application = MetricsMiddleware(get_wsgi_application(), config)
+application = get_wsgi_application()
+asgi_application = get_asgi_application()

@@ -42,16 +42,17 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// Compiles the lists. With both, the denylist alone applies; with neither, nothing is redacted.
+    /// Compiles the lists. With both, the denylist alone applies; with neither, nothing is redacted. An allowlist that is there and
+    /// empty lets nothing through.
     ///
     /// `nested` applies the list to the members of JSON objects at every depth, inside arrays too. Then an entry may also be
     /// a dotted path, and `*` in it stands for any run of characters within one name: `user.card.*`, `*_token`. A path matches
     /// the end of a member's path, so that a plain name matches at any depth; arrays add nothing to a path. Names of headers,
     /// form fields and URL parameters are always compared whole.
-    pub fn new(denylist: &[String], allowlist: &[String], nested: bool) -> Rules {
+    pub fn new(denylist: &[String], allowlist: Option<&[String]>, nested: bool) -> Rules {
         let (policy, list) = if !denylist.is_empty() {
             (Policy::Deny, denylist)
-        } else if !allowlist.is_empty() {
+        } else if let Some(allowlist) = allowlist {
             (Policy::Allow, allowlist)
         } else {
             (Policy::Pass, denylist)
@@ -66,6 +67,19 @@ impl Rules {
     /// Whether a list is configured.
     pub fn is_active(&self) -> bool {
         self.policy != Policy::Pass
+    }
+
+    /// Whether names have to be listed for their values to be sent.
+    pub(crate) fn is_allowlist(&self) -> bool {
+        self.policy == Policy::Allow
+    }
+
+    /// What becomes of a JSON value that has no name.
+    pub(crate) fn top_level(&self) -> Verdict {
+        match self.policy {
+            Policy::Pass | Policy::Deny => Verdict::Keep,
+            Policy::Allow => Verdict::Enter,
+        }
     }
 
     /// Whether the value of a JSON member, form field or URL parameter is redacted. The name is compared exactly.

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 fn encoder(denylist: &[&str]) -> Encoder {
     let denylist: Vec<String> = denylist.iter().map(ToString::to_string).collect();
     Encoder::new(
-        Rules::new(&denylist, &[], false),
+        Rules::new(&denylist, None, false),
         true,
         1024,
         "x86_64-linux6.1/3.11.7",

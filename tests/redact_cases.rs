@@ -9,8 +9,7 @@ use std::path::Path;
 use flate2::Compression;
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use readme_metrics_core::redact::{
-    self, Body, Content, Param, Text, Treatment, query_params, query_text, request_body,
-    response_body,
+    self, Body, Content, Param, Query, Text, Treatment, Unpacked, request_body, response_body,
 };
 use readme_metrics_core::rules::Rules;
 use serde_json::{Value, json};
@@ -113,19 +112,19 @@ fn params(params: &[Param]) -> Value {
 fn run(case: &Value) -> Value {
     let rules = Rules::new(
         &list(&case["denylist"]),
-        &list(&case["allowlist"]),
+        case.get("allowlist").map(list).as_deref(),
         case["nested"] == true,
     );
     let bytes_of = |name: &str| case.get(name).map(bytes).unwrap_or_default();
     let (query, body) = (bytes_of("query"), bytes_of("body"));
-    let body = Body {
+    let body = Unpacked::new(Body {
         content_type: case["content_type"].as_str(),
         content_encoding: case["content_encoding"].as_str(),
         bytes: &body,
         size: case["size"].as_u64().unwrap_or(body.len() as u64),
         truncated: case["truncated"] == true,
         max_bytes: case.get("max_bytes").map_or(1 << 20, number),
-    };
+    });
     match text(&case["call"]) {
         "mask" => json!(redact::mask(text(&case["value"]))),
         "request_header" => {
@@ -136,8 +135,8 @@ fn run(case: &Value) -> Value {
             let treatment = Treatment::in_response(&rules, text(&case["name"]));
             written(&treatment.apply(&rules, text(&case["value"])))
         }
-        "query_params" => params(&query_params(&rules, &query)),
-        "query_text" => Value::from(query_text(&rules, &query)),
+        "query_params" => params(&Query::new(&rules, &query).params(&rules)),
+        "query_text" => Value::from(Query::new(&rules, &query).url_text()),
         "request_body" => match request_body(&rules, &body) {
             Content::Params(found) => params(&found),
             Content::Text(text) => written(&text),

@@ -49,7 +49,7 @@ def _params(found: list[redaction.Param]) -> list[list[str | None]]:
 
 
 def by_reference(case: Case) -> Any:
-    rules = redaction.Rules(case.get("denylist", ()), case.get("allowlist", ()), case.get("nested", False))
+    rules = redaction.Rules(case.get("denylist", ()), case.get("allowlist"), case.get("nested", False))
     name, value, query = case.get("name", ""), case.get("value", ""), case.get("query", b"")
     body = redaction.Body(
         case.get("body", b""),
@@ -89,7 +89,7 @@ def log_entry(case: Case) -> Any:
     size = case.get("size", len(body))
     encoder = _core.Encoder(
         denylist=list(case.get("denylist", ())),
-        allowlist=list(case.get("allowlist", ())),
+        allowlist=list(case["allowlist"]) if case.get("allowlist") is not None else None,
         redact_nested=case.get("nested", False),
         development=False,
         max_body_bytes=len(body) if size > len(body) else case.get("max_bytes", MAX_BYTES),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import socket
@@ -19,7 +20,7 @@ from readme_metrics.relay.connection import Connection
 from readme_metrics.relay.sums import Sums, read_sums
 from reverse_proxy import free_port
 
-BINARY = shutil.which("redis-server") or shutil.which("valkey-server")
+BINARY = os.environ.get("RELAY_SERVER") or shutil.which("redis-server") or shutil.which("valkey-server")
 #: What a first user of a server finds: no password, nothing on disk.
 IN_MEMORY = ("--save", "", "--appendonly", "no")
 DURABLE = ("--save", "", "--appendonly", "yes", "--appendfsync", "always")

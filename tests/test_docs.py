@@ -87,7 +87,7 @@ def test_every_term_of_the_glossary_stands_once() -> None:
 def test_the_code_of_the_quick_start_is_that_of_the_examples() -> None:
     examples = "".join(path.read_text() for path in (ROOT / "examples").iterdir() if path.is_file())
     blocks = re.findall(r"```python\n(.*?)```", page("quickstart.md").partition("## In your own tests")[0], re.DOTALL)
-    assert len(blocks) == 4
+    assert len(blocks) == 6
     for line in "".join(blocks).splitlines():
         assert line in examples or line.startswith("# "), line
     for name in re.findall(r"\.\./examples/([\w.]+)", page("quickstart.md")):

@@ -83,10 +83,27 @@ def check(collector: Collector) -> None:
 
 
 @pytest.mark.parametrize("app", APPS)
-def test_an_app_under_gunicorn(app: str, collector: Collector, environ: dict[str, str]) -> None:
-    [command] = re.findall(r"`(gunicorn -w 4 .*?)`", (EXAMPLES / f"{app}.py").read_text())
+def test_an_app_under_its_server(app: str, collector: Collector, environ: dict[str, str]) -> None:
+    environ["README_API_KEY"] = "rdme_example"  # Django's has no key of its own
+    command, *others = re.findall(r"`((?:gunicorn|uvicorn) .*?)`", (EXAMPLES / f"{app}.py").read_text())
+    assert bool(others) == (app == "django_app")
     port = free_port()
-    with served([*command.split(), "--no-control-socket", "-b", f"127.0.0.1:{port}"], port, environ):
+    with served(_on_port(command, port), port, environ):
+        order(port)
+    check(collector)
+
+
+def _on_port(command: str, port: int) -> list[str]:
+    if command.startswith("uvicorn"):
+        return [*command.split(), "--port", str(port)]
+    return [*command.split(), "--no-control-socket", "-b", f"127.0.0.1:{port}"]
+
+
+def test_django_under_uvicorn(collector: Collector, environ: dict[str, str]) -> None:
+    environ["README_API_KEY"] = "rdme_example"
+    [command] = re.findall(r"`(uvicorn .*?)`", (EXAMPLES / "django_app.py").read_text())
+    port = free_port()
+    with served(_on_port(command, port), port, environ):
         order(port)
     check(collector)
 

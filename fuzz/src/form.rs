@@ -1,7 +1,7 @@
 //! Forms and queries: no denied value is sent, in any of the places that it goes to.
 
 use super::{assert_hidden, body, denied_in_form, expand, rules, sent};
-use readme_metrics_core::redact::{Treatment, query_params, query_text};
+use readme_metrics_core::redact::{Query, Treatment};
 
 pub fn check(data: &[u8]) {
     let text = expand(data);
@@ -11,13 +11,14 @@ pub fn check(data: &[u8]) {
     if !text.trim_ascii_start().starts_with(b"{") && !text.trim_ascii_start().starts_with(b"[") {
         assert_hidden(&denied, &text, &sent(&rules, &form));
     }
-    let params = query_params(&rules, &text);
+    let query = Query::new(&rules, &text);
+    let params = query.params(&rules);
     let params: Vec<_> = params
         .iter()
         .map(|param| format!("{}={}", param.name, param.value))
         .collect();
     assert_hidden(&denied, &text, &params);
-    assert_hidden(&denied, &text, &[query_text(&rules, &text).to_string()]);
+    assert_hidden(&denied, &text, &[query.url_text().to_string()]);
     if let Ok(query) = std::str::from_utf8(&text) {
         for name in ["Referer", "Location"] {
             let url = format!("https://host/path?{query}");

@@ -13,7 +13,7 @@ pub mod open_segment;
 use std::collections::HashSet;
 use std::ops::Range;
 
-use readme_metrics_core::redact::{Body, Content, Param, request_body, response_body};
+use readme_metrics_core::redact::{Body, Content, Param, Unpacked, request_body, response_body};
 use readme_metrics_core::rules::Rules;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -99,7 +99,7 @@ pub fn secrets(text: &[u8]) -> HashSet<Vec<u8>> {
 }
 
 pub fn rules(nested: bool) -> Rules {
-    Rules::new(&[KEY.to_owned()], &[], nested)
+    Rules::new(&[KEY.to_owned()], None, nested)
 }
 
 /// All that is sent of a body, as a request's and as a response's.
@@ -113,6 +113,7 @@ pub fn sent(rules: &Rules, body: &Body) -> [String; 2] {
         } = param;
         format!("{name}={value}\0{file_name:?}\0{content_type:?}\0")
     };
+    let body = &Unpacked::new(*body);
     let request = match request_body(rules, body) {
         Content::Text(text) => text.to_string(),
         Content::Params(params) => params.iter().map(field).collect::<Vec<_>>().concat(),

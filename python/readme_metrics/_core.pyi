@@ -178,7 +178,7 @@ class Encoder:
         cls,
         *,
         denylist: list[str],
-        allowlist: list[str],
+        allowlist: list[str] | None,
         redact_nested: bool,
         development: bool,
         max_body_bytes: int,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from readme_metrics._process import environment
-from readme_metrics.configuration import checks, relay_arguments
+from readme_metrics.configuration import checks, lists, relay_arguments
 from readme_metrics.configuration.checks import GroupingFunction
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class MetricsApiConfig:
         background_worker_mode: Send from a background thread (True, the default) or on the request's own thread, after
             the response has been sent.
         allowlist: Names of headers, URL parameters, form fields and top-level JSON keys to send; all others are
-            redacted. Default None: everything is sent.
+            redacted. Default None: everything is sent. An empty list lets nothing through.
         denylist: Names to redact. With both lists, this one alone applies. Default None.
         blacklist: The old name of `denylist`.
         whitelist: The old name of `allowlist`.
@@ -119,8 +120,11 @@ class MetricsApiConfig:
         self.BUFFER_LENGTH = checks.whole("buffer_length", buffer_length, at_least=1)
         self.IS_DEVELOPMENT_MODE = checks.published_flag("development_mode", development_mode)
         self.IS_BACKGROUND_MODE = checks.published_flag("background_worker_mode", background_worker_mode)
-        self.ALLOWLIST = checks.names("allowlist", allowlist) or checks.names("whitelist", whitelist)
-        self.DENYLIST = checks.names("denylist", denylist) or checks.names("blacklist", blacklist)
+        is_nested = checks.flag("redact_nested", redact_nested)
+        allowed = lists.merged("allowlist", allowlist, "whitelist", whitelist, is_nested=is_nested)
+        self._is_allowlist_given = allowed is not None
+        self.ALLOWLIST = allowed or []
+        self.DENYLIST = lists.merged("denylist", denylist, "blacklist", blacklist, is_nested=is_nested) or []
         self.ALLOWED_HTTP_HOSTS = checks.names("allowed_http_hosts", allowed_http_hosts)
         self.METRICS_API_TIMEOUT = checks.seconds("timeout", 3 if timeout is None else timeout)
         self.flush_interval = checks.seconds("flush_interval", flush_interval)
@@ -135,7 +139,7 @@ class MetricsApiConfig:
         self.trust_forwarded = checks.flag("trust_forwarded", trust_forwarded)
         self.ignore_paths = checks.names("ignore_paths", ignore_paths)
         self.rules = checks.rules("rules", rules)
-        self.redact_nested = checks.flag("redact_nested", redact_nested)
+        self.redact_nested = is_nested
         self.compress = checks.flag("compress", compress)
         self.dry_run = checks.dry_run("dry_run", dry_run) or checks.dry_run(
             "README_METRICS_DRY_RUN", environment.dry_run()
@@ -147,7 +151,57 @@ class MetricsApiConfig:
         self.relay_bytes = checks.whole("relay_bytes", relay_bytes, at_least=MIB)
         #: `README_METRICS_DISABLED=1` at construction: requests go straight to the app.
         self.is_disabled = environment.is_disabled()
+        #: Where `from_env` and `from_toml` had their values from, by option.
+        self.origins: dict[str, str] = {}
         self.LOGGER: logging.Logger = LOGGER
+
+    @classmethod
+    def from_env(cls, grouping_function: GroupingFunction | str | None, **overrides: Any) -> MetricsApiConfig:
+        """A configuration of environment variables: `README_API_KEY`, and `README_METRICS_` with an option's name, for
+        instance `README_METRICS_BUFFER_LENGTH`. Lists are separated by commas, flags are 1 or 0, rules are JSON.
+
+        Args:
+            grouping_function: As the constructor's.
+            overrides: Options that come first, whatever the environment says.
+
+        Raises:
+            ValueError, TypeError: As from the constructor; what is wrong in a variable names it. A variable that begins
+                like an option's and is none is reported on `LOGGER`.
+        """
+        from readme_metrics.configuration import outside
+
+        values, origins, strange = outside.from_environment(os.environ)
+        for variable in strange:
+            LOGGER.warning("%s is set, and is no option of readme-metrics", variable)
+        return outside.made(cls, values, origins, {"grouping_function": grouping_function, **overrides})
+
+    @classmethod
+    def from_toml(cls, path: str | Path, table: str = "tool.readme-metrics", **overrides: Any) -> MetricsApiConfig:
+        """A configuration of a table in a TOML file, with the constructor's arguments as keys.
+
+        Args:
+            path: The file's.
+            table: The table's name. `grouping_function` is a dotted path in it; `rules` are tables of their own
+                (`[[tool.readme-metrics.rules]]`). Without `api_key` the key is that of `README_API_KEY`, since a secret
+                does not belong in such a file.
+            overrides: Options that come first, whatever the file says.
+
+        Raises:
+            OSError: There is no such file.
+            ImportError: Python 3.10, without the package `tomli`.
+            ValueError, TypeError: As from the constructor; what is wrong in the file names it. Also: there is no such
+                table, or it has a key that is no option.
+        """
+        from readme_metrics.configuration import outside
+
+        values, origins = outside.from_toml(path, table)
+        if "api_key" not in values and (key := environment.api_key()):
+            values["api_key"], origins["api_key"] = key, outside.KEY_VARIABLE
+        return outside.made(cls, values, origins, overrides)
+
+    def effective_allowlist(self) -> list[str] | None:
+        """The names that may be sent; None if there is no allowlist. An empty one lets nothing through."""
+        return self.ALLOWLIST if self.ALLOWLIST or self._is_allowlist_given else None
 
     def missing_argument(self) -> str | None:
         """The name of the argument without which nothing is logged: `api_key`, `grouping_function`, or None."""

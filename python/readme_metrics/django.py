@@ -101,3 +101,7 @@ class MetricsMiddleware:
     def stats(self) -> dict[str, object]:
         """What became of this process's requests, and of the host's; as `MetricsMiddleware.stats` for WSGI."""
         return self._intake.stats()
+
+    def metrics_text(self) -> str:
+        """The counters of the host as Prometheus text; as `MetricsMiddleware.metrics_text` for WSGI."""
+        return self._intake.metrics_text()

@@ -81,3 +81,9 @@ class MetricsMiddleware:
             `pause_until` (seconds since 1970), None before this process has logged anything.
         """
         return self._intake.stats()
+
+    def metrics_text(self) -> str:
+        """The counters of all processes of the host as Prometheus text, to be served by the app; "" before this process
+        has logged anything. The POSTs' seconds are this process's.
+        """
+        return self._intake.metrics_text()

@@ -19,7 +19,7 @@ pub(super) struct HeaderNames {
 }
 
 impl HeaderNames {
-    /// Nobody waits: where another thread is at it, or was when this process was forked, all is worked out anew.
+    /// Uses `try_lock`: if another thread holds the cache (or held it when this process forked), works without it.
     pub(super) fn look_up<T>(&self, work: impl FnOnce(&mut Names) -> T) -> T {
         let known = match self.names.try_lock() {
             Ok(names) => Some(names),
@@ -94,7 +94,7 @@ fn slot(key: &str) -> usize {
 }
 
 /// `HTTP_X_API_KEY` -> `X-Api-Key`, `CONTENT_TYPE` -> `Content-Type`.
-fn name(environ_key: &str) -> String {
+pub(super) fn name(environ_key: &str) -> String {
     let key = environ_key.strip_prefix("HTTP_").unwrap_or(environ_key);
     let mut before = '-';
     key.chars()

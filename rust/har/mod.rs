@@ -9,11 +9,13 @@ mod response;
 mod timestamp;
 mod url;
 
+use std::borrow::Cow;
+
 use self::header_names::HeaderNames;
 use self::timestamp::timestamp;
-use crate::exchange::{Captured, Exchange, Group};
+use crate::exchange::{Captured, Exchange, Group, native_bytes};
 use crate::msgpack::Writer;
-use crate::redact::{self, Body, Param, Treatment};
+use crate::redact::{self, Body, Param, Query, Repeats, Text, Treatment, Unpacked};
 use crate::rules::Rules;
 
 /// The version of the log object that the Metrics server expects.
@@ -92,7 +94,12 @@ impl Encoder {
 
     fn write_entry(&self, w: &mut Writer<'_>, exchange: &Exchange<'_>, bodies: Bodies) {
         let request = &exchange.request;
-        let url = url::full(&self.rules, request);
+        let query = Query::new(&self.rules, &request.query);
+        let repeats = self.repeats(exchange, &query);
+        let mut url = url::full(&query, request);
+        if !repeats.is_empty() {
+            url = repeats.redact_url(url);
+        }
         let duration_ms = i64::try_from(exchange.duration_ms).unwrap_or(i64::MAX);
         w.map(7);
         w.str("pageref");
@@ -112,17 +119,48 @@ impl Encoder {
         w.str("receive");
         w.int(0);
         w.str("request");
-        self.write_request(w, request, &url, bodies);
+        self.write_request(w, request, &query, &url, &repeats, bodies);
         w.str("response");
-        self.write_response(w, &exchange.response, &request.protocol, bodies);
+        self.write_response(w, exchange, &repeats, bodies);
     }
 
-    fn write_header_value(&self, w: &mut Writer<'_>, treatment: Treatment, value: &str) {
+    /// The denied parameters of the request's URL and of the URLs in headers, of both sides.
+    fn repeats(&self, exchange: &Exchange<'_>, query: &Query<'_>) -> Repeats {
+        let mut repeats = Repeats::default();
+        if self.rules.is_active() {
+            query.note_repeats(&mut repeats);
+            // Few values have what it takes, so that few names have to be judged a second time.
+            let may_hold_parameters =
+                |value: &str| memchr::memchr3(b'?', b'#', b'%', value.as_bytes()).is_some();
+            for (key, value) in &exchange.request.headers {
+                if may_hold_parameters(value) {
+                    let treatment = Treatment::in_request(&self.rules, &header_names::name(key));
+                    treatment.note_repeats(&self.rules, &native_text(value), &mut repeats);
+                }
+            }
+            for (name, value) in &exchange.response.headers {
+                if may_hold_parameters(value) {
+                    let treatment = Treatment::in_response(&self.rules, name);
+                    treatment.note_repeats(&self.rules, &native_text(value), &mut repeats);
+                }
+            }
+        }
+        repeats
+    }
+
+    fn write_header_value(
+        &self,
+        w: &mut Writer<'_>,
+        treatment: Treatment,
+        value: &str,
+        repeats: &Repeats,
+    ) {
+        let value = &*native_text(value);
         match treatment {
-            // What most are.
-            Treatment::Keep => w.str(value),
             Treatment::Mask => redact::masked(value, |mask| w.str(mask)),
-            _ => w.text(&treatment.apply(&self.rules, value)),
+            // What most are.
+            _ if repeats.is_empty() && treatment.keeps_all_of(value) => w.str(value),
+            _ => write_text(w, &treatment.apply(&self.rules, value), repeats),
         }
     }
 
@@ -131,27 +169,32 @@ impl Encoder {
         captured: &'a Captured<'a>,
         content_type: Option<&'a str>,
         content_encoding: Option<&'a str>,
-    ) -> Option<Body<'a>> {
+    ) -> Option<Unpacked<'a>> {
         let bytes = captured.bytes.as_deref()?;
-        Some(Body {
+        Some(Unpacked::new(Body {
             content_type,
             content_encoding,
             bytes,
             size: captured.size_bytes.unwrap_or(bytes.len() as u64),
             truncated: captured.is_truncated(),
             max_bytes: self.max_body_bytes,
-        })
+        }))
     }
 
     /// The media type is part of the HAR's structure and stays, even if the header's value is redacted;
     /// its parameters do not.
     fn mime_type<'a>(&self, content_type: &'a str) -> &'a str {
         if self.rules.is_active() && self.rules.denies_header("Content-Type") {
-            content_type.split(';').next().unwrap_or("").trim()
+            bare_type(content_type)
         } else {
             content_type
         }
     }
+}
+
+/// A media type without its parameters.
+fn bare_type(content_type: &str) -> &str {
+    content_type.split(';').next().unwrap_or("").trim()
 }
 
 fn write_group(w: &mut Writer<'_>, group: &Group<'_>) {
@@ -162,7 +205,32 @@ fn write_group(w: &mut Writer<'_>, group: &Group<'_>) {
     write_present(w, &optional);
 }
 
-fn write_params(w: &mut Writer<'_>, params: &[Param<'_>]) {
+fn write_text(w: &mut Writer<'_>, text: &Text<'_>, repeats: &Repeats) {
+    if repeats.is_empty() {
+        w.text(text);
+    } else {
+        w.str(&repeats.redact_text(text));
+    }
+}
+
+/// A header's value as it reads: servers hand over one character for each byte, and most of what is not ASCII is UTF-8.
+fn native_text(value: &str) -> Cow<'_, str> {
+    if value.is_ascii() {
+        return Cow::Borrowed(value);
+    }
+    match String::from_utf8(native_bytes(value).into_owned()) {
+        Ok(text) => Cow::Owned(text),
+        Err(_) => Cow::Borrowed(value),
+    }
+}
+
+/// What a HAR has to say of a body whose end is missing.
+fn cut_comment(body: &Unpacked<'_>) -> Option<String> {
+    body.cut_to()
+        .map(|bytes| format!("cut off after {bytes} bytes"))
+}
+
+fn write_params(w: &mut Writer<'_>, params: &[Param<'_>], repeats: &Repeats) {
     w.array(u32::try_from(params.len()).unwrap_or(0));
     for param in params {
         let optional = [
@@ -171,9 +239,9 @@ fn write_params(w: &mut Writer<'_>, params: &[Param<'_>]) {
         ];
         w.map(2 + present(&optional));
         w.str("name");
-        w.str(&param.name);
+        w.str(&repeats.redact_value(&param.name));
         w.str("value");
-        w.text(&param.value);
+        write_text(w, &param.value, repeats);
         write_present(w, &optional);
     }
 }

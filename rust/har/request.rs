@@ -2,17 +2,21 @@
 
 use std::borrow::Cow;
 
-use super::{Bodies, DROPPED_BODY, Encoder, size, write_params};
+use super::{
+    Bodies, DROPPED_BODY, Encoder, bare_type, cut_comment, size, write_params, write_text,
+};
 use crate::exchange::Request;
 use crate::msgpack::Writer;
-use crate::redact::{self, Content};
+use crate::redact::{self, Content, Query, Repeats};
 
 impl Encoder {
     pub(super) fn write_request(
         &self,
         w: &mut Writer<'_>,
         request: &Request<'_>,
+        query: &Query<'_>,
         url: &str,
+        repeats: &Repeats,
         bodies: Bodies,
     ) {
         let has_body = request.body.size_bytes.is_some_and(|size| size > 0);
@@ -24,48 +28,70 @@ impl Encoder {
         w.str("httpVersion");
         w.str(&request.protocol);
         w.str("headers");
-        self.write_request_headers(w, request);
+        self.write_request_headers(w, request, repeats);
         w.str("headersSize");
         w.int(-1);
         w.str("queryString");
-        write_params(w, &redact::query_params(&self.rules, &request.query));
+        write_params(w, &query.params(&self.rules), repeats);
         w.str("cookies");
         w.array(0);
         w.str("bodySize");
         w.int(size(request.body.size_bytes));
         if has_body {
             w.str("postData");
-            self.write_post_data(w, request, bodies);
+            self.write_post_data(w, request, repeats, bodies);
         }
     }
 
-    fn write_request_headers(&self, w: &mut Writer<'_>, request: &Request<'_>) {
+    fn write_request_headers(&self, w: &mut Writer<'_>, request: &Request<'_>, repeats: &Repeats) {
         w.array(u32::try_from(request.headers.len()).unwrap_or(0));
         self.header_names.look_up(|names| {
             for (key, value) in &request.headers {
                 let header = names.header(&self.rules, key);
                 w.encoded(&header.head);
-                self.write_header_value(w, header.treatment, value);
+                self.write_header_value(w, header.treatment, value, repeats);
             }
         });
     }
 
-    fn write_post_data(&self, w: &mut Writer<'_>, request: &Request<'_>, bodies: Bodies) {
+    fn write_post_data(
+        &self,
+        w: &mut Writer<'_>,
+        request: &Request<'_>,
+        repeats: &Repeats,
+        bodies: Bodies,
+    ) {
         let content_type = environ_header(&request.headers, "CONTENT_TYPE");
-        let body = self.body(
-            &request.body,
-            content_type,
-            environ_header(&request.headers, "HTTP_CONTENT_ENCODING"),
-        );
+        let body = match bodies {
+            Bodies::Kept => self.body(
+                &request.body,
+                content_type,
+                environ_header(&request.headers, "HTTP_CONTENT_ENCODING"),
+            ),
+            Bodies::Dropped => None,
+        };
+        let comment = body.as_ref().and_then(cut_comment);
+        let content = body
+            .as_ref()
+            .map(|body| redact::request_body(&self.rules, body));
         // "text/plain" for an untyped body is what the published SDK sends.
         let mime_type = self.mime_type(content_type.unwrap_or("text/plain"));
-        w.map(2);
+        w.map(if comment.is_some() { 3 } else { 2 });
         w.str("mimeType");
-        w.str(mime_type);
-        match body {
-            _ if bodies == Bodies::Dropped => {
+        // Tools that make a request of a HAR know a form by its bare type.
+        w.str(if redact::is_form(mime_type) {
+            bare_type(mime_type)
+        } else {
+            mime_type
+        });
+        match content {
+            Some(Content::Params(params)) => {
+                w.str("params");
+                write_params(w, &params, repeats);
+            }
+            Some(Content::Text(text)) => {
                 w.str("text");
-                w.str(DROPPED_BODY);
+                write_text(w, &text, repeats);
             }
             None if request.body.is_unwanted => {
                 w.str("text");
@@ -73,18 +99,16 @@ impl Encoder {
             }
             None => {
                 w.str("text");
-                w.str(&redact::not_read(request.body.size_bytes.unwrap_or(0)));
+                if bodies == Bodies::Dropped {
+                    w.str(DROPPED_BODY);
+                } else {
+                    w.str(&redact::not_read(request.body.size_bytes.unwrap_or(0)));
+                }
             }
-            Some(body) => match redact::request_body(&self.rules, &body) {
-                Content::Params(params) => {
-                    w.str("params");
-                    write_params(w, &params);
-                }
-                Content::Text(text) => {
-                    w.str("text");
-                    w.text(&text);
-                }
-            },
+        }
+        if let Some(comment) = comment {
+            w.str("comment");
+            w.str(&comment);
         }
     }
 }

@@ -2,21 +2,24 @@
 
 use std::borrow::Cow;
 
-use super::{Bodies, DROPPED_BODY, Encoder, size};
-use crate::exchange::Response;
+use super::{Bodies, DROPPED_BODY, Encoder, cut_comment, size, write_text};
+use crate::exchange::Exchange;
 use crate::msgpack::Writer;
-use crate::redact::{self, Treatment};
+use crate::redact::{self, Repeats, Treatment, Unpacked};
 
 impl Encoder {
     pub(super) fn write_response(
         &self,
         w: &mut Writer<'_>,
-        response: &Response<'_>,
-        protocol: &str,
+        exchange: &Exchange<'_>,
+        repeats: &Repeats,
         bodies: Bodies,
     ) {
+        let response = &exchange.response;
         let (status, status_text) = split_status(&response.status);
         let content_type = header(&response.headers, "content-type");
+        // A server sends no body in answer to HEAD, whatever the app has returned.
+        let has_no_body = exchange.request.method == "HEAD";
         // A file that the server sends by itself is not counted here; what the app declared is true.
         let declared = || {
             header(&response.headers, "content-length")?
@@ -24,19 +27,24 @@ impl Encoder {
                 .parse()
                 .ok()
         };
-        let size_bytes = size(response.body.size_bytes.or_else(declared));
+        let size_bytes = if has_no_body {
+            0
+        } else {
+            size(response.body.size_bytes.or_else(declared))
+        };
         w.map(9);
         w.str("status");
         w.int(status);
         w.str("statusText");
         w.str(status_text);
         w.str("httpVersion");
-        w.str(protocol);
+        w.str(&exchange.request.protocol);
         w.str("headers");
         w.array(u32::try_from(response.headers.len()).unwrap_or(0));
         for (name, value) in &response.headers {
             w.named(name);
-            self.write_header_value(w, Treatment::in_response(&self.rules, name), value);
+            let treatment = Treatment::in_response(&self.rules, name);
+            self.write_header_value(w, treatment, value, repeats);
         }
         w.str("cookies");
         w.array(0);
@@ -47,21 +55,45 @@ impl Encoder {
         w.str("bodySize");
         w.int(size_bytes);
         w.str("content");
-        let body = self
-            .body(
-                &response.body,
-                content_type,
-                header(&response.headers, "content-encoding"),
-            )
-            .filter(|_| !is_event_stream(content_type));
-        w.map(if body.is_some() { 3 } else { 2 });
-        if let Some(body) = body {
+        if has_no_body || is_event_stream(content_type) {
+            self.write_content(w, None, size_bytes, content_type, repeats);
+        } else if bodies == Bodies::Dropped && response.body.bytes.is_some() {
+            w.map(3);
             w.str("text");
-            match bodies {
-                Bodies::Kept => w.text(&redact::response_body(&self.rules, &body)),
-                Bodies::Dropped => w.str(DROPPED_BODY),
-            }
+            w.str(DROPPED_BODY);
+            self.write_size_and_type(w, size_bytes, content_type);
+        } else {
+            let encoding = header(&response.headers, "content-encoding");
+            let body = self.body(&response.body, content_type, encoding);
+            self.write_content(w, body, size_bytes, content_type, repeats);
         }
+    }
+
+    fn write_content(
+        &self,
+        w: &mut Writer<'_>,
+        body: Option<Unpacked<'_>>,
+        size_bytes: i64,
+        content_type: Option<&str>,
+        repeats: &Repeats,
+    ) {
+        let Some(body) = body else {
+            w.map(2);
+            self.write_size_and_type(w, size_bytes, content_type);
+            return;
+        };
+        let comment = cut_comment(&body);
+        w.map(if comment.is_some() { 4 } else { 3 });
+        w.str("text");
+        write_text(w, &redact::response_body(&self.rules, &body), repeats);
+        if let Some(comment) = comment {
+            w.str("comment");
+            w.str(&comment);
+        }
+        self.write_size_and_type(w, size(Some(body.size())), content_type);
+    }
+
+    fn write_size_and_type(&self, w: &mut Writer<'_>, size_bytes: i64, content_type: Option<&str>) {
         w.str("size");
         w.int(size_bytes);
         w.str("mimeType");

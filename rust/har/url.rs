@@ -3,8 +3,7 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
 use crate::exchange::Request;
-use crate::redact;
-use crate::rules::Rules;
+use crate::redact::Query;
 
 /// RFC 3986 `pchar` and the slash stay as they are in a path; all else is percent-encoded.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC
@@ -38,8 +37,8 @@ const HOST: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b']');
 
 /// The full URL, as a valid ASCII URI, with denied parameters replaced.
-pub fn full(rules: &Rules, request: &Request<'_>) -> String {
-    let query = redact::query_text(rules, &request.query);
+pub fn full(query: &Query<'_>, request: &Request<'_>) -> String {
+    let query = query.url_text();
     let mut url = String::with_capacity(16 + request.host.len() + request.path.len() + query.len());
     url.push_str(&request.scheme);
     url.push_str("://");

@@ -81,7 +81,7 @@ impl Encoder {
     )]
     fn new(
         denylist: Vec<String>,
-        allowlist: Vec<String>,
+        allowlist: Option<Vec<String>>,
         redact_nested: bool,
         development: bool,
         max_body_bytes: usize,
@@ -90,7 +90,7 @@ impl Encoder {
         rules: Vec<Rule>,
     ) -> PyResult<Encoder> {
         guarded(|| {
-            let har = |denylist: &[String], allowlist: &[String]| {
+            let har = |denylist: &[String], allowlist: Option<&[String]>| {
                 let rules = Rules::new(denylist, allowlist, redact_nested);
                 har::Encoder::new(rules, development, max_body_bytes, platform)
             };
@@ -98,11 +98,11 @@ impl Encoder {
                 (None, None) => None,
                 (denylist, allowlist) => Some(har(
                     denylist.as_deref().unwrap_or_default(),
-                    allowlist.as_deref().unwrap_or_default(),
+                    allowlist.as_deref(),
                 )),
             };
             Ok(Encoder {
-                har: har(&denylist, &allowlist),
+                har: har(&denylist, allowlist.as_deref()),
                 har_by_rule: rules.iter().map(of_rule).collect(),
                 selection: Selection::new(rules.iter().map(Rule::compiled).collect()),
                 trust_forwarded,

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use super::content_type::{ContentType, Kind};
-use super::decompress::decompress;
+use super::decompress::{Plain, decompress};
 use super::edit::Text;
 use super::marker::{self, Reason};
 use super::{Param, form, json, multipart};
@@ -39,47 +39,65 @@ pub enum Content<'a> {
     Text(Text<'a>),
 }
 
-impl Content<'_> {
-    fn into_owned(self) -> Content<'static> {
-        match self {
-            Content::Params(params) => {
-                Content::Params(params.into_iter().map(Param::into_owned).collect())
-            }
-            Content::Text(text) => Content::Text(text.into_owned()),
+/// A body without its content coding.
+pub struct Unpacked<'a> {
+    body: Body<'a>,
+    /// `None` if the coding could not be undone.
+    plain: Option<Plain<'a>>,
+}
+
+impl<'a> Unpacked<'a> {
+    pub fn new(body: Body<'a>) -> Unpacked<'a> {
+        let is_cut = body.truncated || body.size > body.bytes.len() as u64;
+        let plain = decompress(body.content_encoding, body.bytes, is_cut, body.max_bytes);
+        Unpacked { body, plain }
+    }
+
+    /// The size without the content coding, as far as it is known; else the size on the wire.
+    pub fn size(&self) -> u64 {
+        match &self.plain {
+            Some(Plain {
+                bytes: Cow::Owned(bytes),
+                is_cut: false,
+            }) => bytes.len() as u64,
+            _ => self.body.size,
         }
+    }
+
+    /// How many bytes are left of a body whose end was cut off.
+    pub fn cut_to(&self) -> Option<usize> {
+        self.plain
+            .as_ref()
+            .filter(|plain| plain.is_cut)
+            .map(|plain| plain.bytes.len())
     }
 }
 
 /// What may be sent of a request body: forms as their fields, anything else as text.
-pub fn request_body<'a>(rules: &Rules, body: &'a Body<'a>) -> Content<'a> {
+pub fn request_body<'a>(rules: &Rules, body: &'a Unpacked<'a>) -> Content<'a> {
     content(rules, body, true)
 }
 
 /// What may be sent of a response body. Forms stay text; multipart is withheld if a list is configured.
-pub fn response_body<'a>(rules: &Rules, body: &'a Body<'a>) -> Text<'a> {
+pub fn response_body<'a>(rules: &Rules, body: &'a Unpacked<'a>) -> Text<'a> {
     match content(rules, body, false) {
         Content::Text(text) => text,
-        Content::Params(_) => Text::plain(marker::withheld(body.size, Reason::Multipart)),
+        Content::Params(_) => Text::plain(marker::withheld(body.body.size, Reason::Multipart)),
     }
 }
 
-fn content<'a>(rules: &Rules, body: &'a Body<'a>, is_request: bool) -> Content<'a> {
-    let is_cut = body.truncated || body.size > body.bytes.len() as u64;
-    let plain = decompress(body.content_encoding, body.bytes, is_cut, body.max_bytes);
-    let Some(plain) = plain else {
+fn content<'a>(rules: &Rules, unpacked: &'a Unpacked<'a>, is_request: bool) -> Content<'a> {
+    let Some(plain) = &unpacked.plain else {
         return Content::Text(Text::plain(marker::NOT_UTF8));
     };
     let filter = Filter {
         rules,
-        content_type: ContentType::parse(body.content_type),
-        size: body.size,
+        content_type: ContentType::parse(unpacked.body.content_type),
+        size: unpacked.body.size,
         is_cut: plain.is_cut,
         is_request,
     };
-    match plain.bytes {
-        Cow::Borrowed(bytes) => filter.bytes(bytes),
-        Cow::Owned(bytes) => filter.bytes(&bytes).into_owned(),
-    }
+    filter.bytes(&plain.bytes)
 }
 
 /// What is known about a body besides its bytes.
@@ -136,8 +154,10 @@ impl Filter<'_> {
 
     fn filter_text<'a>(&self, kind: Kind, text: &'a str) -> Result<Content<'a>, Reason> {
         let edits = match kind {
-            Kind::Other => Vec::new(),
             _ if text.trim_ascii().is_empty() => Vec::new(),
+            Kind::Other if self.content_type.is_binary => return Err(Reason::BinaryType),
+            Kind::Other if has_control_characters(text) => return Err(Reason::ControlCharacters),
+            Kind::Other => Vec::new(),
             Kind::Json => {
                 self.check(text.as_bytes())?;
                 json::filter(self.rules, text).map_err(|_| Reason::Json)?
@@ -195,6 +215,12 @@ fn kind(declared: Kind, text: &str) -> Kind {
     } else {
         declared
     }
+}
+
+/// Whether a text has characters that no text has, such as those of a binary format that happens to be UTF-8.
+fn has_control_characters(text: &str) -> bool {
+    let is_allowed = |byte: u8| byte >= b' ' || matches!(byte, b'\t' | b'\n' | b'\r' | b'\x0c');
+    text.bytes().any(|byte| !is_allowed(byte) || byte == 0x7f)
 }
 
 /// A delimiter, and on the next line a header.

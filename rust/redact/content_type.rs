@@ -15,10 +15,18 @@ pub(super) enum Kind {
     Other,
 }
 
+/// Whether a media type is that of a form.
+pub fn is_form(content_type: &str) -> bool {
+    let kind = ContentType::parse(Some(content_type)).kind;
+    kind == Kind::Form || kind == Kind::Multipart
+}
+
 /// The value of `Content-Type`, as far as it matters here.
 #[derive(Debug)]
 pub(super) struct ContentType<'a> {
     pub(super) kind: Kind,
+    /// Whether nothing says that the body is text: a list cannot be applied to it.
+    pub(super) is_binary: bool,
     /// Only of `multipart/form-data`.
     pub(super) boundary: Option<Cow<'a, str>>,
     /// Whether it can be read in one way only.
@@ -32,6 +40,7 @@ impl<'a> ContentType<'a> {
         if value.eq_ignore_ascii_case("application/json") {
             return ContentType {
                 kind: Kind::Json,
+                is_binary: false,
                 boundary: None,
                 is_certain: true,
                 charset: Charset::Utf8,
@@ -52,6 +61,7 @@ impl<'a> ContentType<'a> {
         let is_certain = parameters.is_ok() && one_charset && one_boundary;
         ContentType {
             kind: kind(media_type, value, is_certain),
+            is_binary: is_binary(media_type),
             boundary: boundary
                 .filter(|p| is_form_data && is_certain && !p.raw.is_empty())
                 .copied()
@@ -82,6 +92,35 @@ fn kind(media_type: &str, value: &str, is_certain: bool) -> Kind {
         Kind::Json
     } else {
         Kind::Other
+    }
+}
+
+/// Types of `application/` that are text, beside those whose names say XML, JSON, YAML or script.
+const TEXT_TYPES: [&str; 12] = [
+    "csv",
+    "dart",
+    "graphql",
+    "http",
+    "ld",
+    "n-quads",
+    "n-triples",
+    "sparql-query",
+    "sql",
+    "toml",
+    "trig",
+    "x-www-form-urlencoded",
+];
+
+fn is_binary(media_type: &str) -> bool {
+    let media_type = media_type.to_ascii_lowercase();
+    match media_type.split_once('/') {
+        Some(("audio" | "font" | "image" | "model" | "video", kind)) => !kind.contains("xml"),
+        Some(("application", kind)) => {
+            let is_text = ["xml", "json", "yaml", "script", "text"];
+            !TEXT_TYPES.contains(&kind) && !is_text.iter().any(|part| kind.contains(part))
+                || kind.contains("grpc")
+        }
+        _ => false,
     }
 }
 

@@ -72,14 +72,6 @@ impl<'a> Text<'a> {
         }
     }
 
-    /// The same text, independent of the buffer it was found in.
-    pub(super) fn into_owned(self) -> Text<'static> {
-        Text {
-            source: Cow::Owned(self.source.into_owned()),
-            edits: self.edits,
-        }
-    }
-
     /// Kept ranges and replacements in turn. A range that does not fit the source yields nothing: an edit may hide too much,
     /// never too little.
     fn pieces(&self) -> impl Iterator<Item = &[u8]> {

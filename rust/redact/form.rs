@@ -18,7 +18,7 @@ pub(super) fn params<'a>(rules: &Rules, text: &'a str) -> Result<Vec<Param<'a>>,
 /// The edits that `rules` ask for in a form that stays text.
 pub(super) fn filter(rules: &Rules, text: &str) -> Result<Vec<Edit>, Malformed> {
     check(rules, text)?;
-    Ok(url::edits(rules, text, 0..text.len()))
+    Ok(url::edits(rules, text))
 }
 
 /// Any text is a form, but one with a NUL is more likely UTF-16, of which we would understand no name.

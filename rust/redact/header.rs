@@ -1,15 +1,15 @@
 //! Header values.
 
-use std::ops::Range;
-
+use super::denied::{self, Denied};
 use super::edit::{Edit, Text};
-use super::{marker, mask, url};
+use super::repeats::Repeats;
+use super::{cookies, marker, mask};
 use crate::rules::Rules;
 
 /// Request headers that are masked even if they are allowed.
 const CREDENTIALS: [&str; 2] = ["Authorization", "Proxy-Authorization"];
 
-/// Headers whose values are or contain URLs, of which the parameters are judged too.
+/// Headers whose values are URLs even where they do not look like one, such as `cart?ticket=..`.
 const URLS: [&str; 10] = [
     "Content-Location",
     "Destination",
@@ -26,11 +26,16 @@ const URLS: [&str; 10] = [
 /// What becomes of a header's value, which follows from the header's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Treatment {
+    /// No list is configured.
     Keep,
-    /// Kept, without the denied parameters in its URLs.
+    /// Kept, without the denied parameters if it looks like a URL.
+    KeepText,
+    /// Kept, without the denied parameters of the URLs in it.
     KeepUrl,
-    /// The same of `Link`, which holds several, each in angle brackets and followed by parameters of another kind.
-    KeepLinks,
+    /// Each cookie is judged by its name.
+    Cookies,
+    /// One cookie is judged by its name; its attributes are kept.
+    SetCookie,
     Mask,
     Redact,
 }
@@ -38,23 +43,46 @@ pub enum Treatment {
 impl Treatment {
     /// Of a request's header.
     pub fn in_request(rules: &Rules, name: &str) -> Treatment {
-        match Treatment::in_response(rules, name) {
+        match Treatment::of(rules, name) {
+            // The name of a cookie may let it through where the name of the header does not.
+            Treatment::Redact if rules.is_allowlist() && name.eq_ignore_ascii_case("Cookie") => {
+                Treatment::Cookies
+            }
             Treatment::Redact => Treatment::Redact,
             _ if is_one_of(&CREDENTIALS, name) => Treatment::Mask,
+            Treatment::KeepText if !rules.is_allowlist() && name.eq_ignore_ascii_case("Cookie") => {
+                Treatment::Cookies
+            }
             other => other,
         }
     }
 
     /// Of a response's header.
     pub fn in_response(rules: &Rules, name: &str) -> Treatment {
+        match Treatment::of(rules, name) {
+            Treatment::Redact
+                if rules.is_allowlist() && name.eq_ignore_ascii_case("Set-Cookie") =>
+            {
+                Treatment::SetCookie
+            }
+            Treatment::KeepText
+                if !rules.is_allowlist() && name.eq_ignore_ascii_case("Set-Cookie") =>
+            {
+                Treatment::SetCookie
+            }
+            other => other,
+        }
+    }
+
+    fn of(rules: &Rules, name: &str) -> Treatment {
         if rules.denies_header(name) {
             Treatment::Redact
-        } else if !rules.is_active() || !is_one_of(&URLS, name) {
+        } else if !rules.is_active() {
             Treatment::Keep
-        } else if name.eq_ignore_ascii_case("Link") {
-            Treatment::KeepLinks
-        } else {
+        } else if is_one_of(&URLS, name) {
             Treatment::KeepUrl
+        } else {
+            Treatment::KeepText
         }
     }
 
@@ -63,33 +91,44 @@ impl Treatment {
     pub fn apply<'a>(self, rules: &Rules, value: &'a str) -> Text<'a> {
         match self {
             Treatment::Keep => Text::plain(value),
-            Treatment::KeepUrl => Text::edited(value, edits(rules, value, 0..value.len())),
-            Treatment::KeepLinks => Text::edited(value, link_edits(rules, value)),
+            Treatment::KeepText | Treatment::KeepUrl => {
+                let edits = self.denied(rules, value).iter().map(edit).collect();
+                Text::edited(value, edits)
+            }
+            Treatment::Cookies => cookies::in_request(rules, value),
+            Treatment::SetCookie => cookies::in_response(rules, value),
             Treatment::Mask => Text::plain(mask(value)),
             Treatment::Redact => Text::plain(marker::redacted(value.chars().count())),
         }
     }
-}
 
-/// For the parameters of the URL in a range of `value`.
-fn edits(rules: &Rules, value: &str, range: Range<usize>) -> Vec<Edit> {
-    let url = value.as_bytes().get(range.clone()).unwrap_or_default();
-    let question = memchr::memchr2(b'?', b'#', url);
-    question.map_or_else(Vec::new, |at| {
-        url::edits(rules, value, range.start + at + 1..range.end)
-    })
-}
-
-/// The same of several URLs, each of which ends at an angle bracket.
-fn link_edits(rules: &Rules, value: &str) -> Vec<Edit> {
-    let mut found = Vec::new();
-    let mut start = 0;
-    for url in value.split('>') {
-        let end = start + url.len();
-        found.extend(edits(rules, value, start..end));
-        start = end + 1;
+    /// Whether the value is kept without a look at it: as a rule, a value has no character that a URL with parameters needs.
+    #[inline]
+    pub fn keeps_all_of(self, value: &str) -> bool {
+        self == Treatment::Keep
+            || (self == Treatment::KeepText
+                && memchr::memchr3(b'?', b'#', b'%', value.as_bytes()).is_none()
+                && memchr::memchr(b'@', value.as_bytes()).is_none())
     }
-    found
+
+    /// Notes the denied parameters of a value, which are redacted wherever else they stand.
+    pub fn note_repeats(self, rules: &Rules, value: &str, repeats: &mut Repeats) {
+        if matches!(self, Treatment::KeepText | Treatment::KeepUrl) {
+            repeats.add(value, &self.denied(rules, value));
+        }
+    }
+
+    fn denied(self, rules: &Rules, value: &str) -> Vec<Denied> {
+        denied::in_header(rules, value, self == Treatment::KeepUrl)
+    }
+}
+
+fn edit(denied: &Denied) -> Edit {
+    Edit {
+        start: denied.range.start,
+        end: denied.range.end,
+        replacement: denied.hidden.component(),
+    }
 }
 
 /// Most names differ in length or in the first letter.

@@ -1,9 +1,10 @@
 //! Filters JSON: finds the values that may not be sent.
 //!
-//! Documented behaviour is that only the members of an object at the top level are judged; any other document, an array for
-//! instance, passes as it is. Lists that apply at every depth judge the members of every object, inside arrays too. Kept
-//! values stay verbatim, and of duplicate keys each is judged. A key with an unpaired surrogate is always denied, because
-//! parsers differ on what it is. JSON inside a JSON string is a string.
+//! The members of an object at the top level are judged, and those of the objects in an array at the top level. Lists that
+//! apply at every depth judge the members of every object. Under an allowlist no name lets a scalar at the top level through,
+//! alone or in an array. Kept values stay verbatim, and of duplicate keys each is judged. A key with an unpaired surrogate is
+//! always denied, because parsers differ on what it is. A string at the top level that holds JSON is judged as a whole: it is
+//! kept if nothing in it is denied. JSON inside any other string is a string.
 
 use super::edit::Edit;
 use super::marker::Marker;
@@ -19,21 +20,48 @@ struct Container {
     verdict: Verdict,
 }
 
-/// The edits that `rules` ask for in a JSON text.
+/// The edits that `rules` ask for in a JSON body.
 pub(super) fn filter(rules: &Rules, text: &str) -> Result<Vec<Edit>, Malformed> {
+    filter_from(rules, rules.top_level(), text)
+}
+
+/// The edits in a form field that is JSON. The field's name has let its scalars through.
+pub(super) fn filter_field(rules: &Rules, text: &str) -> Result<Vec<Edit>, Malformed> {
+    filter_from(rules, Verdict::Keep, text)
+}
+
+/// Whether a text that is not declared as JSON is certainly meant to be: `{ticket}` and `[draft] title` are not.
+pub(super) fn is_claimed(text: &str) -> bool {
+    let is_blank = |c: char| c.is_whitespace() || c.is_control() || c == '\u{feff}';
+    let text = text.trim_start_matches(is_blank);
+    let inside = |rest: &str, first: &[char]| rest.trim_start_matches(is_blank).starts_with(first);
+    match text.as_bytes().first() {
+        Some(b'{') => text.get(1..).is_some_and(|rest| inside(rest, &['"', '}'])),
+        Some(b'[') => text
+            .get(1..)
+            .is_some_and(|rest| inside(rest, &['"', '{', '['])),
+        Some(b'"') => text.get(1..).is_some_and(|rest| inside(rest, &['{', '['])),
+        _ => false,
+    }
+}
+
+fn filter_from(rules: &Rules, top_level: Verdict, text: &str) -> Result<Vec<Edit>, Malformed> {
     let mut edits = Vec::new();
     let mut cursor = Cursor::new(text);
     let mut trail = Trail::default();
     // The innermost one apart: as a rule it is the only one, and needs no vector.
     let mut innermost: Option<Container> = None;
     let mut outer = Vec::new();
-    let mut verdict = Verdict::Keep;
+    let mut verdict = top_level;
     let mut is_member = false;
     loop {
         let (start, first) = cursor.peek()?;
         let is_object = first == b'{';
         let is_container = is_object || first == b'[';
-        let may_enter = rules.is_nested() || (is_object && innermost.is_none());
+        let is_top_level = innermost
+            .as_ref()
+            .is_none_or(|container| !container.is_object);
+        let may_enter = rules.is_nested() || is_top_level;
         if is_container && may_enter && verdict != Verdict::Redact {
             cursor.token()?;
             if is_member {
@@ -53,7 +81,14 @@ pub(super) fn filter(rules: &Rules, text: &str) -> Result<Vec<Edit>, Malformed> 
                 continue;
             }
         } else if verdict == Verdict::Keep {
-            cursor.skip()?;
+            if first == b'"' && is_top_level {
+                let end = cursor.value()?;
+                if hides_json(rules, text.get(start..end).unwrap_or_default()) {
+                    edits.push(redact(text, start, end));
+                }
+            } else {
+                cursor.skip()?;
+            }
         } else {
             let end = cursor.value()?;
             edits.push(redact(text, start, end));
@@ -85,6 +120,15 @@ pub(super) fn filter(rules: &Rules, text: &str) -> Result<Vec<Edit>, Malformed> 
             }
         }
     }
+}
+
+/// Whether a JSON string holds JSON with something denied in it, or what claims to be JSON and cannot be judged.
+fn hides_json(rules: &Rules, value: &str) -> bool {
+    let Some(inside) = RawString::unquote(value).and_then(RawString::unescape) else {
+        return false;
+    };
+    // Each level of strings halves the text at least, since its quotes are escaped: this cannot recurse deeply.
+    is_claimed(&inside) && !filter(rules, &inside).is_ok_and(|edits| edits.is_empty())
 }
 
 fn judge(rules: &Rules, key: RawString, trail: &mut Trail) -> Verdict {

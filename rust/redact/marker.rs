@@ -20,6 +20,9 @@ pub(super) enum Reason {
     Json,
     Form,
     Multipart,
+    BinaryType,
+    ControlCharacters,
+    ManyRepeats,
 }
 
 impl Reason {
@@ -31,6 +34,9 @@ impl Reason {
             Reason::Json => "not valid JSON",
             Reason::Form => "not a valid form",
             Reason::Multipart => "not valid multipart",
+            Reason::BinaryType => "not a text type",
+            Reason::ControlCharacters => "not text",
+            Reason::ManyRepeats => "too many denied parameters",
         }
     }
 }
@@ -61,6 +67,18 @@ impl Marker {
     /// [`redacted`] as a URL or form component.
     pub(super) fn component(characters: usize) -> Marker {
         Marker::counted("%5BREDACTED%20", characters, "%5D")
+    }
+
+    /// [`Marker::plain_json`] as a URL or form component.
+    pub(super) fn json_component() -> Marker {
+        let mut marker = Marker::empty();
+        marker.push(b"%22%5BREDACTED%5D%22");
+        marker
+    }
+
+    /// [`redacted`] as it is.
+    pub(super) fn plain(characters: usize) -> Marker {
+        Marker::counted("[REDACTED ", characters, "]")
     }
 
     #[inline]
@@ -109,7 +127,7 @@ impl From<Marker> for String {
 
 /// Stands for a denied string of so many characters.
 pub(super) fn redacted(characters: usize) -> String {
-    Marker::counted("[REDACTED ", characters, "]").into()
+    Marker::plain(characters).into()
 }
 
 /// Stands for a request body of so many bytes, which nobody has read.

@@ -4,7 +4,11 @@
 //! with certainty is replaced by a marker, and a text is never changed in place, only copied with its edits applied.
 //!
 //! ```text
-//! header   url                header values; queries, and parameters inside URLs
+//! header  cookies             header values; cookies by name
+//! url                         the query, and urlencoded forms
+//!   denied                    finds denied values in parameters, values and URLs, however often they are encoded
+//!   component                 names and values as they are written and as they read
+//! repeats                     denied parameters that stand elsewhere in the log
 //! body                        decides what a body is
 //!   decompress  content_type  what it takes to decide
 //!   json  form  multipart     one filter per kind
@@ -13,8 +17,11 @@
 //! ```
 
 mod body;
+mod component;
 mod content_type;
+mod cookies;
 mod decompress;
+mod denied;
 mod disposition;
 mod edit;
 mod form;
@@ -24,17 +31,20 @@ mod marker;
 mod mask;
 mod multipart;
 mod parameters;
+mod repeats;
 mod url;
 
 use std::borrow::Cow;
 
-pub use body::{Body, Content, request_body, response_body};
+pub use body::{Body, Content, Unpacked, request_body, response_body};
+pub use content_type::is_form;
 pub(crate) use edit::COPY_BYTES;
 pub use edit::Text;
 pub use header::Treatment;
 pub use marker::not_read;
 pub use mask::{mask, masked};
-pub use url::{query_params, query_text};
+pub use repeats::Repeats;
+pub use url::Query;
 
 #[cfg(doc)]
 use crate::rules::Rules;
@@ -50,16 +60,4 @@ pub struct Param<'a> {
     pub file_name: Option<Cow<'a, str>>,
     /// Of a part of a multipart body, if it has one.
     pub content_type: Option<Cow<'a, str>>,
-}
-
-impl Param<'_> {
-    /// The same parameter, independent of the buffer it was found in.
-    fn into_owned(self) -> Param<'static> {
-        Param {
-            name: Cow::Owned(self.name.into_owned()),
-            value: self.value.into_owned(),
-            file_name: self.file_name.map(|name| Cow::Owned(name.into_owned())),
-            content_type: self.content_type.map(|kind| Cow::Owned(kind.into_owned())),
-        }
-    }
 }

@@ -9,8 +9,8 @@ use memchr::memmem;
 
 use super::content_type::{ContentType, Kind};
 use super::disposition::Disposition;
-use super::edit::Text;
-use super::{Param, json, marker, parameters};
+use super::edit::{Edit, Text};
+use super::{Param, denied, json, marker, parameters, url};
 use crate::rules::Rules;
 
 /// The body is not `multipart/form-data`, or not for every parser the same.
@@ -83,12 +83,16 @@ fn param<'a>(rules: &Rules, part: &'a [u8], line_end: &[u8]) -> Result<Param<'a>
                 (Err(_), false) => Text::plain(marker::NOT_UTF8),
             },
             file_name: None,
-            content_type: header.content_type.map(Cow::Owned),
+            // The sender of a denied part may have put anything into its type.
+            content_type: header
+                .content_type
+                .filter(|kind| !is_denied || kind.eq_ignore_ascii_case("text/plain"))
+                .map(Cow::Owned),
         },
     })
 }
 
-/// The value of a field that is not denied itself. It may be a document of its own, if its type says so.
+/// The value of a field that is not denied itself. It may be a document of its own.
 fn field<'a>(rules: &Rules, content_type: Option<&str>, text: &'a str) -> Text<'a> {
     let withheld = |reason| Text::plain(marker::withheld(text.len() as u64, reason));
     if !rules.is_active() {
@@ -99,8 +103,17 @@ fn field<'a>(rules: &Rules, content_type: Option<&str>, text: &'a str) -> Text<'
             Ok(edits) => Text::edited(text, edits),
             Err(_) => withheld(marker::Reason::Json),
         },
+        Kind::Form => Text::edited(text, url::edits(rules, text)),
         Kind::Multipart => withheld(marker::Reason::Multipart),
-        Kind::Form | Kind::Other => Text::plain(text),
+        Kind::Other => {
+            let edit = |found: denied::Denied| Edit {
+                start: found.range.start,
+                end: found.range.end,
+                replacement: found.hidden.text(),
+            };
+            let found = denied::in_value(rules, text);
+            Text::edited(text, found.into_iter().map(edit).collect())
+        }
     }
 }
 

@@ -26,17 +26,15 @@ class Malformed(Exception):
 
 
 class Rules:
-    """The deny or allow list. With both, the denylist alone applies."""
+    """The deny or allow list. With both, the denylist alone applies. An allowlist may be empty: nothing is on it."""
 
-    def __init__(self, denylist: Sequence[str] = (), allowlist: Sequence[str] = (), nested: bool = False) -> None:
-        self.is_allowlist = not denylist
-        self.entries = list(denylist or allowlist)
+    def __init__(
+        self, denylist: Sequence[str] = (), allowlist: Sequence[str] | None = None, nested: bool = False
+    ) -> None:
+        self.is_allowlist = not denylist and allowlist is not None
+        self.entries = list(denylist or allowlist or ())
+        self.is_active = bool(denylist) or self.is_allowlist
         self.nested = nested
-
-    @property
-    def is_active(self) -> bool:
-        """Whether a list is configured."""
-        return bool(self.entries)
 
     def denies(self, key: str) -> bool:
         """Whether a member, field or parameter of this name is redacted."""
@@ -123,38 +121,228 @@ def denies_encoded(rules: Rules, name: str) -> bool:
     return True
 
 
-def split_parameter(parameter: str) -> tuple[str, str, str]:
-    """Cut a parameter into name, ``=`` and value; the last two are empty if there is no value."""
-    return parameter.partition("=")
+@dataclass
+class Denied:
+    """A value that may not be sent, from ``start`` to ``end`` of the text it was found in."""
+
+    start: int
+    end: int
+    #: None for a JSON value that is not a string.
+    characters: int | None
+
+    def marker(self) -> str:
+        """What stands in its place."""
+        return '"[REDACTED]"' if self.characters is None else f"[REDACTED {self.characters}]"
+
+
+def looks_like_json(text: str) -> bool:
+    """Whether a text that is not declared as JSON is certainly meant to be."""
+    blanks = "[\\s\x00-\x1f\x7f-\x9f\ufeff]*"
+    return re.match(f'{blanks}(?:{{{blanks}["}}]|\\[{blanks}["{{\\[]|"{blanks}[{{\\[])', text) is not None
+
+
+def denied_in_json(rules: Rules, text: str) -> list[Denied] | None:
+    """The denied values of a field that is JSON, the quotes of strings left alone. ``None`` if it is not JSON."""
+    try:
+        values = judged_values(rules, text, is_field=True)
+    except Malformed:
+        return None
+    found = []
+    for value in values:
+        source = text[value.start : value.end]
+        if source.startswith('"'):
+            found.append(Denied(value.start + 1, value.end - 1, len(json.loads(source))))
+        else:
+            found.append(Denied(value.start, value.end, None))
+    return found
+
+
+def decode_with_places(text: str) -> tuple[str, list[int]]:
+    """Decode once. For each character where it was written, and the end; bytes that are not UTF-8 become ``?``."""
+    raw, starts = b"", []
+    for match in re.finditer("%([0-9a-fA-F]{2})|(.)", text, re.DOTALL):
+        written = bytes.fromhex(match[1]) if match[1] else match[2].replace("+", " ").encode()
+        raw += written
+        starts += [match.start()] * len(written)
+    characters, places, at = [], [], 0
+    for character in raw.decode(errors="surrogateescape"):
+        places.append(starts[at])
+        at += len(character.encode(errors="surrogateescape"))
+        characters.append("?" if is_surrogate(character) else character)
+    return "".join(characters), [*places, len(text)]
+
+
+def decode_all(text: str) -> str:
+    """Decode until nothing is encoded any more, four times at most."""
+    text = decode(text)
+    for _ in range(3):
+        if "%" not in text:
+            break
+        text = decode(text)
+    return text
+
+
+class Search:
+    """Looks for denied values in one text: the same rules as ``rust/redact/denied.rs``."""
+
+    def __init__(self, rules: Rules, text: str, layer: int = 0) -> None:
+        self.rules = rules
+        self.text = text
+        self.layer = layer
+        self.found: list[Denied] = []
+
+    def results(self) -> list[Denied]:
+        """In order; what overlaps is one."""
+        merged: list[Denied] = []
+        for denied in sorted(self.found, key=lambda denied: denied.start):
+            if merged and denied.start < merged[-1].end:
+                merged[-1].end = max(merged[-1].end, denied.end)
+            else:
+                merged.append(denied)
+        return merged
+
+    def userinfo(self) -> None:
+        """``user:password@`` behind ``://``."""
+        for match in re.finditer(r"""(?<=://)[^/?#\\"'<>\t\n\f\r ]*@""", self.text):
+            if len(match[0]) > 1:
+                info = match[0][:-1]
+                self.found.append(Denied(match.start(), match.end() - 1, len(decode(info))))
+
+    def parameters(self, start: int, end: int, separators: str = "&;#?") -> None:
+        """Judge what stands between separators; in what is not denied, go on with the next kind."""
+        for piece in re.finditer(
+            f"(?:^|(?<={re.escape(separators[0])}))[^{re.escape(separators[0])}]*", self.text[start:end]
+        ):
+            begin, stop = start + piece.start(), start + piece.end()
+            name, equals, _ = piece[0].partition("=")
+            value_start = begin + len(name) + len(equals)
+            if denies_encoded(self.rules, name):
+                if equals:
+                    self.deny_value(value_start, stop)
+            elif not any(separator in piece[0] for separator in separators[1:]):
+                self.pair(begin, value_start, stop, name)
+            elif not equals or not self.json(value_start, stop):
+                self.parameters(begin, stop, separators[1:])
+
+    def deny_value(self, start: int, end: int) -> None:
+        """Hide a value whose name is denied."""
+        self.found.append(Denied(start, end, len(decode(self.text[start:end]))))
+
+    def deny_rest(self, start: int) -> None:
+        """Hide all that follows, since a separator may have cut a document."""
+        self.deny_value(start, len(self.text))
+
+    def pair(self, start: int, value_start: int, end: int, name: str) -> None:
+        """A parameter without a separator inside."""
+        if looks_like_json(decode_all(name)):
+            if denied_in_json(self.rules, decode_all(self.text[start:end])) != []:
+                self.deny_rest(start)
+        else:
+            self.value(value_start if "=" in self.text[start:end] else start, end)
+
+    def json(self, start: int, end: int) -> bool:
+        """Judge a value as JSON, if it is."""
+        value = self.text[start:end]
+        denied = denied_in_json(self.rules, value) if looks_like_json(value) else None
+        for each in denied or ():
+            self.found.append(Denied(start + each.start, start + each.end, each.characters))
+        return denied is not None
+
+    def value(self, start: int, end: int) -> None:
+        """A value that is not denied by its own name: JSON, a parameter once more, or encoded."""
+        if self.json(start, end):
+            return
+        value = self.text[start:end]
+        if not self.rules.is_allowlist:
+            at = start
+            for name in value.split("=")[:-1]:
+                if denies_encoded(self.rules, name):
+                    self.deny_value(at + len(name) + 1, end)
+                    return
+                at += len(name) + 1
+        if self.layer < 3 and re.search("[%+]", value):
+            decoded, places = decode_with_places(value)
+            search = Search(self.rules, decoded, self.layer + 1)
+            search.anything()
+            for each in search.results():
+                self.found.append(Denied(start + places[each.start], start + places[each.end], each.characters))
+        elif looks_like_json(value):
+            self.deny_rest(start)
+
+    def anything(self) -> None:
+        """A whole text that may be JSON, a URL, parameters or a plain value."""
+        self.userinfo()
+        if self.json(0, len(self.text)):
+            return
+        if re.search("[?#&/]", self.text):
+            self.parameters(0, len(self.text))
+        else:
+            self.value(0, len(self.text))
+
+    def urls(self, is_url: bool) -> None:
+        """The parameters of the URLs in a header's value."""
+        at = 0
+        self.userinfo()
+        for piece in self.text.split(">") if "<" in self.text else [self.text]:
+            question = re.search("[?#]", piece)
+            if question:
+                word = re.split("[\"'\t\n\f\r ]", piece[: question.start()])[-1]
+                if is_url or question.start() == 0 or "/" in word:
+                    self.parameters(at + question.end(), at + len(piece))
+            elif self.layer < 3 and "%" in piece:
+                decoded, places = decode_with_places(piece)
+                search = Search(self.rules, decoded, self.layer + 1)
+                search.urls(is_url=False)
+                for each in search.results():
+                    self.found.append(Denied(at + places[each.start], at + places[each.end], each.characters))
+            at += len(piece) + 1
+
+
+def search(rules: Rules, text: str, how: Callable[[Search], None]) -> list[Denied]:
+    """The denied values that one way of searching finds."""
+    if not rules.is_active:
+        return []
+    found = Search(rules, text)
+    how(found)
+    return found.results()
+
+
+def denied_parameters(rules: Rules, text: str) -> list[Denied]:
+    """The denied values of a query or a form."""
+
+    def look(found: Search) -> None:
+        found.userinfo()
+        found.parameters(0, len(text))
+
+    return search(rules, text, look)
 
 
 def rewrite(
-    rules: Rules, text: str, keep: Callable[[str], str], hide: Callable[[str], str], separators: str = "&;#?"
+    text: str,
+    denied: list[Denied],
+    keep: Callable[[str], str],
+    hide: Callable[[str], str],
+    start: int = 0,
+    end: int = -1,
 ) -> str:
-    """Put parameters through ``keep``, and their denied values through ``hide``.
-
-    What is not denied between two separators is looked into again, for parameters between the next kind of separators.
-    """
-    if not separators:
-        return keep(text)
-    rewritten = []
-    for parameter in text.split(separators[0]):
-        name, equals, value = split_parameter(parameter)
-        if equals and denies_encoded(rules, name):
-            rewritten.append(keep(name + equals) + hide(value))
-        else:
-            rewritten.append(rewrite(rules, parameter, keep, hide, separators[1:]))
-    return keep(separators[0]).join(rewritten)
+    """A part of a text: what is kept put through ``keep``, the markers of what is denied through ``hide``."""
+    end = len(text) if end < 0 else end
+    pieces, at = [], start
+    for each in denied:
+        if each.start <= end and each.end >= start:
+            pieces += [keep(text[at : max(each.start, at)]), hide(each.marker())]
+            at = min(each.end, end)
+    return "".join([*pieces, keep(text[at:end])])
 
 
-def hide_encoded(value: str) -> str:
-    """Stand in for a value inside a URL or a form."""
-    return urllib.parse.quote(redacted(decode(value)), safe="")
+def quote_marker(marker: str) -> str:
+    """A marker inside a URL or a form."""
+    return urllib.parse.quote(marker, safe="")
 
 
 def redact_parameters(rules: Rules, text: str, keep: Callable[[str], str] = str) -> str:
     """Replace the denied values in a query or a form."""
-    return rewrite(rules, text, keep, hide_encoded)
+    return rewrite(text, denied_parameters(rules, text), keep, quote_marker)
 
 
 def query_as_text(query: bytes) -> str:
@@ -188,14 +376,18 @@ class Param:
 
 def params(rules: Rules, text: str) -> list[Param]:
     """The decoded parameters of a query or a form."""
-    found = []
-    for parameter in filter(None, text.split("&")):
-        name, _, value = split_parameter(parameter)
-        if denies_encoded(rules, name):
-            found.append(Param(decode(name), redacted(decode(value))))
-        else:
-            rewritten = rewrite(rules, parameter, str, hide_encoded)
-            found.append(Param(decode(name), decode(rewritten[len(name) + 1 :])))
+    denied = denied_parameters(rules, text)
+    found, at = [], 0
+    for parameter in text.split("&"):
+        name, equals, _ = parameter.partition("=")
+        value_start, end = at + len(name) + len(equals), at + len(parameter)
+        if parameter:
+            shown_name = rewrite(text, denied, decode, str, at, at + len(name))
+            value = rewrite(text, denied, decode, str, value_start, end) if equals else ""
+            if not equals and denies_encoded(rules, name):
+                value = redacted("")
+            found.append(Param(shown_name, value))
+        at = end + 1
     return found
 
 
@@ -221,25 +413,61 @@ URLS = {
 }
 
 
+def native(value: str) -> str:
+    """A value as it reads: one character stands for one byte, and most of what is not ASCII is UTF-8."""
+    try:
+        return b"".join(c.encode("latin-1") if c <= "\xff" else c.encode() for c in value).decode()
+    except UnicodeError:
+        return value
+
+
 def request_header(rules: Rules, name: str, value: str) -> str:
     """A request header: credentials are masked even if they are allowed."""
+    value = native(value)
     if name.lower() in CREDENTIALS and not rules.denies_header(name):
         return mask(value)
-    return response_header(rules, name, value)
+    if name.lower() == "cookie" and rules.is_active and rules.denies_header(name) == rules.is_allowlist:
+        return cookies(rules, value, 1 << 30)
+    return header(rules, name, value)
 
 
 def response_header(rules: Rules, name: str, value: str) -> str:
-    """A response header: those that hold URLs have the parameters judged."""
+    """A response header."""
+    value = native(value)
+    if name.lower() == "set-cookie" and rules.is_active and rules.denies_header(name) == rules.is_allowlist:
+        return cookies(rules, value, 1)
+    return header(rules, name, value)
+
+
+def header(rules: Rules, name: str, value: str) -> str:
+    """A header of either side: what looks like a URL has its parameters judged."""
     if rules.denies_header(name):
         return redacted(value)
-    if name.lower() not in URLS:
-        return value
-    pieces = value.split(">") if name.lower() == "link" else [value]
-    rewritten = []
-    for piece in pieces:
-        match = re.match("(.*?[?#])(.*)", piece, re.DOTALL)
-        rewritten.append(match[1] + redact_parameters(rules, match[2]) if match else piece)
-    return ">".join(rewritten)
+    denied = search(rules, value, lambda found: found.urls(is_url=name.lower() in URLS))
+    return rewrite(value, denied, str, quote_marker)
+
+
+def cookies(rules: Rules, value: str, count: int) -> str:
+    """Judge the first ``count`` cookies by their names."""
+    pattern = r'(?:[^;"]|"[^"]*")*' if value.count('"') % 2 == 0 else "[^;]*"
+    pieces = re.findall(rf"(?:^|;)({pattern})", value)
+    shown, is_any_kept = [], False
+    for number, piece in enumerate(pieces):
+        cookie = piece.strip()
+        name, equals, content = cookie.partition("=")
+        if number >= count:
+            shown.append(piece)
+            continue
+        if denies_encoded(rules, name.strip()):
+            judged = name + equals + redacted(content.strip()) if equals else redacted(cookie)
+        else:
+            is_any_kept |= bool(equals)
+            text = content if equals else ""
+            judged = cookie[: len(cookie) - len(text)] + rewrite(text, search(rules, text, Search.anything), str, str)
+        shown.append(piece.replace(cookie, judged, 1) if cookie else piece + judged)
+    if rules.is_allowlist and not is_any_kept:
+        return redacted(value)
+    return ";".join(shown)
 
 
 # --- JSON -----------------------------------------------------------------------------------------
@@ -261,6 +489,7 @@ class Value:
     end: int = 0
     closing: str = ""
     verdict: str = "keep"
+    is_inside_member: bool = False
 
     def path(self) -> list[str]:
         """The keys that lead to the value; arrays add nothing."""
@@ -338,26 +567,54 @@ def json_values(text: str) -> list[Value]:
     return values
 
 
-def judge_value(rules: Rules, value: Value) -> str:
+def judge_value(rules: Rules, value: Value, is_field: bool) -> str:
     """What becomes of a value: as ``Rules.judge``, or ``whole`` if something around it has been judged as a whole."""
     parent = value.parent
     if parent is None:
-        return "keep"
-    if parent.verdict in ("redact", "whole") or (parent.parent is not None and not rules.nested):
+        return "enter" if rules.is_allowlist and not is_field else "keep"
+    value.is_inside_member = parent.is_inside_member or parent.key is not None
+    if parent.verdict in ("redact", "whole") or (value.is_inside_member and not rules.nested):
         return "whole"
     return parent.verdict if value.key is None else rules.judge(value.path())
+
+
+def judged_values(rules: Rules, text: str, is_field: bool = False) -> list[Value]:
+    """The values of a JSON text that are redacted."""
+    found = []
+    for value in json_values(text):
+        value.verdict = judge_value(rules, value, is_field)
+        is_top_level_string = value.key is None and not value.is_inside_member and text[value.start] == '"'
+        if (
+            value.verdict == "redact"
+            or (value.verdict == "enter" and not value.closing)
+            or (
+                value.verdict == "keep"
+                and is_top_level_string
+                and hides_json(rules, json.loads(text[slice(value.start, value.end)]))
+            )
+        ):
+            found.append(value)
+    return found
+
+
+def hides_json(rules: Rules, text: str) -> bool:
+    """Whether a string at the top level holds JSON of which something is denied."""
+    if any(is_surrogate(character) for character in text) or not looks_like_json(text):
+        return False
+    try:
+        return judged_values(rules, text) != []
+    except Malformed:
+        return True
 
 
 def redact_json(rules: Rules, text: str) -> str:
     """Replace the denied values of a JSON text, and nothing else."""
     pieces, copied = [], 0
-    for value in json_values(text):
-        value.verdict = judge_value(rules, value)
-        if value.verdict == "redact" or (value.verdict == "enter" and not value.closing):
-            source = text[value.start : value.end]
-            marker = redacted(json.loads(source)) if source.startswith('"') else "[REDACTED]"
-            pieces += [text[copied : value.start], f'"{marker}"']
-            copied = value.end
+    for value in judged_values(rules, text):
+        source = text[value.start : value.end]
+        marker = redacted(json.loads(source)) if source.startswith('"') else "[REDACTED]"
+        pieces += [text[copied : value.start], f'"{marker}"']
+        copied = value.end
     return "".join([*pieces, text[copied:]])
 
 
@@ -433,6 +690,34 @@ def parse_content_type(value: str) -> ContentType:
     )
 
 
+TEXT_TYPES = set(
+    [
+        "csv",
+        "dart",
+        "graphql",
+        "http",
+        "ld",
+        "n-quads",
+        "n-triples",
+        "sparql-query",
+        "sql",
+        "toml",
+        "trig",
+        "x-www-form-urlencoded",
+    ]
+)
+
+
+def is_binary_type(content_type: str) -> bool:
+    """Whether nothing says that a body of this type is text."""
+    family, _, kind = re.split("[;,]", content_type)[0].strip(" \t\n\f\r").lower().partition("/")
+    if family in ("audio", "font", "image", "model", "video"):
+        return "xml" not in kind
+    if family != "application" or kind in TEXT_TYPES:
+        return False
+    return "grpc" in kind or not any(part in kind for part in ("xml", "json", "yaml", "script", "text"))
+
+
 # --- Multipart ------------------------------------------------------------------------------------
 
 
@@ -476,21 +761,27 @@ def multipart_param(rules: Rules, part: bytes, line_end: bytes) -> Param:
     try:
         text = content.decode()
     except UnicodeDecodeError:
-        return Param(name, "[REDACTED]" if is_denied else NOT_UTF8, None, content_type)
-    return Param(name, redacted(text) if is_denied else part_text(rules, content_type, text), None, content_type)
+        shown_type = content_type if not is_denied or (content_type or "").lower() == "text/plain" else None
+        return Param(name, "[REDACTED]" if is_denied else NOT_UTF8, None, shown_type)
+    shown_type = content_type if not is_denied or (content_type or "").lower() == "text/plain" else None
+    return Param(name, redacted(text) if is_denied else part_text(rules, content_type, text), None, shown_type)
 
 
 def part_text(rules: Rules, content_type: str | None, text: str) -> str:
     """A field may be a document of its own."""
     kind = parse_content_type(content_type or "").kind
-    if not rules.is_active or kind not in ("json", "multipart"):
+    if not rules.is_active:
         return text
     try:
         if kind == "json":
             return redact_json(rules, text)
     except Malformed:
         return withheld(len(text.encode()), "not valid JSON")
-    return withheld(len(text.encode()), "not valid multipart")
+    if kind == "form":
+        return redact_parameters(rules, text)
+    if kind == "multipart":
+        return withheld(len(text.encode()), "not valid multipart")
+    return rewrite(text, search(rules, text, Search.anything), str, str)
 
 
 def header_fields(block: bytes, line_end: bytes) -> dict[str, str]:
@@ -613,7 +904,13 @@ def redact_body(rules: Rules, body: Body, is_request: bool) -> str | list[Param]
         text = text.removeprefix("\ufeff")
         kind = kind_of(content_type.kind, text)
         is_form = kind == content_type.kind == "form" and is_request
-        if not is_form and (not rules.is_active or kind == "other" or not text.strip(" \t\n\f\r")):
+        if not is_form and (not rules.is_active or not text.strip(" \t\n\f\r")):
+            return text
+        if kind == "other" and is_binary_type(body.content_type or ""):
+            raise Malformed("not a text type")
+        if kind == "other" and re.search("[\x00-\x08\x0b\x0e-\x1f\x7f]", text):
+            raise Malformed("not text")
+        if kind == "other":
             return text
         if rules.is_active and kind != "multipart":
             check(text.encode())

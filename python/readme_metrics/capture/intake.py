@@ -47,7 +47,7 @@ class Intake:
         self._ignored_prefixes = tuple(path[:-1] for path in config.ignore_paths if path.endswith("*"))
         self.encoder = _core.Encoder(
             denylist=config.DENYLIST,
-            allowlist=config.ALLOWLIST,
+            allowlist=config.effective_allowlist(),
             redact_nested=config.redact_nested,
             development=config.IS_DEVELOPMENT_MODE,
             max_body_bytes=config.max_body_bytes,
@@ -124,12 +124,17 @@ class Intake:
         FLUSHERS.drain_all()
 
     def stats(self) -> dict[str, object]:
+        flusher = self._running_flusher()
+        return sums.nothing_yet() if flusher is None else FLUSHERS.stats(flusher)
+
+    def metrics_text(self) -> str:
+        flusher = self._running_flusher()
+        return "" if flusher is None else FLUSHERS.metrics_text(flusher)
+
+    def _running_flusher(self) -> Flusher | None:
+        """This process's, without starting it."""
         flusher = self.flusher
-        if flusher is None or flusher.pid != os.getpid():
-            flusher = FLUSHERS.find(self._config)
-        if flusher is None:
-            return sums.nothing_yet()
-        return FLUSHERS.stats(flusher)
+        return FLUSHERS.find(self._config) if flusher is None or flusher.pid != os.getpid() else flusher
 
 
 def _with_thread(config: MetricsApiConfig) -> MetricsApiConfig:

@@ -6,11 +6,8 @@ import argparse
 import os
 import stat
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
-
-import msgpack
 
 from readme_metrics import _core
 from readme_metrics.delivery import queue_dirs
@@ -30,19 +27,6 @@ def surveys(queue_dir: str | None) -> Iterator[tuple[Path, _core.Survey]]:
                 yield directory, _core.survey(directory)
             except OSError:
                 continue
-
-
-def oldest(directory: Path, segment: _core.SegmentInfo) -> float | None:
-    """When the oldest log that waits in a segment was made, in seconds since 1970. None where it cannot be read."""
-    found = _core.entries(directory, segment.name, 0)
-    if found is None or not found[1]:
-        return None
-    try:
-        [entry] = msgpack.unpackb(found[1][0], raw=False, unicode_errors="replace")["request"]["log"]["entries"]
-        started = entry["startedDateTime"]
-        return datetime.fromisoformat(started.replace("Z", "+00:00")).timestamp()
-    except (ValueError, KeyError, TypeError, AttributeError, msgpack.UnpackException):
-        return None
 
 
 class OtherQueue(NamedTuple):

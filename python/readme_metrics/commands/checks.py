@@ -18,12 +18,15 @@ from readme_metrics.commands import app_directories
 from readme_metrics.commands.finding import Finding
 from readme_metrics.commands.logging_check import logging_check
 from readme_metrics.commands.relay_checks import relay_checks
+from readme_metrics.configuration import outside
 from readme_metrics.delivery import queue_dirs
 from readme_metrics.delivery.senders.choice import destination
 from readme_metrics.delivery.senders.http import Transport, server, without_credentials
 from readme_metrics.delivery.senders.outcome import Outcome
 from readme_metrics.delivery.senders.redis import RedisStream
 
+#: The link whose finding lists each option, its value and where that is from.
+OPTIONS = "options"
 _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _TEST_STATUS = "200 OK"
 #: What a reverse proxy answers where its upstream does not (RFC 9110, 15.6.3 and 15.6.5).
@@ -34,6 +37,7 @@ def all_checks(config: MetricsApiConfig) -> Iterator[Finding]:
     """One finding per link. After a broken link to the server, those behind it are not tried."""
     configuration = _configuration(config)
     yield configuration
+    yield _options(config)
     yield _switches(config)
     yield logging_check(config)
     yield _queue(config)
@@ -86,6 +90,11 @@ def _configuration(config: MetricsApiConfig) -> Finding:
 
 def _shown(key: str) -> str:
     return f"{key[:5]}...{key[-4:]}" if len(key) >= 16 else f"{len(key)} characters"
+
+
+def _options(config: MetricsApiConfig) -> Finding:
+    rows = outside.effective(config)
+    return Finding(OPTIONS, True, "; ".join(f"{name} = {value} ({origin})" for name, value, origin in rows))
 
 
 def _switches(config: MetricsApiConfig) -> Finding:

@@ -42,7 +42,10 @@ def run(options: argparse.Namespace) -> int:
         findings.append(finding)
         if not options.json:
             mark = terminal.green("ok    ") if finding.is_ok else terminal.red("BROKEN")
-            terminal.line(f"{mark} {finding.link}: {printable(finding.detail)}")
+            # One line for each option.
+            detail = finding.detail.replace("; ", "\n         ") if finding.link == checks.OPTIONS else finding.detail
+            lines = [printable(line) for line in detail.split("\n")]
+            terminal.line(f"{mark} {finding.link}: " + "\n".join(lines))
     broken = [finding for finding in findings if not finding.is_ok]
     if options.json:
         terminal.line(json.dumps([finding._asdict() for finding in findings]))

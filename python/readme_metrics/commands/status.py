@@ -11,7 +11,8 @@ from pathlib import Path
 from readme_metrics import _core
 from readme_metrics.commands import app_directories, relay_status
 from readme_metrics.commands.terminal import Terminal, printable
-from readme_metrics.delivery import sums
+from readme_metrics.delivery import prometheus, sums
+from readme_metrics.delivery.oldest import oldest_of
 
 _EXIT_CODES = """exit status:
   0  all is well
@@ -30,6 +31,7 @@ def add_parser(subcommands: argparse._SubParsersAction[argparse.ArgumentParser])
     )
     app_directories.add_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object, times in seconds since 1970")
+    parser.add_argument("--prometheus", action="store_true", help="print the counters as Prometheus text")
     parser.add_argument("--relay", metavar="URL", help="show the streams of a Redis server instead")
     parser.set_defaults(run=run)
 
@@ -43,14 +45,17 @@ def run(options: argparse.Namespace) -> int:
     terminal = Terminal()
     if options.json:
         terminal.line(json.dumps({str(app.directory): app.as_dict() for app in apps}))
+    elif options.prometheus:
+        samples = [sample for app in apps for sample in app.samples()]
+        terminal.line(prometheus.text(samples).rstrip("\n"))
     elif not apps:
         terminal.line("No app of this user has a queue on this host.")
     else:
         for app in apps:
             _show(terminal, app)
     for other in others:
-        # Not among the JSON, which is about what could be read.
-        (Terminal(sys.stderr) if options.json else terminal).line(f"Not shown: {other}")
+        # Not among what programs read, which is about what could be read.
+        (Terminal(sys.stderr) if options.json or options.prometheus else terminal).line(f"Not shown: {other}")
     if not apps:
         return 3
     return int(any(app.survey.server.failures or app.orphans for app in apps))
@@ -67,11 +72,14 @@ class App:
         self.oldest = {
             segment.name: made
             for segment in survey.segments
-            if segment.counts.queued and (made := app_directories.oldest(directory, segment)) is not None
+            if segment.counts.queued and (made := oldest_of(directory, segment)) is not None
         }
 
     def as_dict(self) -> dict[str, object]:
         return {**sums.of_directory(self.survey), "oldest": min(self.oldest.values(), default=None)}
+
+    def samples(self) -> list[prometheus.Sample]:
+        return prometheus.of_survey(self.survey, self.directory, min(self.oldest.values(), default=None), time.time())
 
 
 def _show(terminal: Terminal, app: App) -> None:
@@ -83,7 +91,8 @@ def _show(terminal: Terminal, app: App) -> None:
     reasons = f" ({', '.join(f'{reason} {count}' for reason, count in dropped.items())})" if dropped else ""
     style = terminal.red if dropped else terminal.plain
     lost = style(f"{sum(dropped.values())} dropped{reasons}")
-    terminal.line(f"  {counts.made} made = {counts.sent} sent + {counts.queued} queued + {lost}")
+    sampled = f" + {counts.sampled} sampled" if counts.sampled else ""
+    terminal.line(f"  {counts.made} made = {counts.sent} sent + {counts.queued} queued{sampled} + {lost}")
     terminal.line("  " + _server(terminal, survey.server))
     rows = []
     for segment in survey.segments:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from readme_metrics.rule import Rule
 
-GroupingFunction = Callable[[Any], "dict[str, Any] | None"]
+#: Async ones are for ASGI and for Django's async chain.
+GroupingFunction = Callable[[Any], "dict[str, Any] | None | Awaitable[dict[str, Any] | None]"]
 
 
 def refuse(name: str, value: object, takes: str) -> TypeError:

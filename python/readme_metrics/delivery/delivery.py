@@ -44,6 +44,9 @@ class Delivery:
         # A pause of this process alone: failures in a row for reasons of its own, and when it may try again.
         self._own_failures = 0
         self._resume_at_s = 0.0
+        #: How many POSTs this process has made, and the seconds that they took.
+        self.posts = 0
+        self.post_s = 0.0
         #: POSTs of this process that have to be repeated.
         self.retries = 0
         #: Why the latest POST of this process failed; None once one has succeeded.
@@ -74,7 +77,10 @@ class Delivery:
             return True
         if not is_last and (self.pause_s() > 0 or self._queue.claim(self._turn_s) > 0):
             return False
+        started_s = _core.monotonic()
         result = self._sender.post(batch.json, batch.count, timeout_s)
+        self.posts += 1
+        self.post_s += _core.monotonic() - started_s
         if result.outcome is Outcome.SENT:
             self._queue.release(batch, True)
             self._queue.succeeded()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import threading
+import time
 from typing import TYPE_CHECKING
 
 from readme_metrics import _core
@@ -20,6 +21,7 @@ from readme_metrics.delivery.senders.choice import sender_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from readme_metrics._process.reporter import Reporter
     from readme_metrics.config import MetricsApiConfig
@@ -238,13 +240,34 @@ class Flusher:
 
     def stats(self, others: Sequence[Flusher]) -> dict[str, object]:
         """The sums of this process and of the host; `others` are the other flushers of this process."""
+        delivery = self._delivery
+        return sums.of_process(
+            self.queue.stats(), delivery.retries, delivery.last_error, self._directory(), self._survey(others)
+        )
+
+    def metrics_text(self, others: Sequence[Flusher]) -> str:
+        """The same as Prometheus text, of the host, with what the POSTs of this process took."""
+        from readme_metrics.delivery import prometheus
+        from readme_metrics.delivery.oldest import oldest_of
+
+        survey, directory = self._survey(others), self._directory()
+        made = []
+        if directory is not None:
+            waiting = [segment for segment in _core.survey(directory).segments if segment.counts.queued]
+            made = [oldest for segment in waiting if (oldest := oldest_of(directory, segment)) is not None]
+        samples = prometheus.of_survey(survey, directory, min(made, default=None), time.time())
+        labels = prometheus.labels_of(survey, directory)
+        samples += prometheus.of_posts(labels, self.pid, self._delivery.post_s, self._delivery.posts)
+        return prometheus.text(samples)
+
+    def _survey(self, others: Sequence[Flusher]) -> _core.Survey:
+        siblings = [other.queue for other in others if other is not self and other.pid == self.pid]
+        return self.queue.survey([queue for queue in siblings if queue.directory == self.queue.directory is not None])
+
+    def _directory(self) -> Path | None:
         from pathlib import Path  # not at import, which it would double
 
-        siblings = [other.queue for other in others if other is not self and other.pid == self.pid]
-        siblings = [queue for queue in siblings if queue.directory == self.queue.directory is not None]
-        directory = None if self.queue.directory is None else Path(self.queue.directory)
-        stats, survey = self.queue.stats(), self.queue.survey(siblings)
-        return sums.of_process(stats, self._delivery.retries, self._delivery.last_error, directory, survey)
+        return None if self.queue.directory is None else Path(self.queue.directory)
 
     def stop(self, deadline_s: float) -> None:
         """Asks the thread for a last delivery until `deadline_s` (monotonic), and does not wait for it: see `join`."""

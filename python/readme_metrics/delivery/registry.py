@@ -94,6 +94,10 @@ class Registry:
         """The sums of this process and of the host."""
         return flusher.stats(list(self._flushers.values()))
 
+    def metrics_text(self, flusher: Flusher) -> str:
+        """The sums of the host as Prometheus text."""
+        return flusher.metrics_text(list(self._flushers.values()))
+
     def flush_orphans(self, config: MetricsApiConfig, timeout_s: float) -> int:
         """For a process that has logged nothing: sends what dead ones have left. Returns how many logs are left."""
         return orphans.deliver(config, Reporter(config), _core.monotonic() + timeout_s).left

@@ -47,6 +47,11 @@ class Connection:
         self._timeout_s = timeout_s
         options: dict[str, Any] = {**_parse_url(url), **_FIXED}
         kind = options.pop("connection_class", redis.connection.Connection)
+        if issubclass(kind, redis.connection.SSLConnection) and options.get("ssl_cert_reqs") not in (
+            "none",
+            "optional",
+        ):
+            options.setdefault("ssl_check_hostname", True)  # redis-py's own default since version 6
         self._connection = _bounded(kind)(**options)
 
     def __call__(self, *command: Argument, timeout_s: float | None = None) -> Any:

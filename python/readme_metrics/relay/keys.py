@@ -38,15 +38,12 @@ def from_file(path: str) -> dict[str, str]:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     except (OSError, ValueError) as error:
         raise Unusable(f"{path}: {getattr(error, 'strerror', None) or error}") from None
+    try:
+        _check(path, os.fstat(descriptor))
+    except Unusable:
+        os.close(descriptor)
+        raise
     with os.fdopen(descriptor, encoding="utf-8", errors="replace") as file:
-        facts = os.fstat(file.fileno())
-        if not stat.S_ISREG(facts.st_mode):
-            raise Unusable(f"{path} is no regular file")
-        if hasattr(os, "geteuid"):
-            if facts.st_mode & 0o077:
-                raise Unusable(f"{path} can be read or changed by others: chmod 600 {path}")
-            if facts.st_uid not in (os.geteuid(), 0):
-                raise Unusable(f"{path} belongs to another user")
         keys: dict[str, str] = {}
         for number, line in enumerate(file.read().splitlines(), start=1):
             if not line.strip() or line.lstrip().startswith("#"):
@@ -56,6 +53,16 @@ def from_file(path: str) -> dict[str, str]:
                 raise Unusable(f"{path}, line {number}: not of the form NAME=KEY")
             _add(keys, name.strip(), key, f"{path}, line {number}: the key is empty")
     return keys
+
+
+def _check(path: str, facts: os.stat_result) -> None:
+    if not stat.S_ISREG(facts.st_mode):
+        raise Unusable(f"{path} is no regular file")
+    if hasattr(os, "geteuid"):
+        if facts.st_mode & 0o077:
+            raise Unusable(f"{path} can be read or changed by others: chmod 600 {path}")
+        if facts.st_uid not in (os.geteuid(), 0):
+            raise Unusable(f"{path} belongs to another user")
 
 
 def _add(keys: dict[str, str], name: str, key: str, problem: str) -> None:

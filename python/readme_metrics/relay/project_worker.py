@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 #: How long a relay with nothing to do waits for an entry, and so how long its end may take then.
 BLOCK_S = 0.5
+#: Between two POSTs, unless there is enough for a whole one: so they carry more, and there are fewer.
+LINGER_S = 0.1
 #: How often the sums are read and checked.
 LOOK_S = 1.0
 #: How often a relay says that it is there.
@@ -70,6 +72,8 @@ class ProjectWorker:
         self._heartbeat_at_s = 0.0
         self._forget_at_s = time.monotonic() + FORGET_EVERY_S
         self._redis_failures = 0
+        self._posted_at_s = 0.0
+        self._is_backlog = False
         self._shown_error = ""
         #: The project's sums as they were last seen; None before the first look.
         self.sums: Sums | None = None
@@ -128,7 +132,12 @@ class ProjectWorker:
             self.queue.keep()
             self._stopping.wait(min(pause_s, self._settings.take_over_s / 6, LOOK_S))
             return
+        linger_s = self._posted_at_s + LINGER_S - time.monotonic()
+        if linger_s > 0 and not self._is_backlog:
+            self._stopping.wait(linger_s)
         self.queue.fill(BLOCK_S)
+        self._is_backlog = self.queue.is_filled
+        self._posted_at_s = time.monotonic()
         if self._delivery.post_next():
             self._docs_url.look_up()
         self._reports.tell()

@@ -17,8 +17,10 @@ from readme_metrics.relay.entry import Entry, Malformed, OtherVersion, logs_of, 
 HELD_BYTES = 4 * 1024 * 1024
 #: It reads more while it holds less than this, which is one POST.
 WANTED_BYTES = 1024 * 1024
-#: Entries asked for at a time: their sizes are known only when they have come.
+#: Entries asked for at a time, at most: their sizes are known only when they have come.
 READ_ENTRIES = 16
+#: How often entries of dead relays are looked for.
+TAKE_OVER_EVERY_S = 1.0
 #: An entry that has been held by so many relays, none of which said what became of it, kills them.
 DELIVERIES_BOUND = 10
 #: From so many on it is held alone, so that it takes no other entry along.
@@ -66,11 +68,13 @@ class StreamQueue:
         self._clock = clock
         self._held: list[Entry] = []
         self._held_bytes = 0
+        self._largest_bytes = WANTED_BYTES
         self._kept_at_s = clock()
         # The server has answered since the oldest entry was taken: none of them kills relays.
         self._is_answered = False
         self._other_versions: dict[bytes, None] = {}
         self._resume_at_s = 0.0
+        self._take_over_at_s = 0.0
         self.failures = 0
         self.last_error = ""
         #: Of this relay: logs delivered, logs refused, entries that somebody else had released already.
@@ -143,6 +147,11 @@ class StreamQueue:
         """How many entries are held."""
         return len(self._held)
 
+    @property
+    def is_filled(self) -> bool:
+        """Whether there is enough for a whole POST."""
+        return self._held_bytes >= WANTED_BYTES
+
     def settle(self) -> None:
         """Lets go of the entries whose logs are all settled. What fails is done by the next call."""
         settled = [entry for entry in self._held if entry.is_settled]
@@ -184,12 +193,12 @@ class StreamQueue:
     def fill(self, block_s: float) -> None:
         """Takes entries until there is enough for a POST; waits up to `block_s` where there is nothing to do."""
         self.keep()
-        if self._held_bytes < WANTED_BYTES:
+        if self._held_bytes < WANTED_BYTES and self._clock() >= self._take_over_at_s:
             self._take_over()
         while self._held_bytes < WANTED_BYTES and not self._has_suspect():
             wait: list[Argument] = [] if self._held or block_s <= 0 else ["BLOCK", int(block_s * 1000) or 1]
             answer = self._redis(
-                *("XREADGROUP", "GROUP", layout.GROUP, self._consumer, "COUNT", READ_ENTRIES),
+                *("XREADGROUP", "GROUP", layout.GROUP, self._consumer, "COUNT", self._read_entries()),
                 *(*wait, "STREAMS", self.keys.stream, ">"),
                 timeout_s=block_s + self._timeout_s,
             )
@@ -229,11 +238,16 @@ class StreamQueue:
             self._held_bytes = 0
         self._redis.run(layout.FORGET_RELAYS, [self.keys.stream, self.keys.relays], layout.GROUP, self._consumer)
 
+    def _read_entries(self) -> int:
+        """How many entries to ask for, so that they fit if they are no larger than the largest of the last read."""
+        return max(1, min(READ_ENTRIES, (HELD_BYTES - self._held_bytes) // self._largest_bytes))
+
     def _has_suspect(self) -> bool:
         return any(entry.is_suspect for entry in self._held)
 
     def _take_over(self) -> None:
         """Takes entries of relays that have not been heard of, and own ones whose arrival was lost."""
+        self._take_over_at_s = self._clock() + min(TAKE_OVER_EVERY_S, self._take_over_s / 6)
         keys, start = self.keys, "-"
         idle_ms = int(self._take_over_s * 1000)
         held = {entry.id for entry in self._held}
@@ -271,6 +285,7 @@ class StreamQueue:
         if entries and not self._held:
             self._kept_at_s = self._clock()
             self._is_answered = False
+        sizes = []
         for entry_id, flat in entries:
             fields = dict(zip(flat[::2], flat[1::2], strict=False))
             size, weight = measure(fields)
@@ -294,6 +309,9 @@ class StreamQueue:
                 entry = Entry(entry_id, size, weight, logs, is_suspect=deliveries >= DELIVERIES_SUSPECT)
             self._held.append(entry)
             self._held_bytes += size
+            sizes.append(size)
+        if sizes:
+            self._largest_bytes = max(*sizes, 1)
 
     def _is_set_aside(self, entry_id: bytes) -> bool:
         return entry_id in self._other_versions and not self._is_expired(entry_id)

@@ -1,0 +1,461 @@
+//! Finds the values that may not be sent among the parameters of a query, an urlencoded form or a URL.
+//!
+//! `&` separates parameters. For redaction `;`, `#` and `?` inside a parameter separate too, because some frameworks split at
+//! `;` and because a value may be a URL itself: what is not denied as a whole is cut at the next of them, and its pieces are
+//! judged. A value that is left over is then read again: as JSON, as a parameter of its own (`state=ticket=..`), and decoded, up
+//! to [`MAX_LAYERS`] times, since a URL inside a URL is written encoded.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use percent_encoding::percent_decode;
+
+use super::component::{self, Decoded, decode, find, has_any, is_encoded, spaces};
+use super::json;
+use super::marker::Marker;
+use crate::json::RawString;
+use crate::rules::Rules;
+
+/// How often a name may have been encoded. A proxy in front of the application may decode what we see encoded twice.
+const MAX_ENCODINGS: usize = 4;
+
+/// How often a value is decoded and judged again.
+const MAX_LAYERS: usize = 3;
+
+/// From the outermost to the innermost.
+const SEPARATORS: &[u8] = b"&;#?";
+
+/// What stands in a denied value's place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hidden {
+    /// A string of so many characters.
+    Characters(usize),
+    /// A JSON value that is not a string: the marker brings its own quotes.
+    JsonValue,
+}
+
+impl Hidden {
+    /// As text.
+    pub(super) fn text(self) -> Marker {
+        match self {
+            Hidden::Characters(count) => Marker::plain(count),
+            Hidden::JsonValue => Marker::plain_json(),
+        }
+    }
+
+    /// Inside a URL or a form.
+    pub(super) fn component(self) -> Marker {
+        match self {
+            Hidden::Characters(count) => Marker::component(count),
+            Hidden::JsonValue => Marker::json_component(),
+        }
+    }
+}
+
+/// A value that may not be sent, as it stands in a text.
+#[derive(Clone, Debug)]
+pub(super) struct Denied {
+    pub(super) range: Range<usize>,
+    pub(super) hidden: Hidden,
+    /// Where the name of the parameter stands; `None` for what is not a parameter.
+    pub(super) name: Option<Range<usize>>,
+    /// How often the text was decoded before the value was found.
+    pub(super) layers: usize,
+}
+
+/// The denied values in a range of `text`, in order and without overlap.
+pub(super) fn in_parameters(rules: &Rules, text: &str, range: Range<usize>) -> Vec<Denied> {
+    let mut finder = Finder::new(rules, text);
+    if rules.is_active() {
+        finder.userinfo(range.clone());
+        finder.parameters(range, SEPARATORS);
+    }
+    finder.finish()
+}
+
+/// The denied values inside the value of a form field that is not denied itself and was not written encoded.
+pub(super) fn in_value(rules: &Rules, value: &str) -> Vec<Denied> {
+    let mut finder = Finder::new(rules, value);
+    if rules.is_active() {
+        finder.userinfo(0..value.len());
+        finder.any(0..value.len());
+    }
+    finder.finish()
+}
+
+/// The denied values inside a header's value, if it looks like a URL.
+///
+/// `is_url` tells that the header is known to hold one. What stands behind `>` is looked at on its own, since `Link` holds several URLs.
+pub(super) fn in_header(rules: &Rules, value: &str, is_url: bool) -> Vec<Denied> {
+    let mut finder = Finder::new(rules, value);
+    if rules.is_active() {
+        finder.userinfo(0..value.len());
+        finder.urls(is_url);
+    }
+    finder.finish()
+}
+
+/// Whether the parameter of this encoded name is redacted. It is, too, if the name cannot be decoded for certain.
+pub(super) fn denies(rules: &Rules, name: &str) -> bool {
+    if !rules.is_active() {
+        return false;
+    }
+    if !is_encoded(name) {
+        return rules.denies(name);
+    }
+    let mut name = spaces(name);
+    let mut is_decoded = false;
+    for _ in 0..MAX_ENCODINGS {
+        let decoded = match Cow::from(percent_decode(name.as_bytes())) {
+            Cow::Borrowed(_) if is_decoded => return false,
+            Cow::Borrowed(_) => return rules.denies(&name),
+            Cow::Owned(decoded) => String::from_utf8(decoded),
+        };
+        match decoded {
+            Ok(decoded) if !rules.denies(&decoded) => name = Cow::Owned(decoded),
+            _ => return true,
+        }
+        is_decoded = true;
+    }
+    true
+}
+
+/// Looks for denied values in one text.
+struct Finder<'a> {
+    rules: &'a Rules,
+    text: &'a str,
+    /// All of the text is plain: there is nothing to decode in it, nor a separator inside a parameter.
+    is_plain: bool,
+    layer: usize,
+    found: Vec<Denied>,
+}
+
+impl<'a> Finder<'a> {
+    fn new(rules: &'a Rules, text: &'a str) -> Self {
+        Self {
+            rules,
+            text,
+            is_plain: component::is_plain(text),
+            layer: 0,
+            found: Vec::new(),
+        }
+    }
+
+    fn get(&self, range: Range<usize>) -> &'a str {
+        self.text.get(range).unwrap_or_default()
+    }
+
+    fn finish(mut self) -> Vec<Denied> {
+        if self.found.len() > 1 {
+            self.found.sort_by_key(|denied| denied.range.start);
+            // What overlaps is hidden as one: more than was asked for, never less.
+            self.found.dedup_by(|later, first| {
+                let overlaps = later.range.start < first.range.end;
+                if overlaps {
+                    first.range.end = first.range.end.max(later.range.end);
+                }
+                overlaps
+            });
+        }
+        self.found
+    }
+
+    fn parameters(&mut self, range: Range<usize>, separators: &[u8]) {
+        let Some((&separator, inner)) = separators.split_first() else {
+            return;
+        };
+        for pair in split(self.text, range, separator) {
+            if self.denies(pair.name(self.text)) {
+                self.deny_value(&pair);
+            } else if self.is_plain {
+                self.plain_value(&pair);
+            } else if inner.is_empty() || !has_any(self.text, pair.start..pair.end, inner) {
+                self.pair(&pair);
+            } else if pair.equals.is_none() || !self.json(pair.value_start()..pair.end) {
+                self.parameters(pair.start..pair.end, inner);
+            }
+        }
+    }
+
+    fn denies(&self, name: &str) -> bool {
+        if self.is_plain {
+            self.rules.denies(name)
+        } else {
+            denies(self.rules, name)
+        }
+    }
+
+    fn deny_value(&mut self, pair: &Pair) {
+        if pair.equals.is_some() {
+            let value = decode(pair.value(self.text));
+            self.found.push(Denied {
+                range: pair.value_start()..pair.end,
+                hidden: Hidden::Characters(value.chars().count()),
+                name: Some(pair.start..pair.name_end()),
+                layers: self.layer,
+            });
+        }
+    }
+
+    /// A value without escapes and separators can only be a parameter once more.
+    fn plain_value(&mut self, pair: &Pair) {
+        if pair.equals.is_some() && find(b'=', pair.value(self.text).as_bytes()).is_some() {
+            self.pair(pair);
+        }
+    }
+
+    /// A parameter that is not denied by its name, and has no separator inside.
+    fn pair(&mut self, pair: &Pair) {
+        if json::is_claimed(&decode_all(pair.name(self.text))) {
+            // A client that says it sends a form and sends JSON: all of it stands in the name's place.
+            let text = decode_all(self.get(pair.start..pair.end));
+            if !json::filter_field(self.rules, &text).is_ok_and(|edits| edits.is_empty()) {
+                self.deny_rest(pair.start);
+            }
+        } else if pair.equals.is_some() {
+            self.value(pair.value_start()..pair.end);
+        } else {
+            self.value(pair.start..pair.end);
+        }
+    }
+
+    /// A text that may be JSON, a URL, parameters or a plain value.
+    fn any(&mut self, range: Range<usize>) {
+        if self.json(range.clone()) {
+            return;
+        }
+        // A `;` separates parameters in a URL, and in a text such as `1;t=b` nothing.
+        if has_any(self.text, range.clone(), b"?#&") || has_any(self.text, range.clone(), b"/") {
+            self.parameters(range, SEPARATORS);
+        } else {
+            self.value(range);
+        }
+    }
+
+    fn deny(&mut self, range: Range<usize>, hidden: Hidden) {
+        self.found.push(Denied {
+            range,
+            hidden,
+            name: None,
+            layers: self.layer,
+        });
+    }
+
+    /// A value that is not denied by its own name.
+    fn value(&mut self, range: Range<usize>) {
+        if self.json(range.clone()) {
+            return;
+        }
+        let value = self.get(range.clone());
+        // Under an allowlist the name has let the whole value through; `a=b=c` is what many signed tokens look like.
+        if !self.rules.is_allowlist() {
+            let mut start = 0;
+            while let Some(length) = find(b'=', value.as_bytes().get(start..).unwrap_or_default()) {
+                if denies(
+                    self.rules,
+                    value.get(start..start + length).unwrap_or_default(),
+                ) {
+                    self.deny_value(&Pair {
+                        start: range.start + start,
+                        equals: Some(range.start + start + length),
+                        end: range.end,
+                    });
+                    return;
+                }
+                start += length + 1;
+            }
+        }
+        if !self.decoded(range.clone()) && json::is_claimed(value) {
+            // No parser of ours reads it, but the app's may. A separator may have cut it: what follows is hidden, too.
+            self.deny_rest(range.start);
+        }
+    }
+
+    /// Judges a value as JSON, if it is.
+    fn json(&mut self, range: Range<usize>) -> bool {
+        let value = self.get(range.clone());
+        if !json::is_claimed(value) {
+            return false;
+        }
+        let Ok(edits) = json::filter_field(self.rules, value) else {
+            return false;
+        };
+        for edit in edits {
+            let source = value.get(edit.start..edit.end).unwrap_or_default();
+            let (start, end) = (range.start + edit.start, range.start + edit.end);
+            match RawString::unquote(source) {
+                Some(string) => {
+                    self.deny(start + 1..end - 1, Hidden::Characters(string.count()));
+                }
+                None => self.deny(start..end, Hidden::JsonValue),
+            }
+        }
+        true
+    }
+
+    fn deny_rest(&mut self, start: usize) {
+        let rest = start..self.text.len();
+        let characters = decode(self.get(rest.clone())).chars().count();
+        self.deny(rest, Hidden::Characters(characters));
+    }
+
+    /// Judges a range of the text as it reads after one more decoding; false if that brings nothing new.
+    fn decoded(&mut self, range: Range<usize>) -> bool {
+        if self.layer >= MAX_LAYERS {
+            return false;
+        }
+        let Some(decoded) = Decoded::new(self.get(range.clone())) else {
+            return false;
+        };
+        let mut finder = Finder::new(self.rules, &decoded.text);
+        finder.layer = self.layer + 1;
+        finder.userinfo(0..decoded.text.len());
+        finder.any(0..decoded.text.len());
+        self.take(finder.finish(), |inner| {
+            let written = decoded.written(inner);
+            range.start + written.start..range.start + written.end
+        });
+        true
+    }
+
+    fn take(&mut self, found: Vec<Denied>, place: impl Fn(Range<usize>) -> Range<usize>) {
+        self.found.extend(found.into_iter().map(|denied| Denied {
+            range: place(denied.range),
+            name: denied.name.map(&place),
+            ..denied
+        }));
+    }
+
+    /// `user:password@` behind `://`.
+    fn userinfo(&mut self, range: Range<usize>) {
+        let part = self.get(range.clone()).as_bytes();
+        if memchr::memchr(b'@', part).is_none() {
+            return;
+        }
+        for at in memchr::memmem::find_iter(part, b"://") {
+            let start = at + 3;
+            let authority = part.get(start..).unwrap_or_default();
+            let ends = |byte: &u8| {
+                matches!(
+                    byte,
+                    b'/' | b'?' | b'#' | b'\\' | b'"' | b'\'' | b'<' | b'>'
+                ) || byte.is_ascii_whitespace()
+            };
+            let length = authority.iter().position(ends).unwrap_or(authority.len());
+            let authority = authority.get(..length).unwrap_or_default();
+            let Some(length) = memchr::memrchr(b'@', authority) else {
+                continue;
+            };
+            let found = range.start + start..range.start + start + length;
+            let characters = decode(self.get(found.clone())).chars().count();
+            if length > 0 {
+                self.deny(found, Hidden::Characters(characters));
+            }
+        }
+    }
+
+    /// The parameters of each URL in a header's value. `Link` holds several, each in angle brackets.
+    fn urls(&mut self, is_url: bool) {
+        if memchr::memchr(b'<', self.text.as_bytes()).is_none() {
+            self.url(0..self.text.len(), is_url);
+            return;
+        }
+        let mut start = 0;
+        for piece in self.text.split('>') {
+            self.url(start..start + piece.len(), is_url);
+            start += piece.len() + 1;
+        }
+    }
+
+    fn url(&mut self, range: Range<usize>, is_url: bool) {
+        let piece = self.get(range.clone());
+        match memchr::memchr2(b'?', b'#', piece.as_bytes()) {
+            Some(at) if is_url || looks_like_url(piece, at) => {
+                self.parameters(range.start + at + 1..range.end, SEPARATORS);
+            }
+            Some(_) => {}
+            None => self.encoded_url(range),
+        }
+    }
+
+    /// A URL that is written encoded as a whole.
+    fn encoded_url(&mut self, range: Range<usize>) {
+        if self.layer >= MAX_LAYERS || !has_any(self.text, range.clone(), b"%") {
+            return;
+        }
+        let Some(decoded) = Decoded::new(self.get(range.clone())) else {
+            return;
+        };
+        let mut finder = Finder::new(self.rules, &decoded.text);
+        finder.layer = self.layer + 1;
+        finder.userinfo(0..decoded.text.len());
+        finder.urls(false);
+        self.take(finder.finish(), |inner| {
+            let written = decoded.written(inner);
+            range.start + written.start..range.start + written.end
+        });
+    }
+}
+
+/// Whether what stands before the `?` has a slash, without a quote or a blank in between; or nothing stands there.
+fn looks_like_url(text: &str, question: usize) -> bool {
+    let before = text.as_bytes().get(..question).unwrap_or_default();
+    let is_end = |byte: &u8| matches!(byte, b'"' | b'\'') || byte.is_ascii_whitespace();
+    let word = before.rsplit(is_end).next().unwrap_or_default();
+    question == 0 || word.contains(&b'/')
+}
+
+/// What a component says once nothing in it is encoded any more, or after [`MAX_ENCODINGS`] decodings.
+pub(super) fn decode_all(component: &str) -> Cow<'_, str> {
+    let mut text = decode(component);
+    for _ in 1..MAX_ENCODINGS {
+        if !has_any(&text, 0..text.len(), b"%") {
+            break;
+        }
+        text = Cow::Owned(decode(&text).into_owned());
+    }
+    text
+}
+
+/// A name and a value as they stand in a text.
+pub(super) struct Pair {
+    pub(super) start: usize,
+    /// Of the first `=`; `None` if there is no value.
+    pub(super) equals: Option<usize>,
+    pub(super) end: usize,
+}
+
+impl Pair {
+    pub(super) fn value_start(&self) -> usize {
+        self.equals.map_or(self.end, |equals| equals + 1)
+    }
+
+    pub(super) fn name_end(&self) -> usize {
+        self.equals.unwrap_or(self.end)
+    }
+
+    pub(super) fn name<'a>(&self, text: &'a str) -> &'a str {
+        text.get(self.start..self.name_end()).unwrap_or_default()
+    }
+
+    fn value<'a>(&self, text: &'a str) -> &'a str {
+        text.get(self.value_start()..self.end).unwrap_or_default()
+    }
+}
+
+/// Cuts a range of `text` at each `separator`.
+pub(super) fn split(text: &str, range: Range<usize>, separator: u8) -> impl Iterator<Item = Pair> {
+    let mut next = Some(range.start);
+    std::iter::from_fn(move || {
+        let start = next?;
+        let rest = text.as_bytes().get(start..range.end)?;
+        let separator = find(separator, rest);
+        next = separator.map(|at| start + at + 1);
+        let pair = rest.get(..separator.unwrap_or(rest.len()))?;
+        Some(Pair {
+            start,
+            equals: find(b'=', pair).map(|at| start + at),
+            end: start + pair.len(),
+        })
+    })
+}
