@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find rust -name '*.rs')
 
-.PHONY: relay-demo fleet relay-soak relay-matrix demo test debian-packages dev check lint types rust-test loom soak bench bench-core bench-json python-test format wheel manylinux smoke mod-wsgi sdist deny footprint fuzz screenshots clean coverage oldest-dependencies newest-dependencies
+.PHONY: relay-demo fleet relay-soak relay-matrix demo test debian-packages dev check lint types rust-test loom soak suites bench bench-core bench-json python-test format wheel manylinux smoke mod-wsgi sdist deny footprint fuzz screenshots clean coverage oldest-dependencies newest-dependencies
 
 demo: $(VENV)/.installed ## sample API under gunicorn -> redacted logs in a local stand-in server and on a page in the browser
 	$(BIN)/readme-metrics demo --inspect
@@ -62,6 +62,9 @@ relay-matrix: $(VENV)/.dev ## the relay's tests on each of RELAY_SERVERS that is
 		command -v $$server >/dev/null || { echo "$$server: not here"; continue; }; \
 		$$server --version && RELAY_SERVER=$$(command -v $$server) $(BIN)/pytest tests/test_relay.py tests/test_relay_sender.py || exit 1; \
 	done
+
+suites: $(VENV)/.dev ## the test suites of Werkzeug, Flask, Bottle, WebTest, gevent and more, bare and wrapped (needs the package index)
+	$(BIN)/python tests/suites/run.py
 
 bench-core: ## criterion: filtering, encoding, queueing
 	cargo bench --locked --no-default-features

@@ -160,6 +160,7 @@ def test_the_markers_are_those_of_the_code() -> None:
     assert documented == {
         "`[REDACTED n]`",
         "`[REDACTED]`",
+        "`[NOT READ n]`",
         *(f"`[WITHHELD n bytes: {reason}]`" for reason in reasons),
         "`[NOT VALID UTF-8]`",
         "`[TOO LARGE FOR THE QUEUE]`",
