@@ -31,6 +31,8 @@ TEXTS: dict[str, tuple[str, object]] = {
     "flush_interval": ("9", 9.0),
     "shutdown_timeout": ("0", 0.0),
     "queue_bytes": ("2000000", 2_000_000),
+    "orphan_days": ("0.5", 0.5),
+    "label": ("shop", "shop"),
     "max_body_bytes": ("0", 0),
     "capture_unread_body": ("off", False),
     "trust_forwarded": ("on", True),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
 import re
 import shutil
 import subprocess
+import sys
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 from pathlib import Path
@@ -186,7 +188,8 @@ def test_files_and_directory_are_private(tmp_path: Path) -> None:
     for file in files:
         assert file.stat().st_mode & 0o777 == 0o600
         content = file.read_bytes()
-        assert b"[REDACTED 5]" in content
+        # Beside the segments there is the file of sums.
+        assert b"[REDACTED 5]" in content or file.name.startswith("state")
         assert b"a-secret-key" not in content and b"t0ken" not in content
 
 
@@ -271,6 +274,27 @@ def test_the_serverless_configuration(collector: Collector, logged: Callable[...
     middleware, _ = logged(**eval(f"dict({options})"))
     call(middleware)
     assert len(collector.logs) == 1  # when the call returned
+
+
+@pytest.mark.parametrize("recipe", [r"ExecStopPost=(readme-metrics .*)", r"\* \* \* \* \* (readme-metrics .*)"])
+def test_the_recipes_that_deliver_what_dead_processes_left(recipe: str, collector: Collector) -> None:
+    [command] = re.findall(recipe, page("operations.md"))
+    program = (
+        "import os, wsgi; from readme_metrics import *\n"
+        "wsgi.call(MetricsMiddleware(wsgi.app, MetricsApiConfig(wsgi.API_KEY, wsgi.group, 'https://d.example')))\n"
+        "os._exit(1)"
+    )
+    environ = {
+        **os.environ,
+        "README_METRICS_SERVER": collector.url,
+        "README_API_KEY": wsgi.API_KEY,
+        "PYTHONPATH": str(Path(__file__).parent),
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    }
+    subprocess.run([sys.executable, "-c", program], env=environ, check=False, timeout=60)
+    assert collector.received == 0
+    subprocess.run(["/bin/sh", "-c", command], env=environ, check=True, timeout=60, capture_output=True)
+    assert len(collector.logs) == 1
 
 
 # Relay

@@ -46,6 +46,7 @@ TEXT = Kind("a text", str)
 FLAG = Kind("1 or 0", _flag)
 WHOLE = Kind("a whole number", int)
 SECONDS = Kind("a number of seconds", float)
+DAYS = Kind("a number of days", float)
 NAMES = Kind("texts, separated by commas", _names)
 RULES = Kind('a JSON list of objects, as in [{"path": "/health", "log": false}]', _rules)
 
@@ -76,6 +77,8 @@ OPTIONS = {
     "shutdown_timeout": Option(SECONDS, "shutdown_timeout"),
     "queue_dir": Option(TEXT, "queue_dir", "README_METRICS_QUEUE_DIR"),
     "queue_bytes": Option(WHOLE, "queue_bytes"),
+    "orphan_days": Option(DAYS, "orphan_days"),
+    "label": Option(TEXT, "label"),
     "max_body_bytes": Option(WHOLE, "max_body_bytes"),
     "capture_unread_body": Option(FLAG, "capture_unread_body"),
     "trust_forwarded": Option(FLAG, "trust_forwarded"),
