@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from readme_metrics.rule import Rule
 
 #: Async ones are for ASGI and for Django's async chain.
-GroupingFunction = Callable[[Any], "dict[str, Any] | None | Awaitable[dict[str, Any] | None]"]
+GroupingFunction = Callable[[Any], "dict[str, Any] | Awaitable[dict[str, Any] | None] | None"]
 
 
 def refuse(name: str, value: object, takes: str) -> TypeError:
