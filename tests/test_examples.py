@@ -148,6 +148,21 @@ def test_every_option_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     exec(compile(text, "every_option.py", "exec"), {})
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["flask_app:app", "fastapi_app:app", "plain_asgi_app:app", "django_app:application", "plain_app:application"],
+)
+def test_commands_find_the_configuration_of_each_door(name: str, environ: dict[str, str]) -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "readme_metrics", "flush", "--config", name],
+        cwd=EXAMPLES,
+        env={**environ, "README_API_KEY": "rdme_example"},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
 def test_the_doctor_finds_nothing(collector: Collector, environ: dict[str, str]) -> None:
     [command] = re.findall(
         r"^readme-metrics (doctor .*)$", (ROOT / "docs/troubleshooting.md").read_text(), re.MULTILINE

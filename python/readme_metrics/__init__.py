@@ -1,4 +1,4 @@
-"""Logs every request of a WSGI app to ReadMe's API Metrics dashboard.
+"""Logs every request of a WSGI or ASGI app to ReadMe's API Metrics dashboard.
 
 Importing this starts nothing and opens nothing; the first logged request of a process does.
 """

@@ -31,7 +31,7 @@ class Intake:
         self._is_async = is_async
         self._config = _with_thread(config) if is_async and not config.IS_BACKGROUND_MODE else config
         #: What makes two doors log alike: one log for both.
-        self.project = config.README_API_KEY
+        self.project = (config.README_API_KEY, config.project)
         self.reporter = Reporter(config)
         missing = config.missing_argument()
         self._is_disabled = config.is_disabled or missing is not None

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from readme_metrics import MetricsApiConfig, MetricsMiddleware
+from readme_metrics import MetricsApiConfig
 from readme_metrics._process import environment
 
 
@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--config",
         metavar="MODULE:NAME",
-        help="a MetricsApiConfig, a MetricsMiddleware or an app that is wrapped in one "
+        help="a MetricsApiConfig, one of our middlewares, or an app that has one: Flask, FastAPI, Django, WSGI or ASGI "
         "(default: the API key in README_API_KEY or the relay in README_METRICS_RELAY, and defaults for the rest)",
     )
     parser.add_argument("--queue-dir", metavar="DIR", help="instead of the configuration's `queue_dir`")
@@ -52,9 +52,34 @@ def _imported(path: str) -> MetricsApiConfig:
             found = getattr(found, part)
     except Exception as error:
         raise Unusable(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
-    for wrapper in (found, getattr(found, "wsgi_app", None)):
-        if isinstance(wrapper, MetricsMiddleware):
-            return wrapper.config
-    if isinstance(found, MetricsApiConfig):
-        return found
-    raise Unusable(f"{path} is neither a MetricsApiConfig nor wrapped in a MetricsMiddleware")
+    config = _config_of(found)
+    if config is None:
+        raise Unusable(f"{path} is neither a MetricsApiConfig nor an app with one of our middlewares")
+    return config
+
+
+#: Where middlewares and frameworks keep the app that they wrap.
+_INNER = ("wsgi_app", "app", "asgi_app", "application", "wrapped_app")
+#: More than any app is wrapped in.
+_DEEPEST = 50
+
+
+def _config_of(found: Any) -> MetricsApiConfig | None:
+    """The configuration of the outermost of our middlewares in `found`."""
+    waiting = [found]
+    for _ in range(_DEEPEST):
+        if not waiting:
+            break
+        found = waiting.pop(0)
+        config = found if isinstance(found, MetricsApiConfig) else getattr(found, "config", None)
+        if isinstance(config, MetricsApiConfig):
+            return config
+        if type(found).__module__.startswith("django.core.handlers."):
+            from django.conf import settings
+
+            waiting.append(getattr(settings, "README_METRICS_CONFIG", None))
+        # Starlette makes the middlewares that were added at the first request, from these.
+        for added in getattr(found, "user_middleware", None) or ():
+            waiting.append(getattr(added, "kwargs", {}).get("config"))
+        waiting += [inner for name in _INNER if (inner := getattr(found, name, None)) is not None]
+    return None
