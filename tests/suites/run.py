@@ -59,7 +59,7 @@ SUITES = {
         requires=("jaraco.text", "portend", "trustme", "requests_unixsocket", "pytest-mock", "pyOpenSSL"),
     ),
     "gevent": Suite(
-        "gevent", "gevent", tests=("gevent.tests.test__pywsgi",), is_installed=True, requires=("objgraph",)
+        "gevent", "gevent_pywsgi", tests=("gevent.tests.test__pywsgi",), is_installed=True, requires=("objgraph",)
     ),
 }
 
@@ -117,9 +117,10 @@ def run(suite: Suite, *, wrapped: bool) -> Outcome:
     ]
     command += [f"--junit-xml={report}", *suite.options, *tests]
     environment = {**os.environ, "PYTHONPATH": str(HERE), "SUITE_STATS": str(stats), "SUITE_LOGS": str(logs)}
-    environment.pop("SUITE_DOOR", None)
+    environment["SUITE_DOOR"] = suite.door
+    environment.pop("SUITE_IS_WRAPPED", None)
     if wrapped:
-        environment["SUITE_DOOR"] = suite.door
+        environment["SUITE_IS_WRAPPED"] = "1"
     done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S)
     if not report.exists():
         raise SystemExit(f"pytest made no report of {suite.package}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")

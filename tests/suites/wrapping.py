@@ -1,7 +1,7 @@
 """A pytest plugin: puts the middleware round every app that a framework's own test suite calls.
 
-`SUITE_DOOR` names the one place of that framework through which its tests reach an app; without it nothing is wrapped.
-`SUITE_LOGS` is the file that takes the logs.
+`SUITE_DOOR` names the one place of that framework through which its tests reach an app. Nothing is wrapped unless
+`SUITE_IS_WRAPPED` is set. `SUITE_LOGS` is the file that takes the logs.
 """
 
 from __future__ import annotations
@@ -10,6 +10,12 @@ import json
 import os
 from pathlib import Path
 from typing import Any
+
+if os.environ["SUITE_DOOR"] == "gevent_pywsgi":
+    # Before anything starts a thread; its suite does it too, later.
+    import gevent.monkey
+
+    gevent.monkey.patch_all()
 
 import _pytest.compat
 import _pytest.monkeypatch
@@ -70,7 +76,7 @@ def pyramid() -> None:
     webob()
 
 
-def gevent() -> None:
+def gevent_pywsgi() -> None:
     from gevent.pywsgi import WSGIServer
 
     initialise = WSGIServer.__init__
@@ -97,16 +103,16 @@ def _wrap_call(app_class: Any) -> None:
     app_class.__call__ = lambda self, *args, **options: wrapped(lambda *more: call(self, *more))(*args, **options)
 
 
-DOORS = {door.__name__: door for door in (werkzeug, webob, bottle, falcon, pyramid, gevent, cheroot)}
+DOORS = {door.__name__: door for door in (werkzeug, webob, bottle, falcon, pyramid, gevent_pywsgi, cheroot)}
 
 
 def pytest_configure() -> None:
     # Flask 3.1's conftest was written for pytest 8, which had it there.
     if not hasattr(_pytest.monkeypatch, "notset"):
         _pytest.monkeypatch.notset = _pytest.compat.NOTSET  # type: ignore[attr-defined]
-    if door := os.environ.get("SUITE_DOOR"):
+    if "SUITE_IS_WRAPPED" in os.environ:
         list(KEEPER({"REQUEST_METHOD": "GET"}, lambda *_: print))  # the first log makes the flusher
-        DOORS[door]()
+        DOORS[os.environ["SUITE_DOOR"]]()
 
 
 def pytest_unconfigure() -> None:
