@@ -18,7 +18,7 @@ from redis_server import RedisServer
 
 HERE = Path(__file__).parent
 #: What relays take over after, in these tests.
-TAKE_OVER_S = 1.5
+TAKE_OVER_S = 3.0
 #: Nothing is sent but by `flush`.
 BY_HAND: dict[str, Any] = {"buffer_length": 100_000, "flush_interval": 3600}
 
@@ -55,7 +55,7 @@ class RelayProcess:
         projects = [argument for name in keys for argument in ("--project", f"{name}=KEY_{name.upper()}")]
         environ = {**os.environ, "README_METRICS_RELAY": redis_url, "README_METRICS_SERVER": server, "NO_PROXY": "*"}
         environ |= {f"KEY_{name.upper()}": key for name, key in keys.items()}
-        times = ["--timeout", "0.5", "--take-over-after", str(TAKE_OVER_S)]
+        times = ["--timeout", "1", "--take-over-after", str(TAKE_OVER_S)]
         self._process = subprocess.Popen(
             [sys.executable, "-m", "readme_metrics", "relay", *projects, *times, *arguments],
             cwd=HERE,

@@ -7,8 +7,10 @@ import gzip
 import json
 import logging
 import os
+import random
 import re
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -18,6 +20,7 @@ import pytest
 import wsgi
 from readme_metrics import MetricsApiConfig
 from readme_metrics.collector import HANG, Answer, Collector, Post
+from readme_metrics.delivery.delivery import MAX_BATCH_ENTRIES
 from readme_metrics.relay import layout, stream_queue
 from readme_metrics.relay.connection import Connection
 from readme_metrics.relay.service import Options, Relay
@@ -45,7 +48,7 @@ def relay(redis_server: RedisServer, collector: Collector, monkeypatch: pytest.M
     started: list[Relay] = []
 
     def start(url: str = "", **keys: str) -> Relay:
-        relay = Relay(Options(url or redis_server.url, 0.5, TAKE_OVER_S), keys or {"shop": "rdme_shop"})
+        relay = Relay(Options(url or redis_server.url, 1.0, TAKE_OVER_S), keys or {"shop": "rdme_shop"})
         started.append(relay)
         relay.start()
         return relay
@@ -346,32 +349,47 @@ def test_failover_to_a_replica(
 
 
 def test_relays_killed_in_turn_lose_nothing(redis_server: RedisServer, collector: Collector) -> None:
-    rounds = int(os.environ.get("RELAY_KILL_ROUNDS", "3"))
+    soak_rounds = int(os.environ.get("RELAY_KILL_ROUNDS", "0"))
+    rounds = soak_rounds or 3
     middleware = app(redis_server.url, buffer_length=10, flush_interval=0.05)
-    relays = [RelayProcess(redis_server.url, collector.url) for _ in range(2)]
-    total = 0
-    started_s = time.monotonic()
+    times = ("--timeout", "2", "--take-over-after", "6")
+    relays = [RelayProcess(redis_server.url, collector.url, *times) for _ in range(2)]
+    is_over = threading.Event()
+    logged: list[int] = []
+
+    def load() -> None:
+        while not is_over.wait(0.02):
+            log(middleware, range(len(logged), len(logged) + 10))
+            logged.extend(range(10))
 
     def has_arrived(count: int) -> bool:
         return len(collector.ids()) > count
 
+    loader = threading.Thread(target=load)
+    loader.start()
+    started_s = time.monotonic()
     try:
         for turn in range(rounds):
-            log(middleware, range(total, total + 200))
-            total += 200
-            eventually(functools.partial(has_arrived, total - 150))
+            # At no moment in particular, as kills come: not when a POST has just arrived.
+            eventually(functools.partial(has_arrived, len(collector.ids()) + 200))
+            time.sleep(random.uniform(0.5, 2.5) if soak_rounds else 0.05)
             relays[turn % 2].kill()
-            relays[turn % 2] = RelayProcess(redis_server.url, collector.url)
-        assert middleware.flush(60) == 0
-        assert collector.wait_for(total, 60)
+            relays[turn % 2] = RelayProcess(redis_server.url, collector.url, *times)
+    finally:
+        is_over.set()
+        loader.join()
+    try:
+        eventually(lambda: middleware.flush(60) == 0)
+        assert collector.wait_for(len(logged), 60)
         eventually(lambda: redis_server.length() == 0)
-        check_fleet(redis_server, collector, total)
+        check_fleet(redis_server, collector, len(logged))
     finally:
         for one in relays:
             one.kill()
-    print(f"{rounds} kills, {total} logs, {collector.duplicates} duplicates, {time.monotonic() - started_s:.1f} s")
-    # A kill may repeat what one relay holds.
-    assert collector.duplicates <= 200 * rounds
+    duplicates, took_s = collector.duplicates, time.monotonic() - started_s
+    print(f"{rounds} kills, {len(logged)} logs, all delivered, {duplicates} duplicates, {took_s:.1f} s")
+    # A kill may repeat the POST that was under way, and no more; a busy machine answers late, and so more often.
+    assert duplicates <= rounds * MAX_BATCH_ENTRIES
 
 
 # 14: a long outage
