@@ -81,6 +81,8 @@ bench: $(VENV)/.installed ## bare app, floor, published SDK and ours, side by si
 	$(BIN)/python benches/middleware/served.py --published $(VENV)/published/bin/python
 	$(BIN)/python benches/middleware/lasting.py --published $(VENV)/published/bin/python
 	$(BIN)/python benches/middleware/imported.py --published $(VENV)/published/bin/python
+	$(BIN)/python benches/middleware/asgi.py
+	$(BIN)/python benches/middleware/asgi.py --instructions
 	$(BIN)/python benches/middleware/scale.py
 
 python-test: $(VENV)/.dev
