@@ -20,6 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inspector_logs import lines, log
+from readme_metrics import MetricsApiConfig
 from readme_metrics.collector.post import Refused
 from readme_metrics.inspector import har, replay
 from readme_metrics.inspector.curl import curl
@@ -593,3 +594,11 @@ def test_what_is_no_har_says_so(tmp_path: Path, text: str) -> None:
     (tmp_path / "file.har").write_text(text)
     with pytest.raises(ValueError, match=r".+"):
         list(har.logs_of(tmp_path / "file.har"))
+
+
+def test_an_empty_allowlist_lets_nothing_through_and_none_everything() -> None:
+    question = {"content_type": "application/json", "body": '{"a": 1}'}
+    assert names(preview(question, Lists(allowlist=())), "redacted") == ["a"]
+    assert names(preview(question, Lists()), "kept") == ["a"]
+    with_list = MetricsApiConfig("key", lambda _: None, allowlist=[])
+    assert (Lists.of(with_list).allowlist, Lists.of(MetricsApiConfig("key", lambda _: None)).allowlist) == ((), None)

@@ -103,7 +103,7 @@ class Rules:
             for entry in self._candidates(place.name):
                 if (key or place.key) in self._redacted_by(self._lists.only(entry)):
                     return f'denylist: "{entry}"'
-        elif self._is_known and self._lists.allowlist:
+        elif self._is_known and self._lists.allowlist is not None:
             return f'allowlist: has no "{place.name}"'
         return f'a list: by the name "{place.name}"'
 
@@ -113,14 +113,14 @@ class Rules:
             return "no list looks into this text; bodies=False in a Rule, or before_send"
         for nested in dict.fromkeys((self._lists.redact_nested, True)):
             for entry in dict.fromkeys((place.path, place.name)):
-                lists = Lists((entry,), (), nested, self._lists.max_body_bytes)
+                lists = Lists((entry,), None, nested, self._lists.max_body_bytes)
                 if place.key in self._redacted_by(lists):
                     added = "" if nested == self._lists.redact_nested else ", redact_nested=True"
                     return self._in_words(entry, place.name, added)
         return ""
 
     def _in_words(self, entry: str, name: str, added: str) -> str:
-        if self._lists.allowlist and not self._lists.denylist:
+        if self._lists.allowlist is not None and not self._lists.denylist:
             return f'take "{name}" off the allowlist{added}'
         if name in self._lists.denylist and added:
             return f'redact_nested=True: the denylist has "{name}", and applies to the top level only'

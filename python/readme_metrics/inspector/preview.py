@@ -55,7 +55,7 @@ def preview(question: dict[str, Any], lists: Lists) -> dict[str, Any]:
 def as_dict(lists: Lists) -> dict[str, Any]:
     return {
         "denylist": list(lists.denylist),
-        "allowlist": list(lists.allowlist),
+        "allowlist": None if lists.allowlist is None else list(lists.allowlist),
         "redact_nested": lists.redact_nested,
         "max_body_bytes": lists.max_body_bytes,
     }
@@ -122,13 +122,18 @@ def _pairs(given: object) -> Pairs:
 
 
 def _lists(question: dict[str, Any], lists: Lists) -> Lists:
-    names = {}
-    for key in ("denylist", "allowlist"):
-        value = question.get(key, list(getattr(lists, key)))
-        if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
-            raise Refused(HTTPStatus.BAD_REQUEST, f"{key} takes a list of strings")
-        names[key] = tuple(value)
+    denylist = _names(question, "denylist", lists.denylist) or ()
+    allowlist = _names(question, "allowlist", lists.allowlist)
     nested = question.get("redact_nested", lists.redact_nested)
     if not isinstance(nested, bool):
         raise Refused(HTTPStatus.BAD_REQUEST, "redact_nested takes true or false")
-    return Lists(names["denylist"], names["allowlist"], nested, lists.max_body_bytes)
+    return Lists(denylist, allowlist, nested, lists.max_body_bytes)
+
+
+def _names(question: dict[str, Any], key: str, default: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    names = question.get(key, default)
+    if names is None:
+        return None
+    if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
+        raise Refused(HTTPStatus.BAD_REQUEST, f"{key} takes a list of strings")
+    return tuple(names)

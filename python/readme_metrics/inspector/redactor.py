@@ -23,7 +23,8 @@ class Lists:
     """What decides about a value."""
 
     denylist: tuple[str, ...] = ()
-    allowlist: tuple[str, ...] = ()
+    #: None: there is no such list; empty: nothing is on it.
+    allowlist: tuple[str, ...] | None = None
     redact_nested: bool = False
     max_body_bytes: int = 1024 * 1024
 
@@ -32,11 +33,13 @@ class Lists:
         """Those of a configuration; without one, nothing is on any list."""
         if config is None:
             return cls()
-        return cls(tuple(config.DENYLIST), tuple(config.ALLOWLIST), config.redact_nested, config.max_body_bytes)
+        allowed = config.effective_allowlist()
+        allowlist = None if allowed is None else tuple(allowed)
+        return cls(tuple(config.DENYLIST), allowlist, config.redact_nested, config.max_body_bytes)
 
     def only(self, entry: str) -> Lists:
         """A denylist of this entry alone, applied as these lists are."""
-        return replace(self, denylist=(entry,), allowlist=())
+        return replace(self, denylist=(entry,), allowlist=None)
 
 
 @dataclass
@@ -59,7 +62,7 @@ class Redactor:
     def __init__(self, lists: Lists) -> None:
         self._encoder = _core.Encoder(
             denylist=list(lists.denylist),
-            allowlist=list(lists.allowlist),
+            allowlist=None if lists.allowlist is None else list(lists.allowlist),
             redact_nested=lists.redact_nested,
             development=False,
             max_body_bytes=lists.max_body_bytes,

@@ -38,7 +38,7 @@ function build(status) {
   };
   const look = async () => {
     const number = ++run;
-    const question = { denylist: names(denylist), allowlist: names(allowlist), redact_nested: nested.checked };
+    const question = { denylist: names(denylist), allowlist: names(allowlist).length || lists?.allowlist ? names(allowlist) : null, redact_nested: nested.checked };
     if (kind.value === "headers" || kind.value === "har") question[kind.value] = source.value;
     else Object.assign(question, { content_type: KINDS[kind.value][1], body: source.value });
     if (!source.value.trim()) {
