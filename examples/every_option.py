@@ -30,6 +30,7 @@ config = MetricsApiConfig(
     trust_forwarded=True,
     ignore_paths=["/health", "/static/*"],
     rules=[*PROBES, Rule(status="4xx-5xx"), Rule(sample=0.1)],
+    before_send=lambda log: log,
     redact_nested=True,
     compress=True,
     dry_run=True,

@@ -37,6 +37,7 @@ TEXTS: dict[str, tuple[str, object]] = {
     "capture_unread_body": ("off", False),
     "trust_forwarded": ("on", True),
     "ignore_paths": ("/a,/b/*", ["/a", "/b/*"]),
+    "before_send": ("wsgi.group", "wsgi.group"),
     "redact_nested": ("1", True),
     "compress": ("yes", True),
     "relay_bytes": ("2000000", 2_000_000),

@@ -275,7 +275,7 @@ class Queue:
         The array has at most `max_bytes` bytes, unless a single entry takes more.
         """
 
-    def release(self, batch: Batch, sent: bool, reason: str = "refused") -> None:
+    def release(self, batch: Batch, sent: bool, reason: str = "refused", left_out: list[int] = ...) -> None:
         """Lets go of a batch: the server has it (`sent`), or it is dropped for `reason`. Once; later calls do nothing.
 
         Raises:

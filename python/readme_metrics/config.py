@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from readme_metrics._process import environment
 from readme_metrics.configuration import checks, lists, relay_arguments
-from readme_metrics.configuration.checks import GroupingFunction
+from readme_metrics.configuration.checks import BeforeSendFunction, GroupingFunction
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,6 +60,8 @@ class MetricsApiConfig:
         ignore_paths: Paths that are not logged: exact, or a prefix with a trailing `*`. Default None.
         rules: Which requests are logged, and how much of them: see `Rule`. The first that matches decides. Default
             None: all, as the other options say.
+        before_send: Called with each log (a dict, redacted already) before it is sent; returns the dict, changed or
+            not, or None to drop it. A dotted path is imported by the first middleware. Default None.
         redact_nested: Apply the lists at every depth of JSON, with dotted paths and `*` in entries. Default False.
         compress: Send the logs gzipped. Default False.
         dry_run: Send nothing; write what would be sent to `LOGGER` (True) or, as lines of JSON, to a file (its path).
@@ -107,6 +109,7 @@ class MetricsApiConfig:
         trust_forwarded: bool = False,
         ignore_paths: Iterable[str] | None = None,
         rules: Iterable[Rule] | None = None,
+        before_send: BeforeSendFunction | str | None = None,
         redact_nested: bool = False,
         compress: bool = False,
         dry_run: bool | str | Path = False,
@@ -139,6 +142,7 @@ class MetricsApiConfig:
         self.trust_forwarded = checks.flag("trust_forwarded", trust_forwarded)
         self.ignore_paths = checks.names("ignore_paths", ignore_paths)
         self.rules = checks.rules("rules", rules)
+        self.before_send = checks.function_or_path("before_send", before_send)
         self.redact_nested = is_nested
         self.compress = checks.flag("compress", compress)
         self.dry_run = checks.dry_run("dry_run", dry_run) or checks.dry_run(
@@ -220,3 +224,16 @@ class MetricsApiConfig:
         if isinstance(function, str):
             return checks.imported_function("grouping_function", function)
         return function
+
+    def imported_before_send(self) -> BeforeSendFunction:
+        """The `before_send` function itself, imported if the configuration has its dotted path.
+
+        Raises:
+            ValueError: The path leads nowhere.
+            TypeError: What it leads to cannot be called.
+        """
+        function: Any = self.before_send
+        if isinstance(function, str):
+            function = checks.imported_function("before_send", function)
+        found: BeforeSendFunction = function or (lambda log: log)
+        return found

@@ -174,8 +174,18 @@ impl Queue {
     }
 
     /// Lets go of a batch: the server has it (`sent`), or it is dropped for `reason`. Once; later calls do nothing.
-    #[pyo3(signature = (batch, sent, reason = "refused"))]
-    fn release(&self, py: Python<'_>, batch: &Batch, sent: bool, reason: &str) -> PyResult<()> {
+    ///
+    /// Of its array, the logs at `left_out` (ascending, from 0) were dropped for `before_send`.
+    #[pyo3(signature = (batch, sent, reason = "refused", left_out = Vec::new()))]
+    #[allow(clippy::needless_pass_by_value)] // as Python hands it over
+    fn release(
+        &self,
+        py: Python<'_>,
+        batch: &Batch,
+        sent: bool,
+        reason: &str,
+        left_out: Vec<usize>,
+    ) -> PyResult<()> {
         let reason = drop_reason(reason)?;
         guarded(|| {
             let peek = batch
@@ -185,7 +195,10 @@ impl Queue {
                 .take();
             let Some(peek) = peek else { return Ok(()) };
             let dropped = (!sent).then_some(reason);
-            detach::detach(py, || self.queue.settle(peek, dropped, &batch.numbers));
+            let left_out = batch.entry_numbers(&left_out);
+            detach::detach(py, || {
+                self.queue.settle(peek, dropped, &batch.numbers, &left_out);
+            });
             Ok(())
         })
     }
@@ -362,4 +375,16 @@ pub struct Batch {
     /// Which ones, counted from the first of the batch.
     numbers: Vec<usize>,
     peek: Mutex<Option<Peek>>,
+}
+
+impl Batch {
+    /// The numbers of the entries that stand at these places of the array, in which the malformed ones are missing.
+    fn entry_numbers(&self, places: &[usize]) -> Vec<usize> {
+        let total = self.count + self.numbers.len();
+        let whole: Vec<usize> = (0..total)
+            .filter(|number| self.numbers.binary_search(number).is_err())
+            .collect();
+        let numbers = places.iter().filter_map(|&place| whole.get(place).copied());
+        numbers.collect()
+    }
 }

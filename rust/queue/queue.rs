@@ -8,7 +8,7 @@ use crate::counters::{Counter, Counts, DropReason};
 use crate::queue::fork;
 use crate::queue::home::Home;
 use crate::queue::machine::pause::SharedPause;
-use crate::queue::peek::{Peek, Span, Taking};
+use crate::queue::peek::{Peek, Taking};
 use crate::queue::reader::Reader;
 use crate::queue::segment::Segment;
 use crate::queue::segment::own::Own;
@@ -166,13 +166,19 @@ impl Queue {
 
     /// These entries were sent: their room is free, and what is drained is removed, except one small own segment.
     pub fn release(&self, peek: Peek) {
-        self.settle(peek, None, &[]);
+        self.settle(peek, None, &[], &[]);
     }
 
     /// As `release`, of entries that were sent, or `dropped`. Those whose numbers are in `corrupt` (ascending, from 0) were
-    /// neither: they made no sense.
+    /// neither, since they made no sense, nor those in `before_send`, which the user's function took out.
     #[allow(clippy::needless_pass_by_value)] // a peek is released once
-    pub fn settle(&self, peek: Peek, dropped: Option<DropReason>, corrupt: &[usize]) {
+    pub fn settle(
+        &self,
+        peek: Peek,
+        dropped: Option<DropReason>,
+        corrupt: &[usize],
+        before_send: &[usize],
+    ) {
         let outcome = dropped.map_or(Counter::Sent, Counter::Dropped);
         let Some(mut reader) = self.reader() else {
             return;
@@ -184,15 +190,22 @@ impl Queue {
             writer.hand_over(&mut reader.own);
             let mut first = 0;
             for span in peek.spans() {
-                let corrupt = corrupt_in(span, &mut first, corrupt);
-                if let Some(settled) = reader.settle_own(span, outcome, corrupt) {
+                let numbers = first..first + span.entries;
+                first = numbers.end;
+                let exceptions = [
+                    (DropReason::Corrupt, count_in(&numbers, corrupt)),
+                    (DropReason::BeforeSend, count_in(&numbers, before_send)),
+                ];
+                if let Some(settled) = reader.settle_own(span, outcome, exceptions) {
                     writer.released(span.segment, settled.entries, settled.bytes);
-                } else if let Some(settled) = reader.settle_adopted(span, outcome, corrupt) {
+                } else if let Some(settled) = reader.settle_adopted(span, outcome, exceptions) {
                     writer.leased.remove(settled.entries, settled.bytes);
-                    let sent = settled.entries - settled.corrupt;
-                    let corrupt = Counter::Dropped(DropReason::Corrupt);
-                    writer.books.adopted.add(corrupt, settled.corrupt);
-                    writer.books.adopted.add(outcome, sent);
+                    let mut others = settled.entries;
+                    for (reason, count) in settled.exceptions {
+                        writer.books.adopted.add(Counter::Dropped(reason), count);
+                        others -= count;
+                    }
+                    writer.books.adopted.add(outcome, others);
                 }
             }
             writer.retire()
@@ -242,11 +255,9 @@ impl Queue {
     }
 }
 
-/// How many of the entries that `span` stands for are in `corrupt`. `first` is the number of its first entry.
-fn corrupt_in(span: &Span, first: &mut u64, corrupt: &[usize]) -> u64 {
-    let numbers = *first..*first + span.entries;
-    *first = numbers.end;
-    corrupt
+/// How many of the `numbers` of a span are among the `exceptions`.
+fn count_in(numbers: &std::ops::Range<u64>, exceptions: &[usize]) -> u64 {
+    exceptions
         .iter()
         .filter(|&&number| numbers.contains(&(number as u64)))
         .count() as u64

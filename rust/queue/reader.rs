@@ -51,11 +51,16 @@ impl Reader {
         (filling.peek, filling.corrupt)
     }
 
-    /// Counts the entries of `span` as `outcome`, `corrupt` of them as corrupt, and releases them; `None` if the span is of
-    /// no own segment.
-    pub fn settle_own(&mut self, span: &Span, outcome: Counter, corrupt: u64) -> Option<Settled> {
+    /// Counts the entries of `span` as `outcome`, but for the `exceptions`, and releases them; `None` if the span is of no own
+    /// segment.
+    pub fn settle_own(
+        &mut self,
+        span: &Span,
+        outcome: Counter,
+        exceptions: Exceptions,
+    ) -> Option<Settled> {
         let own = self.own.iter_mut().find(|(id, _)| *id == span.segment);
-        own.map(|(_, consumer)| settle(consumer, span, outcome, corrupt))
+        own.map(|(_, consumer)| settle(consumer, span, outcome, exceptions))
     }
 
     #[cfg(unix)]
@@ -113,11 +118,11 @@ impl Reader {
         &mut self,
         span: &Span,
         outcome: Counter,
-        corrupt: u64,
+        exceptions: Exceptions,
     ) -> Option<Settled> {
         let leased = self.leased.iter_mut().find(|(id, _)| *id == span.segment);
         leased.map(|(_, leased)| {
-            let settled = settle(&mut leased.consumer, span, outcome, corrupt);
+            let settled = settle(&mut leased.consumer, span, outcome, exceptions);
             leased.entries = leased.entries.saturating_sub(settled.entries);
             settled
         })
@@ -143,40 +148,49 @@ impl Reader {
         false
     }
 
-    pub fn settle_adopted(&mut self, _: &Span, _: Counter, _: u64) -> Option<Settled> {
+    pub fn settle_adopted(&mut self, _: &Span, _: Counter, _: Exceptions) -> Option<Settled> {
         None
     }
 
     pub fn leave_adopted(&mut self, _: bool) {}
 }
 
+/// Entries of one span that are dropped for reasons of their own: how many, for which.
+pub type Exceptions = [(DropReason, u64); 2];
+
 /// What became of the entries of one span.
 pub struct Settled {
     pub entries: u64,
     pub bytes: u64,
-    /// Of `entries`, those that made no sense.
-    pub corrupt: u64,
+    /// Of `entries`.
+    pub exceptions: Exceptions,
 }
 
 fn settle<M: Memory + Ledger>(
     consumer: &mut Consumer<M>,
     span: &Span,
     outcome: Counter,
-    corrupt: u64,
+    mut exceptions: Exceptions,
 ) -> Settled {
     // An earlier release may have taken a part of the span, or all of it.
     let (entries, bytes) = waiting(consumer, span);
-    let corrupt = corrupt.min(entries);
+    let mut others = entries;
+    for (_, count) in &mut exceptions {
+        *count = others.min(*count);
+        others -= *count;
+    }
     // Counted, then released: killed in between, the process has counted entries that are still there, which the adopter
     // sees.
     let ledger = consumer.memory();
-    ledger.count(Counter::Dropped(DropReason::Corrupt), corrupt);
-    ledger.count(outcome, entries - corrupt);
+    for (reason, count) in exceptions {
+        ledger.count(Counter::Dropped(reason), count);
+    }
+    ledger.count(outcome, others);
     consumer.release(span.end);
     Settled {
         entries,
         bytes,
-        corrupt,
+        exceptions,
     }
 }
 /// The entries and bytes that `span` covers and that are still waiting.

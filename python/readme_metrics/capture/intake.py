@@ -39,6 +39,8 @@ class Intake:
             self.reporter.warning("disabled", "Nothing is logged: %s is None or blank", missing)
         # A disabled middleware imports nothing: the module may not be there, or not yet.
         function = (None if self._is_disabled else config.imported_grouping_function()) or _nobody
+        if not self._is_disabled:
+            config.imported_before_send()  # a path that leads nowhere is found now
         self.grouping = Grouping(function, self.reporter, self.lost)
         #: A body that the app left unread is read up to this size.
         self.max_unread_bytes = config.max_body_bytes if config.capture_unread_body else -1

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 #: Async ones are for ASGI and for Django's async chain.
 GroupingFunction = Callable[[Any], "dict[str, Any] | Awaitable[dict[str, Any] | None] | None"]
+BeforeSendFunction = Callable[["dict[str, Any]"], "dict[str, Any] | None"]
 
 
 def refuse(name: str, value: object, takes: str) -> TypeError:

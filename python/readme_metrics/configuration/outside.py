@@ -84,6 +84,7 @@ OPTIONS = {
     "trust_forwarded": Option(FLAG, "trust_forwarded"),
     "ignore_paths": Option(NAMES, "ignore_paths"),
     "rules": Option(RULES, "rules"),
+    "before_send": Option(TEXT, "before_send"),
     "redact_nested": Option(FLAG, "redact_nested"),
     "compress": Option(FLAG, "compress"),
     "dry_run": Option(TEXT, "dry_run", "README_METRICS_DRY_RUN"),

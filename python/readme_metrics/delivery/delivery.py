@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from functools import partial
 from typing import TYPE_CHECKING
 
 from readme_metrics import _core
@@ -10,8 +11,11 @@ from readme_metrics.delivery import backoff
 from readme_metrics.delivery.senders.outcome import Outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from readme_metrics._process.reporter import HeldReports
     from readme_metrics.delivery.batch_queue import Batch, BatchQueue
+    from readme_metrics.delivery.before_send import BeforeSend
     from readme_metrics.delivery.senders.outcome import Result, Sender
 
 #: Bounds of one POST. A single entry may exceed the second.
@@ -30,7 +34,15 @@ _JITTER = random.SystemRandom()
 class Delivery:
     """One sender at a time: its caller holds the lock."""
 
-    def __init__(self, queue: BatchQueue, sender: Sender, reporter: HeldReports, timeout_s: float) -> None:
+    def __init__(
+        self,
+        queue: BatchQueue,
+        sender: Sender,
+        reporter: HeldReports,
+        timeout_s: float,
+        before_send: BeforeSend | None = None,
+    ) -> None:
+        self._before_send = before_send
         self._queue = queue
         self._sender = sender
         self._reporter = reporter
@@ -77,12 +89,20 @@ class Delivery:
             return True
         if not is_last and (self.pause_s() > 0 or self._queue.claim(self._turn_s) > 0):
             return False
+        body, count = batch.json, batch.count
+        release: Callable[..., None] = self._queue.release
+        if self._before_send is not None:
+            body, count, left_out = self._before_send.prepare(batch)
+            release = partial(release, left_out=left_out)
+            if count == 0:
+                release(batch, True)
+                return True
         started_s = _core.monotonic()
-        result = self._sender.post(batch.json, batch.count, timeout_s)
+        result = self._sender.post(body, count, timeout_s)
         self.posts += 1
         self.post_s += _core.monotonic() - started_s
         if result.outcome is Outcome.SENT:
-            self._queue.release(batch, True)
+            release(batch, True)
             self._queue.succeeded()
             self._own_failures, self._resume_at_s, self.last_error = 0, 0.0, None
             self._max_entries = min(self._max_entries * 2, MAX_BATCH_ENTRIES)

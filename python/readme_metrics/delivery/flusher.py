@@ -12,6 +12,7 @@ from readme_metrics import _core
 from readme_metrics._process.reporter import HeldReports
 from readme_metrics.delivery import queue_dirs, sums
 from readme_metrics.delivery.background import Background
+from readme_metrics.delivery.before_send import before_send_of
 from readme_metrics.delivery.delivery import MAX_BATCH_BYTES, Delivery
 from readme_metrics.delivery.docs_url import DocsUrl
 from readme_metrics.delivery.drop_notices import DropNotices
@@ -61,7 +62,8 @@ class Flusher:
             message = "Logs of killed workers cannot be rescued: no shared directory (%s)"
             self._reports.warning("private", message, reasons)
         self.docs_url = DocsUrl(config)
-        self._delivery = Delivery(self.queue, self._sender, self._reports, config.METRICS_API_TIMEOUT)
+        before_send = before_send_of(config, self._reports)
+        self._delivery = Delivery(self.queue, self._sender, self._reports, config.METRICS_API_TIMEOUT, before_send)
         self._losses = DropNotices(self._reports)
         self._buffer_length = config.BUFFER_LENGTH
         self._waiting_since_s = 0.0

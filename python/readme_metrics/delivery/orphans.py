@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from readme_metrics import _core
 from readme_metrics._process.reporter import HeldReports, Reporter
 from readme_metrics.delivery import queue_dirs
+from readme_metrics.delivery.before_send import before_send_of
 from readme_metrics.delivery.delivery import MAX_BATCH_BYTES, MAX_BATCH_ENTRIES, Delivery
 from readme_metrics.delivery.senders.choice import sender_for
 
@@ -64,7 +65,7 @@ def deliver(config: MetricsApiConfig, reporter: Reporter, deadline_s: float) -> 
     sender = sender_for(config)
     held = HeldReports(reporter)
     queue = _core.Queue(rungs, name, config.queue_bytes)
-    delivery = Delivery(queue, sender, held, config.METRICS_API_TIMEOUT)
+    delivery = Delivery(queue, sender, held, config.METRICS_API_TIMEOUT, before_send_of(config, held))
     # A few segments at a time, until there are no more.
     while (left_s := deadline_s - _core.monotonic()) > 0:
         queue.adopt()

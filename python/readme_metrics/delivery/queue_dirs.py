@@ -41,6 +41,9 @@ def name(config: MetricsApiConfig) -> str:
     The hash keeps the key itself out of the file system, and tenants with different keys apart.
     """
     identity = f"{config.README_API_KEY}\0{destination(config)}"
+    if config.before_send is not None:
+        # Whoever does not have the function must not send what it has not seen.
+        identity += f"\0{_function_name(config.before_send)}"
     return prefix() + hashlib.sha256(identity.encode()).hexdigest()[:16]
 
 
@@ -56,6 +59,12 @@ def label(config: MetricsApiConfig) -> str:
     directory, program = os.path.split(sys.argv[0] if sys.argv else "")
     # `python -m package` runs a file of this name.
     return os.path.basename(directory) if program == "__main__.py" else program
+
+
+def _function_name(function: object) -> str:
+    if isinstance(function, str):
+        return function
+    return f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', type(function).__qualname__)}"
 
 
 def prefix() -> str:

@@ -181,8 +181,18 @@ def _key(config: MetricsApiConfig) -> tuple[object, ...]:
         config.project,
         config.relay_bytes,
         config.dry_run,
+        _last_look(config),
         id(config.LOGGER),
     )
+
+
+def _last_look(config: MetricsApiConfig) -> tuple[object, ...]:
+    """What decides about a log between the queue and the server: `before_send`, and the lists that come after it."""
+    function = config.before_send
+    if function is None:
+        return ()
+    lists = (tuple(config.DENYLIST), tuple(config.ALLOWLIST), config.redact_nested, repr(config.rules))
+    return (function if isinstance(function, str) else id(function), *lists)
 
 
 #: This process's.
