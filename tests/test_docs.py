@@ -129,6 +129,7 @@ def test_the_options_are_those_of_the_code() -> None:
             "str": "str",
             "list[str]": "Iterable[str]",
             "list[Rule]": "Iterable[Rule]",
+            "Callable": "BeforeSendFunction",
             "Path": "Path",
         }
         documented = {allowed.get(kind, kind) for kind in types.split(" | ")}
