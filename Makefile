@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find rust -name '*.rs')
 
-.PHONY: relay-demo fleet relay-soak relay-matrix demo test debian-packages dev check lint types rust-test loom soak suites bench bench-core bench-json python-test format wheel manylinux smoke mod-wsgi sdist deny footprint fuzz screenshots clean coverage oldest-dependencies newest-dependencies
+.PHONY: relay-demo fleet relay-soak relay-matrix demo test debian-packages dev check lint types rust-test loom other-systems soak suites bench bench-core bench-json python-test format wheel manylinux smoke mod-wsgi sdist deny footprint fuzz screenshots clean coverage oldest-dependencies newest-dependencies
 
 demo: $(VENV)/.installed ## sample API under gunicorn -> redacted logs in a local stand-in server and on a page in the browser
 	$(BIN)/readme-metrics demo --inspect
@@ -37,6 +37,14 @@ rust-test:
 # four orderings when it is weakened; a higher one finds nothing more.
 loom:
 	LOOM_MAX_PREEMPTIONS=12 RUSTFLAGS="--cfg loom" cargo test --locked --no-default-features --test loom --target-dir target/loom
+
+# What other systems get, tried on this one: `elsewhere` has neither posix_fallocate nor pages that are cleared on fork,
+# `portable` no record locks either (Windows), so that every queue is private memory.
+other-systems:
+	RUSTFLAGS="--cfg elsewhere" cargo test --locked --no-default-features --target-dir target/elsewhere \
+		--test queue_entries --test queue_surroundings --test queue_fork --test queue_kill
+	RUSTFLAGS="--cfg portable" cargo test --locked --no-default-features --target-dir target/portable \
+		--test ring_model --test queue_private
 
 # The tests of crashes and forks, at full size: some minutes.
 soak:

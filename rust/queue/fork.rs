@@ -60,7 +60,7 @@ pub fn random() -> u64 {
     (high ^ low).max(1)
 }
 
-#[cfg(unix)]
+#[cfg(all(unix, not(portable)))]
 /// A number no file of this process has had. A child counts on from its parent's, under another token.
 pub fn next_sequence() -> u64 {
     static SEQUENCE: AtomicU64 = AtomicU64::new(0);
@@ -85,7 +85,7 @@ fn draw() -> *mut Identity {
 }
 
 /// Asks the kernel to clear our page in forked children; whether it will.
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(elsewhere)))]
 fn is_cleared_on_fork(page: *mut u8, length: usize) -> bool {
     // An emulator that says yes to advice that does not exist (old user-mode QEMU) is not believed, as in BoringSSL's
     // fork detection.
@@ -97,7 +97,7 @@ fn is_cleared_on_fork(page: *mut u8, length: usize) -> bool {
     !advise(NO_ADVICE) && advise(libc::MADV_WIPEONFORK)
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(all(target_os = "linux", not(elsewhere))))]
 fn is_cleared_on_fork(_: *mut u8, _: usize) -> bool {
     false
 }

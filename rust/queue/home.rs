@@ -2,25 +2,25 @@
 
 use std::io;
 use std::path::Path;
-#[cfg(unix)]
+#[cfg(all(unix, not(portable)))]
 use std::sync::Arc;
 
 use crate::counters::Counts;
-#[cfg(unix)]
+#[cfg(all(unix, not(portable)))]
 use crate::queue::adopt;
-#[cfg(unix)]
+#[cfg(all(unix, not(portable)))]
 use crate::queue::files::directory::Directory;
-#[cfg(unix)]
+#[cfg(all(unix, not(portable)))]
 use crate::queue::files::file_lock::FileLock;
-#[cfg(unix)]
+#[cfg(all(unix, not(portable)))]
 use crate::queue::files::names::Name;
 use crate::queue::machine::state::State;
-#[cfg(unix)]
+#[cfg(all(unix, not(portable)))]
 use crate::queue::machine::state_file;
 use crate::queue::protocol::ring::Consumer;
-#[cfg(unix)]
+#[cfg(all(unix, not(portable)))]
 use crate::queue::segment::compact::compact;
-#[cfg(unix)]
+#[cfg(all(unix, not(portable)))]
 use crate::queue::segment::create;
 use crate::queue::segment::mapping::Mapping;
 use crate::queue::{Adopted, Options};
@@ -29,7 +29,7 @@ use crate::queue::{Adopted, Options};
 #[derive(Clone, Debug)]
 pub enum Home {
     Private,
-    #[cfg(unix)]
+    #[cfg(all(unix, not(portable)))]
     Shared(Arc<Directory>),
 }
 
@@ -37,7 +37,7 @@ pub enum Home {
 pub enum Holding {
     /// It has no file: it ends with this process.
     Memory,
-    #[cfg(unix)]
+    #[cfg(all(unix, not(portable)))]
     File(FileLock),
 }
 
@@ -72,7 +72,7 @@ impl Home {
         found
     }
 
-    #[cfg(unix)]
+    #[cfg(all(unix, not(portable)))]
     fn on(
         rung: &Path,
         options: &Options,
@@ -91,7 +91,7 @@ impl Home {
         Ok((home, first))
     }
 
-    #[cfg(not(unix))]
+    #[cfg(not(all(unix, not(portable))))]
     fn on(
         rung: &Path,
         _: &Options,
@@ -108,7 +108,7 @@ impl Home {
     pub fn path(&self) -> Option<&Path> {
         match self {
             Home::Private => None,
-            #[cfg(unix)]
+            #[cfg(all(unix, not(portable)))]
             Home::Shared(directory) => Some(directory.path()),
         }
     }
@@ -117,7 +117,7 @@ impl Home {
     pub fn is_in_place(&self) -> bool {
         match self {
             Home::Private => true,
-            #[cfg(unix)]
+            #[cfg(all(unix, not(portable)))]
             Home::Shared(directory) => directory.is_in_place(),
         }
     }
@@ -126,7 +126,7 @@ impl Home {
     pub fn make_room(&self) -> Adopted {
         match self {
             Home::Private => Adopted::default(),
-            #[cfg(unix)]
+            #[cfg(all(unix, not(portable)))]
             Home::Shared(directory) => adopt::make_room(directory),
         }
     }
@@ -134,7 +134,7 @@ impl Home {
     pub fn make_segment(&self, file_bytes: u64) -> io::Result<(Mapping, Holding)> {
         match self {
             Home::Private => Ok((Mapping::private(file_bytes)?, Holding::Memory)),
-            #[cfg(unix)]
+            #[cfg(all(unix, not(portable)))]
             Home::Shared(directory) => {
                 let (mapping, lock) = create::create(directory, file_bytes)?;
                 Ok((mapping, Holding::File(lock)))
@@ -147,9 +147,9 @@ impl Home {
     pub fn keeps(&self, holding: &Holding) -> bool {
         match (self, holding) {
             (Home::Private, _) => true,
-            #[cfg(unix)]
+            #[cfg(all(unix, not(portable)))]
             (Home::Shared(_), Holding::Memory) => false,
-            #[cfg(unix)]
+            #[cfg(all(unix, not(portable)))]
             (Home::Shared(directory), Holding::File(lock)) => {
                 lock.directory().is_same(directory) && lock.renew()
             }
@@ -160,7 +160,7 @@ impl Home {
     pub fn state(&self) -> Option<State> {
         match self {
             Home::Private => None,
-            #[cfg(unix)]
+            #[cfg(all(unix, not(portable)))]
             Home::Shared(directory) => state_file::read(directory),
         }
     }
@@ -172,7 +172,7 @@ impl Home {
                 let _ = change;
                 None
             }
-            #[cfg(unix)]
+            #[cfg(all(unix, not(portable)))]
             Home::Shared(directory) => state_file::update(directory, change),
         }
     }
@@ -196,7 +196,7 @@ impl Holding {
     pub fn is_taken(&self) -> bool {
         match self {
             Holding::Memory => false,
-            #[cfg(unix)]
+            #[cfg(all(unix, not(portable)))]
             Holding::File(lock) => lock.is_linked() && !lock.renew(),
         }
     }
@@ -208,7 +208,7 @@ impl Holding {
             Holding::Memory => {
                 let _ = consumer;
             }
-            #[cfg(unix)]
+            #[cfg(all(unix, not(portable)))]
             Holding::File(lock) => {
                 let small = compact(lock, consumer, &consumer.memory().preamble());
                 let small = small.ok().flatten();
@@ -225,7 +225,7 @@ impl Holding {
     pub fn remove(&self) {
         match self {
             Holding::Memory => {}
-            #[cfg(unix)]
+            #[cfg(all(unix, not(portable)))]
             Holding::File(lock) => lock.unlink(),
         }
     }

@@ -97,11 +97,11 @@ pub mod machine;
 pub mod protocol;
 
 // loom models the ring; what is below needs an operating system.
-#[cfg(all(unix, not(loom)))]
+#[cfg(all(unix, not(any(loom, portable))))]
 mod adopt;
 #[cfg(not(loom))]
 mod books;
-#[cfg(all(unix, not(loom)))]
+#[cfg(all(unix, not(any(loom, portable))))]
 mod files;
 #[cfg(not(loom))]
 mod fork;
@@ -186,6 +186,7 @@ pub struct Adopted {
     pub unreported: Counts,
 }
 
+#[cfg(not(loom))]
 impl Adopted {
     fn add(&mut self, other: &Adopted) {
         self.segments += other.segments;

@@ -1,14 +1,14 @@
 //! The delivering side: peek at what waits, release what was delivered.
 
 use crate::counters::{Counter, DropReason};
-#[cfg(unix)]
+#[cfg(all(unix, not(portable)))]
 use crate::queue::adopt::LEASED_AT_ONCE;
 use crate::queue::peek::{Peek, Span, Taking};
 use crate::queue::protocol::ledger::Ledger;
 use crate::queue::protocol::memory::Memory;
 use crate::queue::protocol::ring::{Consumer, Corrupt};
 use crate::queue::segment::Segment;
-#[cfg(unix)]
+#[cfg(all(unix, not(portable)))]
 use crate::queue::segment::adopted::AdoptedSegment;
 use crate::queue::segment::mapping::Mapping;
 
@@ -23,9 +23,10 @@ pub struct Reader {
     pub own: Vec<(u64, Consumer<Mapping>)>,
     /// Own segments that another process is delivering: see [`Holding::is_taken`](crate::queue::home::Holding::is_taken).
     pub taken: Vec<u64>,
-    #[cfg(unix)]
+    #[cfg(all(unix, not(portable)))]
     pub leased: Vec<(u64, AdoptedSegment)>,
     /// At the last scan, more waited than could be leased at once.
+    #[cfg(all(unix, not(portable)))]
     pub has_more: bool,
     peeks: u32,
 }
@@ -63,13 +64,13 @@ impl Reader {
         own.map(|(_, consumer)| settle(consumer, span, outcome, exceptions))
     }
 
-    #[cfg(unix)]
+    #[cfg(all(unix, not(portable)))]
     fn fill_leased(&self, filling: &mut Filling, taking: &mut Taking<'_>) {
         let leased = self.leased.iter();
         filling.add(leased.map(|(id, leased)| (*id, &leased.consumer)), taking);
     }
 
-    #[cfg(not(unix))]
+    #[cfg(not(all(unix, not(portable))))]
     fn fill_leased(&self, _: &mut Filling, _: &mut Taking<'_>) {}
 }
 
@@ -97,7 +98,7 @@ impl Filling {
     }
 }
 
-#[cfg(unix)]
+#[cfg(all(unix, not(portable)))]
 impl Reader {
     /// Segments of dead processes that this one delivers.
     pub fn adopted(&self) -> impl Iterator<Item = &dyn Segment> {
@@ -138,7 +139,7 @@ impl Reader {
     }
 }
 
-#[cfg(not(unix))]
+#[cfg(not(all(unix, not(portable))))]
 impl Reader {
     pub fn adopted(&self) -> impl Iterator<Item = &dyn Segment> {
         std::iter::empty()

@@ -16,7 +16,7 @@ pub struct ScanLock {
 /// scanned: it counts as free.
 static SCANNER: AtomicU64 = AtomicU64::new(0);
 
-#[cfg(unix)]
+#[cfg(all(unix, not(portable)))]
 /// The same for the one file `state`, which is used while a scan goes on, too.
 static STATE_USER: AtomicU64 = AtomicU64::new(0);
 
@@ -39,7 +39,7 @@ impl ScanLock {
         ScanLock::begin_on_within(&SCANNER, patience)
     }
 
-    #[cfg(unix)]
+    #[cfg(all(unix, not(portable)))]
     /// `None` if another thread of this process still uses the file `state` after `patience`.
     pub fn begin_state_within(patience: Duration) -> Option<ScanLock> {
         ScanLock::begin_on_within(&STATE_USER, patience)

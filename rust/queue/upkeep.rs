@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::counters::{Counter, Counts};
 use crate::queue::Adopted;
-#[cfg(unix)]
+#[cfg(all(unix, not(portable)))]
 use crate::queue::adopt;
 use crate::queue::home::Home;
 use crate::queue::protocol::memory::{Memory, Word};
@@ -198,7 +198,7 @@ fn count<M: Memory>(consumer: &Consumer<M>) -> Option<Waiting> {
     Some(waiting)
 }
 
-#[cfg(unix)]
+#[cfg(all(unix, not(portable)))]
 impl Queue {
     /// Takes over segments of dead processes, as many as may be leased at once.
     pub(super) fn lease(&self) {
@@ -279,7 +279,7 @@ impl Queue {
     }
 }
 
-#[cfg(not(unix))]
+#[cfg(not(all(unix, not(portable))))]
 impl Queue {
     pub(super) fn lease(&self) {}
 

@@ -408,7 +408,7 @@ impl Writer {
 /// Why a segment could not be made.
 fn cause(error: &io::Error) -> DropReason {
     use io::ErrorKind;
-    #[cfg(unix)]
+    #[cfg(all(unix, not(portable)))]
     if matches!(
         error.raw_os_error(),
         Some(libc::ENOMEM | libc::EMFILE | libc::ENFILE | libc::ENOLCK)

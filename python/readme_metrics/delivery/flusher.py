@@ -57,10 +57,8 @@ class Flusher:
         self.tell = self._reports.tell
         self._sender = sender_for(config)
         self.queue = queue_dirs.open_queue(config)
-        if self.queue.directory is None:
-            reasons = "; ".join(self.queue.refusals)
-            message = "Logs of killed workers cannot be rescued: no shared directory (%s)"
-            self._reports.warning("private", message, reasons)
+        self._is_private = False
+        self._warn_if_private()
         self.docs_url = DocsUrl(config)
         before_send = before_send_of(config, self._reports)
         self._delivery = Delivery(self.queue, self._sender, self._reports, config.METRICS_API_TIMEOUT, before_send)
@@ -178,6 +176,7 @@ class Flusher:
             return 0
         self._look_at_s = now_s + TICK_S
         adopted = self.queue.adopt()
+        self._warn_if_private()
         self._update_losses()
         if now_s >= self._expire_at_s:
             self._expire_at_s = now_s + EXPIRY_S
@@ -189,6 +188,14 @@ class Flusher:
         given_up = expire(queue_dirs.directories(self._config), queue_dirs.name(self._config), days)
         if given_up:
             self._reports.loss("%d logs of keys that no process has used for %g days were dropped", given_up, days)
+
+    def _warn_if_private(self) -> None:
+        """At the start, and when the queue's directory has vanished and no other will do."""
+        was_private, self._is_private = self._is_private, self.queue.directory is None
+        if self._is_private and not was_private:
+            reasons = "; ".join(self.queue.refusals)
+            message = "Logs of killed workers cannot be rescued: no shared directory (%s)"
+            self._reports.warning("private", message, reasons)
 
     def _update_losses(self) -> None:
         stats = self.queue.stats()

@@ -62,7 +62,10 @@ fn create_file(directory: &Arc<Directory>, file_bytes: u64) -> io::Result<(Mappi
 }
 
 /// Reserves every block now: a store into a page that a full file system cannot provide is a SIGBUS, this an `ENOSPC`.
-#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+#[cfg(all(
+    any(target_os = "linux", target_os = "android", target_os = "freebsd"),
+    not(elsewhere)
+))]
 fn allocate(file: &File, file_bytes: u64) -> io::Result<()> {
     use std::os::fd::AsRawFd;
 
@@ -89,7 +92,10 @@ fn allocate(file: &File, file_bytes: u64) -> io::Result<()> {
 }
 
 /// Where the call is missing, writing zeros reserves as much.
-#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+#[cfg(not(all(
+    any(target_os = "linux", target_os = "android", target_os = "freebsd"),
+    not(elsewhere)
+)))]
 fn allocate(file: &File, file_bytes: u64) -> io::Result<()> {
     use std::os::unix::fs::FileExt;
 

@@ -1,6 +1,6 @@
 //! A segment in this process's address space.
 
-#[cfg(unix)]
+#[cfg(all(unix, not(portable)))]
 use std::fs::File;
 use std::io;
 
@@ -23,7 +23,7 @@ pub struct Mapping {
 }
 
 impl Mapping {
-    #[cfg(unix)]
+    #[cfg(all(unix, not(portable)))]
     /// Maps a file that this process has created, locked and allocated in full.
     pub fn of_file(file: &File, file_bytes: u64) -> io::Result<Mapping> {
         Mapping::checked(
@@ -53,7 +53,7 @@ impl Mapping {
         }
     }
 
-    #[cfg(unix)]
+    #[cfg(all(unix, not(portable)))]
     /// Writes the preamble of a fresh segment. The positions and the counters are zero already.
     pub fn write_preamble(&mut self, preamble: &layout::Preamble, identity: u64) {
         self.store_word(layout::IDENTITY_OFFSET, identity);
@@ -65,7 +65,7 @@ impl Mapping {
         };
     }
 
-    #[cfg(unix)]
+    #[cfg(all(unix, not(portable)))]
     pub fn preamble(&self) -> layout::Preamble {
         let mut bytes = [0; layout::PREAMBLE_BYTES];
         // SAFETY: the mapping has a whole header page (`checked`). The preamble is written once, before anybody else sees

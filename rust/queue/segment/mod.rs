@@ -1,10 +1,10 @@
 //! One segment: mapped by the process that made it, read through its file by the one that has adopted it.
 
-#[cfg(unix)]
+#[cfg(all(unix, not(portable)))]
 pub mod adopted;
-#[cfg(unix)]
+#[cfg(all(unix, not(portable)))]
 pub mod compact;
-#[cfg(unix)]
+#[cfg(all(unix, not(portable)))]
 pub mod create;
 pub mod mapping;
 pub mod own;
