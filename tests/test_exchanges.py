@@ -14,9 +14,12 @@ from pathlib import Path
 from typing import Any
 from wsgiref.util import setup_testing_defaults
 
+import flask
 import pytest
 
-from readme_metrics import SAFE_DEFAULTS, MetricsApiConfig, MetricsMiddleware
+from asgi_driver import body_messages, call, http_scope
+from readme_metrics import SAFE_DEFAULTS, MetricsApiConfig, MetricsMiddleware, asgi
+from readme_metrics.flask_readme import ReadMeMetrics
 
 CASES: list[dict[str, Any]] = json.loads((Path(__file__).parent / "exchanges" / "redaction.json").read_text())
 Log = dict[str, Any]
@@ -48,19 +51,88 @@ def environ_of(request: dict[str, Any]) -> dict[str, Any]:
     return environ
 
 
-@pytest.fixture
-def log_of(tmp_path: Path) -> LogOf:
-    """Sends a case's exchange through a middleware; the log as it would be sent."""
+def by_wsgi(case: dict[str, Any], config: MetricsApiConfig) -> tuple[Any, bytes]:
+    response = case["response"]
+
+    def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        environ["wsgi.input"].read()
+        start_response(response["status"], [(name, value) for name, value in response["headers"]])
+        return [to_bytes(response["body"])]
+
+    middleware = MetricsMiddleware(app, config)
+    return middleware, served(middleware, case)
+
+
+def served(app: Any, case: dict[str, Any]) -> bytes:
+    result = app(environ_of(case["request"]), lambda *_: lambda _: None)
+    body = b"".join(result)
+    result.close()
+    return body
+
+
+def by_flask(case: dict[str, Any], config: MetricsApiConfig) -> tuple[Any, bytes]:
+    response = case["response"]
+    app = flask.Flask("app")
+
+    @app.before_request
+    def answer() -> flask.Response:
+        flask.request.stream.read()
+        return flask.Response(
+            to_bytes(response["body"]), response["status"], [tuple(one) for one in response["headers"]]
+        )
+
+    ReadMeMetrics(config, app)
+    return app.wsgi_app, served(app, case)
+
+
+def by_django(case: dict[str, Any], config: MetricsApiConfig) -> tuple[Any, bytes]:
+    from django.core.handlers.wsgi import WSGIRequest
+    from django.http import HttpResponse
+
+    from apps import django_project  # noqa: F401 - its settings
+    from readme_metrics.django import MetricsMiddleware as DjangoMiddleware
+
+    response = case["response"]
+
+    def view(request: Any) -> HttpResponse:
+        request.read()
+        status = int(response["status"][:3])
+        return HttpResponse(to_bytes(response["body"]), status=status, headers=dict(response["headers"]))
+
+    middleware: Any = DjangoMiddleware(view, config)
+    answer = middleware(WSGIRequest(environ_of(case["request"])))
+    answer.close()
+    return middleware, answer.content
+
+
+def by_asgi(case: dict[str, Any], config: MetricsApiConfig) -> tuple[Any, bytes]:
+    request, response = case["request"], case["response"]
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        headers = [(name.encode(), value.encode()) for name, value in response["headers"]]
+        await send({"type": "http.response.start", "status": int(response["status"][:3]), "headers": headers})
+        await send({"type": "http.response.body", "body": to_bytes(response["body"])})
+
+    body = request.get("body", "").encode()
+    headers = {"content-length": str(len(body)), **request.get("headers", {})}
+    if "content_type" in request:
+        headers["content-type"] = request["content_type"]
+    scope = http_scope(
+        request.get("path", "/"),
+        method=request.get("method", "GET"),
+        query=request.get("query", "").encode(),
+        headers=[(name.lower().encode(), value.encode()) for name, value in headers.items()],
+    )
+    middleware = asgi.MetricsMiddleware(app, config)
+    return middleware, call(middleware, scope, body_messages(body)).body
+
+
+@pytest.fixture(params=[by_wsgi, by_flask, by_django, by_asgi])
+def log_of(request: pytest.FixtureRequest, tmp_path: Path) -> LogOf:
+    """Sends a case's exchange through a door; the log as it would be sent."""
 
     def run(case: dict[str, Any]) -> Log:
-        response = case["response"]
-        body = to_bytes(response["body"])
-
-        def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-            environ["wsgi.input"].read()
-            start_response(response["status"], [(name, value) for name, value in response["headers"]])
-            return [body]
-
         path = tmp_path / "logs.jsonl"
         config = MetricsApiConfig(
             "key",
@@ -69,10 +141,8 @@ def log_of(tmp_path: Path) -> LogOf:
             queue_dir=tmp_path,
             **lists(case["config"]),
         )
-        middleware = MetricsMiddleware(app, config)
-        result = middleware(environ_of(case["request"]), lambda *_: lambda _: None)
-        assert b"".join(result) == body
-        result.close()  # type: ignore[attr-defined]
+        middleware, body = request.param(case, config)
+        assert body == to_bytes(case["response"]["body"])
         assert middleware.flush(60) == 0
         [line] = path.read_text().splitlines()
         log: Log = json.loads(line)

@@ -331,7 +331,7 @@ pub fn text(value: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyString>> {
     };
     match value.cast::<PyBytes>() {
         Ok(bytes) => {
-            let text: String = bytes.as_bytes().iter().copied().map(char::from).collect();
+            let text = super::scope::header_text(bytes.as_bytes());
             Ok(PyString::new(value.py(), &text))
         }
         Err(_) => value.str(),

@@ -71,7 +71,7 @@ impl Scope {
     fn header<'a>(&'a self, py: Python<'a>, name: &[u8]) -> Option<Cow<'a, str>> {
         let mut headers = self.headers.iter();
         let found = headers.find(|[key, _]| key.as_bytes(py).eq_ignore_ascii_case(name))?;
-        Some(latin_1(found[1].as_bytes(py)))
+        Some(header_text(found[1].as_bytes(py)))
     }
 
     /// The request that it describes.
@@ -112,7 +112,7 @@ impl Scope {
             .map(|[name, value]| (name, value))
             .zip(names.iter())
         {
-            let value = latin_1(value.as_bytes(py));
+            let value = header_text(value.as_bytes(py));
             match name {
                 "HTTP_COOKIE" => {
                     // HTTP/2 may split it (RFC 9113, 8.2.3).
@@ -281,11 +281,12 @@ fn bytes<'a>(py: Python<'a>, part: Option<&'a Py<PyBytes>>) -> &'a [u8] {
     part.map_or(b"", |part| part.as_bytes(py))
 }
 
-/// Headers are ISO 8859-1 (RFC 9110, 5.5), and ASCII nearly always.
-fn latin_1(value: &[u8]) -> Cow<'_, str> {
+/// Headers are ISO 8859-1 (RFC 9110, 5.5), and ASCII nearly always. Where they are UTF-8 their author meant that, and what a
+/// list forbids is recognised in it.
+pub fn header_text(value: &[u8]) -> Cow<'_, str> {
     match str::from_utf8(value) {
-        Ok(text) if value.is_ascii() => Cow::Borrowed(text),
-        _ => Cow::Owned(value.iter().copied().map(char::from).collect()),
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => Cow::Owned(value.iter().copied().map(char::from).collect()),
     }
 }
 
