@@ -1,5 +1,12 @@
 //! Rules judged in three steps, against a reference that knows everything at once.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::cast_precision_loss,
+    clippy::ref_option
+)]
+
 use proptest::collection::vec;
 use proptest::option::of;
 use proptest::prelude::*;
