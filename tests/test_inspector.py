@@ -27,11 +27,11 @@ from readme_metrics.inspector.curl import curl
 from readme_metrics.inspector.explanation import explain
 from readme_metrics.inspector.filter import Filter, Malformed, find
 from readme_metrics.inspector.preview import preview
-from readme_metrics.inspector.redactor import Lists
 from readme_metrics.inspector.sources import JSONLines
 from readme_metrics.inspector.stats import percentile, stats
 from readme_metrics.inspector.store import Store
 from readme_metrics.inspector.summary import endpoint, summarize
+from readme_metrics.redaction.redactor import Lists
 
 #: Any JSON that a log may hold where something else is expected.
 JSON = st.recursive(

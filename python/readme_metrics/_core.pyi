@@ -184,7 +184,7 @@ class Encoder:
         max_body_bytes: int,
         trust_forwarded: bool,
         platform: str,
-        rules: Sequence[Rule] = (),
+        rules: Sequence[Rule] = ...,
     ) -> Encoder: ...
     def judge(self, method: str, host: str, path: str, user_agent: str, is_native: bool) -> Verdict:
         """What the rules say of a request before the app is called.

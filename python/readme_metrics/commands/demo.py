@@ -18,9 +18,9 @@ from readme_metrics.commands.har_view import HarView
 from readme_metrics.commands.terminal import Terminal
 from readme_metrics.demo.rehearsal import Rehearsal
 from readme_metrics.demo.sums import Sums
-from readme_metrics.inspector.redactor import Lists
 from readme_metrics.inspector.server import Inspector
 from readme_metrics.inspector.store import Store
+from readme_metrics.redaction.redactor import Lists
 
 _SHOWN_LOGS = 3
 _SHOWN_OUTPUT_LINES = 15

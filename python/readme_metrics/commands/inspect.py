@@ -17,10 +17,10 @@ from readme_metrics.config import MetricsApiConfig
 from readme_metrics.delivery import sums
 from readme_metrics.inspector import har, health
 from readme_metrics.inspector.command import Command
-from readme_metrics.inspector.redactor import Lists
 from readme_metrics.inspector.server import Inspector
 from readme_metrics.inspector.sources import JSONLines, Watch, has_ids
 from readme_metrics.inspector.store import Store
+from readme_metrics.redaction.redactor import Lists
 
 
 def add_parser(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -11,7 +11,7 @@ from readme_metrics import _core
 
 if TYPE_CHECKING:
     from readme_metrics.config import MetricsApiConfig
-    from readme_metrics.inspector.redactor import Lists, Redactor
+    from readme_metrics.redaction.redactor import Lists, Redactor
 
 #: A marker of ours becomes as many of this character as it stands for, so that it is redacted to what it was.
 _FILLER = "\ue000"
@@ -36,7 +36,7 @@ class Recheck:
     """
 
     def __init__(self, config: MetricsApiConfig) -> None:
-        from readme_metrics.inspector.redactor import Lists, Redactor
+        from readme_metrics.redaction.redactor import Lists, Redactor
 
         own = Lists.of(config)
         others = [
@@ -82,7 +82,7 @@ class Recheck:
         return after
 
     def _entry(self, redactor: Redactor, was: dict[str, Any], now: dict[str, Any]) -> None:
-        from readme_metrics.inspector.redactor import Exchange
+        from readme_metrics.redaction.redactor import Exchange
 
         request, response = now["request"], now["response"]
         post_data, content = request.get("postData") or {}, response.get("content") or {}

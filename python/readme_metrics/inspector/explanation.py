@@ -16,8 +16,8 @@ from readme_metrics import SAFE_DEFAULTS
 from readme_metrics.collector.fields import at, entry_of, pairs_at, text_at
 from readme_metrics.collector.post import Log
 from readme_metrics.inspector.places import Place, places
-from readme_metrics.inspector.redactor import Exchange, Lists, Redactor
 from readme_metrics.inspector.summary import MARKER
+from readme_metrics.redaction.redactor import Exchange, Lists, Redactor
 
 #: A larger body is shown, but not explained value by value.
 MAX_PLACES = 3000

@@ -18,10 +18,10 @@ from readme_metrics.inspector.curl import curl
 from readme_metrics.inspector.explanation import explain
 from readme_metrics.inspector.filter import Filter, Malformed, find
 from readme_metrics.inspector.har import har
-from readme_metrics.inspector.redactor import Lists
 from readme_metrics.inspector.sessions import HEADERS
 from readme_metrics.inspector.stats import MAX_MINUTES, stats
 from readme_metrics.inspector.store import MAX_LOGS, Kept, Store
+from readme_metrics.redaction.redactor import Lists
 
 if TYPE_CHECKING:
     from readme_metrics.inspector.server import Inspector

@@ -12,7 +12,7 @@ from readme_metrics.collector.fields import at, entry_of, text_at
 from readme_metrics.collector.post import Refused
 from readme_metrics.inspector.explanation import MAX_PLACES, Rules, exchange_of, reason, suspicion
 from readme_metrics.inspector.places import Place, places
-from readme_metrics.inspector.redactor import Exchange, Lists, Pairs, Redactor
+from readme_metrics.redaction.redactor import Exchange, Lists, Pairs, Redactor
 
 #: Neither the reader's nor about the value: the middleware's own, or made for the trial.
 _OWN_HEADERS = {"host", "content-length", "x-documentation-url"}
