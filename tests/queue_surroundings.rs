@@ -382,6 +382,11 @@ fn remains_of_a_creator_are_removed() {
 fn orphans(rung: &TempDir, count: u64, entries: usize, bytes: usize) {
     let app = rung.path().join("app");
     for number in 0..count {
+        let earlier: Vec<String> = if app.exists() {
+            names(&app)
+        } else {
+            Vec::new()
+        };
         let queue = adopter(rung);
         for _ in 0..entries {
             let entry = [&number.to_le_bytes()[..], &vec![7; bytes]].concat();
@@ -390,7 +395,12 @@ fn orphans(rung: &TempDir, count: u64, entries: usize, bytes: usize) {
         let old = std::time::SystemTime::now() - std::time::Duration::from_secs(3600 - number);
         // As if killed: the newest file is there in full, under the name of a process that is no more.
         let files = files(&app).into_iter();
-        let own = files.filter(|(name, _)| !name.starts_with("00000000deadbeef"));
+        // Earlier orphans may have been made smaller, under a new name: the file is known by what is in it.
+        let entry = [&number.to_le_bytes()[..], &[7; 16]].concat();
+        let has_entry = |name: &String| {
+            memchr::memmem::find(&fs::read(app.join(name)).unwrap(), &entry).is_some()
+        };
+        let own = files.filter(|(name, _)| !earlier.contains(name) && has_entry(name));
         let (name, _) = own.max_by_key(|(_, bytes)| *bytes).unwrap();
         let to = app.join(format!("00000000deadbeef-{}.seg", number + 1));
         fs::copy(app.join(name), &to).unwrap();
@@ -398,6 +408,10 @@ fn orphans(rung: &TempDir, count: u64, entries: usize, bytes: usize) {
         queue.close();
         File::open(to).unwrap().set_modified(old).unwrap();
     }
+}
+
+fn names(directory: &Path) -> Vec<String> {
+    files(directory).into_iter().map(|(name, _)| name).collect()
 }
 
 fn shared_bytes(directory: &Path) -> u64 {
@@ -466,7 +480,13 @@ fn orphans_are_bounded_when_a_segment_is_made_oldest_first() {
         delivered.extend(drain(&queue).iter().map(|entry| entry[0]));
     }
     delivered.dedup();
-    let dropped = queue.adopted().get(Counter::Dropped(DropReason::Orphan));
+    // By whichever process made a segment when it was due.
+    let gone = queue.pause().state().gone;
+    let dropped = gone.get(Counter::Dropped(DropReason::Orphan));
+        "gone {} here {} delivered {delivered:?}",
+        gone.get(by_orphan),
+        queue.adopted().get(by_orphan)
+    );
     assert_eq!(dropped + 8 * delivered.len() as u64, 8 * count);
     let first = u8::try_from(dropped / 8).unwrap();
     assert_eq!(
@@ -717,7 +737,7 @@ fn growth_that_finds_no_room_refuses_the_newest() {
         .map(|(_, bytes)| bytes)
         .sum();
     assert!(
-        held > (4 << 20) - 3 * 64 * 1024,
+        held > (4 << 20) - 5 * 64 * 1024,
         "{held} of 4 MiB are used: growth did not halve"
     );
     assert!(accepted.len() > 1850, "{}", accepted.len());
