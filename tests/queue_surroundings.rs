@@ -483,10 +483,6 @@ fn orphans_are_bounded_when_a_segment_is_made_oldest_first() {
     // By whichever process made a segment when it was due.
     let gone = queue.pause().state().gone;
     let dropped = gone.get(Counter::Dropped(DropReason::Orphan));
-        "gone {} here {} delivered {delivered:?}",
-        gone.get(by_orphan),
-        queue.adopted().get(by_orphan)
-    );
     assert_eq!(dropped + 8 * delivered.len() as u64, 8 * count);
     let first = u8::try_from(dropped / 8).unwrap();
     assert_eq!(
