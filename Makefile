@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find rust -name '*.rs')
 
-.PHONY: relay-demo fleet relay-soak relay-matrix demo test debian-packages dev check lint types rust-test loom other-systems soak suites bench bench-core bench-json python-test format wheel manylinux smoke mod-wsgi sdist deny footprint fuzz screenshots clean coverage oldest-dependencies newest-dependencies
+.PHONY: relay-demo fleet relay-soak relay-matrix demo test debian-packages dev check lint types rust-test loom other-systems soak suites bench bench-core bench-json python-test format wheel manylinux smoke mod-wsgi sdist deny footprint fuzz screenshots clean coverage differential har-tools oldest-dependencies newest-dependencies
 
 demo: $(VENV)/.installed ## sample API under gunicorn -> redacted logs in a local stand-in server and on a page in the browser
 	$(BIN)/readme-metrics demo --inspect
@@ -99,6 +99,15 @@ python-test: $(VENV)/.dev
 oldest-dependencies newest-dependencies: $(VENV)/.dev ## capture, redaction and delivery with other versions of what we import
 	$(BIN)/python .ci/test_dependencies.py $(@:-dependencies=)
 
+# The same comparison with a small sample is part of `make test`.
+DIFFERENTIAL_REQUESTS ?= 50000
+
+differential: $(VENV)/.dev ## what the parsers of five frameworks give an app as a denied field is not in the log
+	DIFFERENTIAL_REQUESTS=$(DIFFERENTIAL_REQUESTS) $(BIN)/pytest -s --timeout 0 tests/test_framework_parsers.py
+
+har-tools: $(VENV)/.dev ## logs against har-validator and @readme/httpsnippet; needs Node.js, npm and curl
+	$(BIN)/python .ci/har_tools.py
+
 # The coverage of the tests that run in one process, and of the Rust tests (needs cargo-llvm-cov and llvm-tools).
 coverage: $(VENV)/.dev ## lines covered, Python and Rust
 	$(BIN)/pip install --quiet coverage
@@ -139,7 +148,7 @@ footprint: manylinux ## installed size and import time, beside the published SDK
 	$(BIN)/python benches/footprint.py dist/manylinux/*.whl readme-metrics==3.4.0
 
 # What it finds goes to target/fuzz: fuzz/corpus changes by hand only.
-FUZZ_TARGETS ?= json form multipart exchange_body open_segment
+FUZZ_TARGETS ?= json form multipart cookies repeats exchange_body open_segment
 FUZZ_SECONDS ?= 60
 
 fuzz: ## each fuzz target for FUZZ_SECONDS (needs a nightly toolchain and cargo-fuzz)

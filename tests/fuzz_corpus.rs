@@ -41,4 +41,12 @@ macro_rules! targets {
     };
 }
 
-targets!(exchange_body, form, json, multipart, open_segment);
+targets!(
+    cookies,
+    exchange_body,
+    form,
+    json,
+    multipart,
+    open_segment,
+    repeats
+);

@@ -14,7 +14,7 @@ import pytest
 import readme_metrics
 from readme_metrics import MetricsApiConfig, MetricsMiddleware
 from readme_metrics.collector import Collector
-from wsgi import app, call, group
+from wsgi import API_KEY, app, call, group
 
 
 def test_positional_order_is_the_published_one() -> None:
@@ -152,6 +152,20 @@ def test_a_wrong_value_is_refused_by_name(name: str, value: Any) -> None:
     arguments = {"api_key": "key", "grouping_function": group, name: value}
     with pytest.raises((TypeError, ValueError), match=rf"^{name} "):
         MetricsApiConfig(**arguments)
+
+
+@pytest.mark.parametrize("key", ["rdme_xn8s9h4f2c", b"rdme_xn8s9h4f2c", "rdme-xn8s9h.4f2c", ["rdme_xn8s9h4f2c"]])
+def test_an_api_key_in_the_place_of_the_function_is_not_quoted(key: Any) -> None:
+    with pytest.raises((TypeError, ValueError), match=r"^grouping_function takes a function") as refused:
+        MetricsApiConfig("key", key)
+    assert "xn8s9h" not in str(refused.value)
+
+
+def test_a_path_that_leads_to_an_api_key_does_not_quote_it() -> None:
+    config = MetricsApiConfig("key", "wsgi.API_KEY")
+    with pytest.raises(TypeError, match=r"'wsgi\.API_KEY' leads to something else: str") as refused:
+        MetricsMiddleware(app, config)
+    assert API_KEY not in str(refused.value)
 
 
 def test_a_refused_api_key_is_not_quoted() -> None:

@@ -4,11 +4,13 @@
 //! The readers know nothing of the product. They are deliberately lenient: whatever some parser might take for the value of a
 //! denied key must not be sent.
 
+pub mod cookies;
 pub mod exchange_body;
 pub mod form;
 pub mod json;
 pub mod multipart;
 pub mod open_segment;
+pub mod repeats;
 
 use std::collections::HashSet;
 use std::ops::Range;

@@ -1,7 +1,7 @@
 //! The `Content-Disposition` of one part of a multipart body: the name of its field, and of its file.
 //!
-//! What a name says depends on who reads it: some take backslashes or percent signs for escapes and some do not, some trim.
-//! A field is denied if any of these readings is.
+//! What a name says depends on who reads it: some take backslashes or percent signs for escapes and some do not, some trim,
+//! some end an unquoted name at the first character that should have been quoted. A field is denied if any of these readings is.
 
 use std::borrow::Cow;
 
@@ -26,9 +26,12 @@ impl<'a> Disposition<'a> {
         let start = value.find(';').unwrap_or(value.len());
         let parameters = parameters::parse(value.get(start..).unwrap_or_default())?;
         let name = only(&parameters, "name")?;
-        let extended_name = only(&parameters, "name*")?.map(extended).transpose()?;
+        let name_extended = only(&parameters, "name*")?;
+        let extended_name = name_extended.map(|p| extended(p.raw)).transpose()?;
         let file_name = only(&parameters, "filename")?;
-        let extended_file_name = only(&parameters, "filename*")?.map(extended).transpose()?;
+        let extended_file_name = only(&parameters, "filename*")?
+            .map(|p| extended(p.raw))
+            .transpose()?;
         let is_continued = |p: &Parameter| {
             let (stem, number) = p.name.split_once('*').unwrap_or_default();
             !number.is_empty()
@@ -40,9 +43,14 @@ impl<'a> Disposition<'a> {
             return Err(Malformed);
         }
         let mut readings: Vec<Cow<str>> = extended_name.iter().cloned().collect();
-        if let Some(name) = name {
-            readings.extend(self::readings(name));
+        if let Some(cut_off) = name_extended.and_then(Parameter::token) {
+            readings.extend(extended(cut_off));
         }
+        if let Some(name) = name {
+            readings.push(Cow::Borrowed(name.raw));
+            readings.extend(name.token().map(Cow::Borrowed));
+        }
+        read_further(&mut readings);
         Ok(Disposition {
             name: name
                 .map(Parameter::value)
@@ -71,8 +79,8 @@ fn only<'a>(parameters: &[Parameter<'a>], name: &str) -> Result<Option<Parameter
 }
 
 /// An extended value of RFC 5987: `UTF-8''%e2%82%ac`.
-fn extended(parameter: Parameter<'_>) -> Result<Cow<'_, str>, Malformed> {
-    let mut fields = parameter.raw.splitn(3, '\'');
+fn extended(raw: &str) -> Result<Cow<'_, str>, Malformed> {
+    let mut fields = raw.splitn(3, '\'');
     match (fields.next(), fields.nth(1)) {
         (Some(charset), Some(value)) if charset.eq_ignore_ascii_case("utf-8") => {
             percent_decode_str(value)
@@ -83,17 +91,27 @@ fn extended(parameter: Parameter<'_>) -> Result<Cow<'_, str>, Malformed> {
     }
 }
 
-fn readings(name: Parameter<'_>) -> Vec<Cow<'_, str>> {
-    let mut readings = vec![Cow::Borrowed(name.raw)];
-    if name.raw.contains('\\') {
-        readings.push(name.value());
+/// One way of reading a text differently; `None` if it reads the same.
+type Way<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// Adds what each of the readings is to a parser that undoes escapes or trims, in any combination.
+fn read_further(readings: &mut Vec<Cow<'_, str>>) {
+    let decoded = |text: &str| {
+        let decode = || percent_decode_str(text).decode_utf8_lossy().into_owned();
+        text.contains('%').then(decode)
+    };
+    let trimmed = |text: &str| {
+        let trimmed = text.trim_matches(is_trimmable);
+        (trimmed.len() < text.len()).then(|| trimmed.to_owned())
+    };
+    let ways: [Way; 3] = [&parameters::unescaped, &decoded, &trimmed];
+    for way in ways {
+        let more: Vec<_> = readings.iter().filter_map(|text| way(text)).collect();
+        readings.extend(more.into_iter().map(Cow::Owned));
     }
-    let is_trimmable = |c: char| c.is_whitespace() || c == '\'';
-    if name.raw.starts_with(is_trimmable) || name.raw.ends_with(is_trimmable) {
-        readings.push(Cow::Borrowed(name.raw.trim_matches(is_trimmable)));
-    }
-    if name.raw.contains('%') {
-        readings.push(percent_decode_str(name.raw).decode_utf8_lossy());
-    }
-    readings
+}
+
+/// Quotes, and what Python takes for white space.
+fn is_trimmable(character: char) -> bool {
+    character.is_whitespace() || matches!(character, '\'' | '\x1C'..='\x1F')
 }

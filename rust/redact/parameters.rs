@@ -15,6 +15,7 @@ pub(super) struct Parameter<'a> {
     pub(super) name: &'a str,
     /// As written, without its quotes.
     pub(super) raw: &'a str,
+    pub(super) is_quoted: bool,
 }
 
 impl<'a> Parameter<'a> {
@@ -24,19 +25,33 @@ impl<'a> Parameter<'a> {
 
     /// The value with the backslashes of quoted pairs taken out.
     pub(super) fn value(self) -> Cow<'a, str> {
-        if !self.raw.contains('\\') {
-            return Cow::Borrowed(self.raw);
-        }
-        let mut characters = self.raw.chars();
-        let mut value = String::with_capacity(self.raw.len());
-        while let Some(character) = characters.next() {
-            match character {
-                '\\' => value.extend(characters.next()),
-                _ => value.push(character),
-            }
-        }
-        Cow::Owned(value)
+        unescaped(self.raw).map_or(Cow::Borrowed(self.raw), Cow::Owned)
     }
+
+    /// What a parser takes for the value that stops at the first character of an unquoted value that is none of a `token`.
+    pub(super) fn token(self) -> Option<&'a str> {
+        if self.is_quoted {
+            return None;
+        }
+        let end = self.raw.bytes().position(|byte| !is_tchar(byte))?;
+        self.raw.get(..end)
+    }
+}
+
+/// The text with the backslashes of quoted pairs taken out, if it has any.
+pub(super) fn unescaped(text: &str) -> Option<String> {
+    if !text.contains('\\') {
+        return None;
+    }
+    let mut characters = text.chars();
+    let mut value = String::with_capacity(text.len());
+    while let Some(character) = characters.next() {
+        match character {
+            '\\' => value.extend(characters.next()),
+            _ => value.push(character),
+        }
+    }
+    Some(value)
 }
 
 /// The parameters in `rest`, what follows a media or disposition type.
@@ -72,12 +87,19 @@ pub(super) fn parse(mut rest: &str) -> Result<Vec<Parameter<'_>>, Malformed> {
         if !is_certain {
             return Err(Malformed);
         }
-        parameters.push(Parameter { name, raw });
+        parameters.push(Parameter {
+            name,
+            raw,
+            is_quoted,
+        });
     }
 }
 
 /// A `token` of RFC 9110.
 pub(super) fn is_token(name: &str) -> bool {
-    let is_tchar = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     !name.is_empty() && name.bytes().all(is_tchar)
+}
+
+fn is_tchar(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }

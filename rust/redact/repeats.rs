@@ -141,9 +141,10 @@ impl Target {
 
 /// Where `wanted` ends if it is written at this position, in whatever way.
 ///
-/// A `&` may be itself or begin an entity that stands for it, and so with `%` and `\`: where both fit, both are tried.
+/// A `&` may be itself or begin an entity that stands for it, and so with `%` and `\`: what fits is all tried.
 fn written(text: &[u8], position: usize, wanted: &str) -> Option<usize> {
     let mut others: Vec<(usize, usize)> = Vec::new();
+    let mut lengths = Vec::new();
     let mut tries = 0;
     let (mut at, mut rest) = (position, wanted);
     loop {
@@ -151,75 +152,81 @@ fn written(text: &[u8], position: usize, wanted: &str) -> Option<usize> {
             return Some(at);
         };
         let after = wanted.len() - rest.len() + character.len_utf8();
-        let bytes = text.get(at..).unwrap_or_default();
-        let plain = length_plain(bytes, character);
-        let escaped = length_escaped(bytes, character);
-        if let (Some(_), Some(length)) = (plain, escaped)
-            && tries < MAX_TRIES
-        {
-            tries += 1;
-            others.push((at + length, after));
+        lengths.clear();
+        lengths_written(text.get(at..).unwrap_or_default(), character, &mut lengths);
+        let mut next = None;
+        for length in &lengths {
+            if next.is_none() {
+                next = Some((at + length, after));
+            } else if tries < MAX_TRIES {
+                tries += 1;
+                others.push((at + length, after));
+            }
         }
-        let next = match plain.or(escaped) {
-            Some(length) => (at + length, after),
-            None => others.pop()?,
-        };
+        let next = next.or_else(|| others.pop())?;
         at = next.0;
         rest = wanted.get(next.1..)?;
     }
 }
 
-/// Bytes taken by a character that stands for itself.
-fn length_plain(text: &[u8], wanted: char) -> Option<usize> {
+/// The numbers of bytes that a character may take at the start of a text.
+fn lengths_written(text: &[u8], wanted: char, lengths: &mut Vec<usize>) {
     let mut buffer = [0; 4];
     let bytes = wanted.encode_utf8(&mut buffer).as_bytes();
-    text.starts_with(bytes).then_some(bytes.len())
-}
-
-/// Bytes taken by a character that is written in another way.
-fn length_escaped(text: &[u8], wanted: char) -> Option<usize> {
-    match text.first()? {
-        b'+' if wanted == ' ' => Some(1),
-        b'%' | b'&' | b'\\' => {
+    if text.starts_with(bytes) {
+        lengths.push(bytes.len());
+    }
+    match text.first() {
+        Some(b'+') if wanted == ' ' => lengths.push(1),
+        Some(b'%' | b'&' | b'\\') => {
             if let Some((found, length)) = escape(text)
-                && found == wanted
+                && (found == wanted || (found == '+' && wanted == ' '))
             {
-                return Some(length);
+                lengths.push(length);
             }
-            // In UTF-8, one escape for each byte.
-            let mut buffer = [0; 4];
-            let mut length = 0;
-            for byte in wanted.encode_utf8(&mut buffer).bytes() {
-                length += percent_encoded(text.get(length..)?, byte)?;
+            match *bytes {
+                [b' '] => {
+                    lengths.extend(percent_encoded(text, b' '));
+                    lengths.extend(percent_encoded(text, b'+'));
+                }
+                [byte] => lengths.extend(percent_encoded(text, byte)),
+                // In UTF-8, one escape for each byte.
+                _ => {
+                    let mut length = 0;
+                    for byte in bytes {
+                        let rest = text.get(length..).unwrap_or_default();
+                        match percent_encoded(rest, *byte).next() {
+                            Some(one) => length += one,
+                            None => return,
+                        }
+                    }
+                    lengths.push(length);
+                }
             }
-            Some(length)
         }
-        _ => None,
+        _ => {}
     }
 }
 
-/// Bytes taken by a percent-encoded `wanted`: `%3D`, `%253D`, and so on; the `%` may itself be an escape of HTML or JSON.
-fn percent_encoded(text: &[u8], wanted: u8) -> Option<usize> {
-    let mut at = match text.first()? {
-        b'%' => 1,
-        _ => match escape(text)? {
-            ('%', length) => length,
-            _ => return None,
+/// The numbers of bytes that a percent-encoded `wanted` may take: `%3D`, `%253D`, and so on. There is more than one for `%` itself,
+/// as in `%25252B`. The first `%` may itself be an escape of HTML or JSON.
+fn percent_encoded(text: &[u8], wanted: u8) -> impl Iterator<Item = usize> {
+    let mut at = match text.first() {
+        Some(b'%') => Some(1),
+        _ => match escape(text) {
+            Some(('%', length)) => Some(length),
+            _ => None,
         },
     };
-    for _ in 0..MAX_LAYERS {
-        let byte = hex(text.get(at..at + 2)?)?;
-        at += 2;
-        if byte == wanted
-            && !(wanted == b'%' && hex(text.get(at..at + 2).unwrap_or_default()).is_some())
-        {
-            return Some(at);
-        }
-        if byte != b'%' {
-            return None;
-        }
-    }
-    None
+    std::iter::from_fn(move || {
+        let start = at?;
+        let byte = hex(text.get(start..start + 2)?)?;
+        at = (byte == b'%').then_some(start + 2);
+        Some((byte, start + 2))
+    })
+    .take(MAX_LAYERS)
+    .filter(move |(byte, _)| *byte == wanted)
+    .map(|(_, end)| end)
 }
 
 /// The character that an escape of HTML or of JSON stands for, and the escape's length.

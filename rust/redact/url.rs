@@ -83,10 +83,12 @@ pub(super) fn params<'a>(rules: &Rules, text: &'a str) -> Vec<Param<'a>> {
 
 fn params_of<'a>(rules: &Rules, text: &'a str, denied: &[Denied]) -> Vec<Param<'a>> {
     split(text, 0..text.len(), b'&')
-        .filter(|pair| pair.start < pair.end)
+        .filter(|pair| pair.start < pair.end && !is_inside(denied, pair.start, pair.end))
         .map(|pair| Param {
             name: piece(text, pair.start..pair.name_end(), denied),
             value: match pair.equals {
+                // What is denied from its name on is one marker, in the name's place.
+                Some(equals) if is_inside(denied, equals, equals + 1) => Text::plain(""),
                 Some(_) => Text::plain(piece(text, pair.value_start()..pair.end, denied)),
                 None if denied::denies(rules, pair.name(text)) => Text::plain(marker::redacted(0)),
                 None => Text::plain(""),
@@ -95,6 +97,12 @@ fn params_of<'a>(rules: &Rules, text: &'a str, denied: &[Denied]) -> Vec<Param<'
             content_type: None,
         })
         .collect()
+}
+
+/// Whether a denied value begins before `start` and goes on to `end` at least.
+fn is_inside(denied: &[Denied], start: usize, end: usize) -> bool {
+    let covers = |denied: &Denied| denied.range.start < start && denied.range.end >= end;
+    denied.iter().any(covers)
 }
 
 /// What a range says, decoded, with the denied values in it replaced.

@@ -14,6 +14,7 @@ import urllib.parse
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 NOT_UTF8 = "[NOT VALID UTF-8]"
 
@@ -378,12 +379,19 @@ def params(rules: Rules, text: str) -> list[Param]:
     """The decoded parameters of a query or a form."""
     denied = denied_parameters(rules, text)
     found, at = [], 0
+
+    def is_inside(start: int, end: int) -> bool:
+        """Whether something denied begins before and goes on to the end."""
+        return any(each.start < start and each.end >= end for each in denied)
+
     for parameter in text.split("&"):
         name, equals, _ = parameter.partition("=")
         value_start, end = at + len(name) + len(equals), at + len(parameter)
-        if parameter:
+        if parameter and not is_inside(at, end):
             shown_name = rewrite(text, denied, decode, str, at, at + len(name))
-            value = rewrite(text, denied, decode, str, value_start, end) if equals else ""
+            value = ""
+            if equals and not is_inside(value_start - 1, value_start):
+                value = rewrite(text, denied, decode, str, value_start, end)
             if not equals and denies_encoded(rules, name):
                 value = redacted("")
             found.append(Param(shown_name, value))
@@ -448,26 +456,70 @@ def header(rules: Rules, name: str, value: str) -> str:
 
 
 def cookies(rules: Rules, value: str, count: int) -> str:
-    """Judge the first ``count`` cookies by their names."""
-    pattern = r'(?:[^;"]|"[^"]*")*' if value.count('"') % 2 == 0 else "[^;]*"
-    pieces = re.findall(rf"(?:^|;)({pattern})", value)
-    shown, is_any_kept = [], False
-    for number, piece in enumerate(pieces):
-        cookie = piece.strip()
-        name, equals, content = cookie.partition("=")
-        if number >= count:
-            shown.append(piece)
-            continue
-        if denies_encoded(rules, name.strip()):
-            judged = name + equals + redacted(content.strip()) if equals else redacted(cookie)
+    """Judge the first ``count`` cookies by their names, however a parser may cut the header."""
+    usual = cookie_pieces(value, 0, len(value), ";", heeds_quotes=True)[:count]
+    end = usual[-1][1] if usual else 0
+    # Each with what stands in its place, but for what is found by more than one way.
+    hidden: dict[tuple[int, int], str] = {}
+    is_any_kept = False
+    for start, stop in usual:
+        name, value_start = cookie_name(value, start, stop)
+        if denies_cookie(rules, value[start:stop] if name is None else name or None):
+            hidden[value_start, stop] = redacted(value[value_start:stop].strip())
         else:
-            is_any_kept |= bool(equals)
-            text = content if equals else ""
-            judged = cookie[: len(cookie) - len(text)] + rewrite(text, search(rules, text, Search.anything), str, str)
-        shown.append(piece.replace(cookie, judged, 1) if cookie else piece + judged)
+            is_any_kept |= name is not None
+            for each in search(rules, value[value_start:stop], Search.anything):
+                hidden[value_start + each.start, value_start + each.end] = each.marker()
     if rules.is_allowlist and not is_any_kept:
         return redacted(value)
-    return ";".join(shown)
+    start = usual[0][0] if usual else 0
+    for separators, heeds_quotes in ((";", False), (";,", True), (";,", False)):
+        for piece_start, stop in cookie_pieces(value, start, end, separators, heeds_quotes):
+            name, value_start = cookie_name(value, piece_start, stop)
+            is_cookie = name is not None or separators == ";"
+            if is_cookie and denies_cookie(rules, value[piece_start:stop] if name is None else name or None):
+                hidden.setdefault((value_start, stop), redacted(value[value_start:stop].strip()))
+    shown, at = "", 0
+    ranges = sorted(hidden)
+    while ranges:
+        begin, stop = ranges.pop(0)
+        marker = hidden[begin, stop]
+        while ranges and (ranges[0][0] < stop or ranges[0][0] == begin):
+            stop = max(stop, ranges.pop(0)[1])
+            marker = redacted(value[begin:stop].strip())
+        shown += value[at:begin] + marker
+        at = stop
+    return shown + value[at:]
+
+
+def denies_cookie(rules: Rules, name: str | None) -> bool:
+    """Judge a name, or None for ``=value``."""
+    return name is None or denies_encoded(rules, name)
+
+
+def cookie_pieces(value: str, start: int, end: int, separators: str, heeds_quotes: bool) -> list[tuple[int, int]]:
+    """The ranges between separators, without the blanks round them."""
+    found = []
+    at = start
+    while True:
+        rest = value[at:end]
+        quoted = re.match(rf'(?:[^"{separators}]|"[^"]*")*', rest) if heeds_quotes else None
+        # A quote that is never closed quotes nothing.
+        if quoted is None or rest[quoted.end() : quoted.end() + 1] == '"':
+            quoted = re.match(rf"[^{separators}]*", rest)
+        assert quoted is not None
+        piece = rest[: quoted.end()]
+        begin = at + len(piece) - len(piece.lstrip())
+        found.append((begin, max(begin, at + len(piece.rstrip()))))
+        at += len(piece) + 1
+        if at > end:
+            return found
+
+
+def cookie_name(value: str, start: int, end: int) -> tuple[str | None, int]:
+    """The name of a cookie, if it has one, and where its value starts."""
+    name, equals, _ = value[start:end].partition("=")
+    return (name.strip(), start + len(name) + 1) if equals else (None, start)
 
 
 # --- JSON -----------------------------------------------------------------------------------------
@@ -628,8 +680,30 @@ PARAMETER = re.compile(
 )
 
 
-def header_parameters(text: str) -> list[tuple[str, str, str]]:
-    """Name, raw value and unescaped value of each ``; name=value``."""
+class Parameter(NamedTuple):
+    """One ``; name=value``."""
+
+    name: str
+    raw: str
+    is_quoted: bool
+
+    def unescaped(self) -> str:
+        """The value as a parser reads it that knows quoted pairs."""
+        return unescape(self.raw)
+
+    def token(self) -> str | None:
+        """The value as a parser reads it that ends it at the first character that should have been quoted."""
+        cut = re.match(f"(?:{TOKEN})?", self.raw)
+        return None if self.is_quoted or cut is None or cut[0] == self.raw else cut[0]
+
+
+def unescape(text: str) -> str:
+    """Take out the backslashes of quoted pairs."""
+    return re.sub(r"\\(.?)", r"\1", text, flags=re.DOTALL)
+
+
+def header_parameters(text: str) -> list[Parameter]:
+    """The parameters behind a media or disposition type."""
     found, at = [], 0
     while text[at:].strip(" \t\n\f\r"):
         match = PARAMETER.match(text, at)
@@ -637,14 +711,14 @@ def header_parameters(text: str) -> list[tuple[str, str, str]]:
             raise Malformed("ambiguous content type")
         if match["name"]:
             raw = match["bare"] if match["quoted"] is None else match["quoted"]
-            found.append((match["name"].lower(), raw, re.sub(r"\\(.?)", r"\1", raw)))
+            found.append(Parameter(match["name"].lower(), raw, match["quoted"] is not None))
         at = match.end()
     return found
 
 
-def only(parameters: list[tuple[str, str, str]], name: str) -> tuple[str, str] | None:
-    """Raw and unescaped value of the parameter of this name, which must not be repeated."""
-    found = [(raw, value) for known, raw, value in parameters if known == name]
+def only(parameters: list[Parameter], name: str) -> Parameter | None:
+    """The parameter of this name, which must not be repeated."""
+    found = [parameter for parameter in parameters if parameter.name == name]
     if len(found) > 1:
         raise Malformed("ambiguous content type")
     return found[0] if found else None
@@ -684,8 +758,8 @@ def parse_content_type(value: str) -> ContentType:
     kinds = {"multipart/": "multipart", "form-urlencoded": "form", "json": "json"}
     return ContentType(
         kind=next((kind for text, kind in kinds.items() if text in said), "other"),
-        boundary=boundary[1] if boundary and media_type.strip().lower() == "multipart/form-data" else None,
-        charset=charset[0] if charset else None,
+        boundary=boundary.unescaped() if boundary and media_type.strip().lower() == "multipart/form-data" else None,
+        charset=charset.raw if charset else None,
         is_certain=is_certain,
     )
 
@@ -816,17 +890,29 @@ def disposition(value: str) -> tuple[str, list[str], str | None]:
         extended_name, extended_file_name = only(parameters, "name*"), only(parameters, "filename*")
     except Malformed:
         raise Malformed("not valid multipart") from None
-    if any(re.fullmatch(r"(file)?name\*.+", known) for known, _, _ in parameters):
+    if any(re.fullmatch(r"(file)?name\*.+", parameter.name) for parameter in parameters):
         raise Malformed("not valid multipart")
-    names = [extended(extended_name[0])] if extended_name else []
+    names = [extended(extended_name.raw)] if extended_name else []
+    file_names = [file_name.unescaped()] if file_name else []
+    file_names += [extended(extended_file_name.raw)] if extended_file_name else []
+    display = name.unescaped() if name else (names or [""])[0]
+    return display, readings(name, extended_name), file_names[0] if file_names else None
+
+
+def readings(name: Parameter | None, extended_name: Parameter | None) -> list[str]:
+    """All that the name of a part may be taken for."""
+    found = []
+    if extended_name:
+        found.append(extended(extended_name.raw))
+        try:
+            found += [extended(extended_name.token() or "")]
+        except Malformed:
+            pass
     if name:
-        raw, unescaped = name
-        trimmed = re.sub(r"\A[\s']+|[\s']+\Z", "", raw)
-        names += [unescaped, raw, trimmed, urllib.parse.unquote(raw)]
-    file_names = [file_name[1]] if file_name else []
-    file_names += [extended(extended_file_name[0])] if extended_file_name else []
-    display = name[1] if name else (names or [""])[0]
-    return display, names, file_names[0] if file_names else None
+        found += [name.raw, *([] if name.token() is None else [str(name.token())])]
+    for way in (unescape, urllib.parse.unquote, lambda text: re.sub(r"\A[\s']+|[\s']+\Z", "", text)):
+        found += [way(each) for each in found]
+    return found
 
 
 def extended(raw: str) -> str:

@@ -51,7 +51,7 @@ def werkzeug() -> None:
 
 
 def webob() -> None:
-    from webob.request import BaseRequest  # type: ignore[import-untyped]
+    from webob.request import BaseRequest
 
     call = BaseRequest.call_application
     BaseRequest.call_application = lambda self, app, *args, **options: call(self, wrapped(app), *args, **options)

@@ -122,11 +122,12 @@ def function_or_path(name: str, value: object) -> GroupingFunction | str | None:
     if isinstance(value, str):
         module_name, _, function_name = value.rpartition(".")
         if not all(part.isidentifier() for part in [*module_name.split("."), function_name]):
-            raise ValueError(f"{name} takes a function or the dotted path of one; {value!r:.80} is no dotted path")
+            # Not the value itself: where two arguments are swapped, it is the API key.
+            raise ValueError(f"{name} takes a function or the dotted path of one, got a string that is no dotted path")
         return value
     if value is None or callable(value):
         return value
-    raise refuse(name, value, "a function or the dotted path of one")
+    raise TypeError(f"{name} takes a function or the dotted path of one, got {type(value).__name__}")
 
 
 def imported_function(name: str, path: str) -> GroupingFunction:
@@ -138,7 +139,9 @@ def imported_function(name: str, path: str) -> GroupingFunction:
             f"{name} takes a function or the dotted path of one; {path!r} leads nowhere: {error}"
         ) from error
     if not callable(function):
-        raise refuse(name, function, f"a function or the dotted path of one; {path!r} leads to something else")
+        # Not what it leads to: a path to a setting may lead to the API key.
+        found = type(function).__name__
+        raise TypeError(f"{name} takes a function or the dotted path of one; {path!r} leads to something else: {found}")
     grouping_function: GroupingFunction = function
     return grouping_function
 

@@ -1,0 +1,94 @@
+"""Whatever a framework's own parser gives an app as a denied field is not in the log.
+
+`make test` looks at a sample; `make differential` at 50,000 requests.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from framework_parsers import PARSERS, fields_by
+from readme_metrics import _core
+from request_soup import SECRET_PATTERN, Cook, Request
+
+COUNT = int(os.environ.get("DIFFERENTIAL_REQUESTS", "700"))
+FIRST = int(os.environ.get("DIFFERENTIAL_FIRST", "0"))
+#: With the second, every name is denied but these.
+LISTS: tuple[dict[str, Any], ...] = (
+    {"denylist": ["password"], "allowlist": None},
+    {"denylist": [], "allowlist": ["a"]},
+)
+
+
+def is_denied(name: str, lists: dict[str, Any]) -> bool:
+    return name in lists["denylist"] if lists["denylist"] else name not in lists["allowlist"]
+
+
+@pytest.fixture(scope="module")
+def queue() -> _core.Queue:
+    return _core.Queue([], "framework parsers", 64 << 20)  # no directory: private memory
+
+
+def encoder(lists: dict[str, Any]) -> _core.Encoder:
+    return _core.Encoder(
+        **lists,
+        redact_nested=False,
+        development=False,
+        max_body_bytes=1 << 20,
+        trust_forwarded=False,
+        platform="test",
+    )
+
+
+def log_of(request: Request, encoder: _core.Encoder, queue: _core.Queue) -> str:
+    """The log as it would be sent, without the escapes of its JSON."""
+    capture = _core.Capture(encoder, request.environ())
+    capture.set_caller(("caller", None, None))
+    capture.add_request(request.body)
+    assert queue.record(capture, None, "204 No Content", []) != 0, queue.stats()
+    batch = queue.peek(1, 1)
+    assert batch is not None
+    queue.release(batch, True)
+    return json.dumps(json.loads(batch.json), ensure_ascii=False)
+
+
+# Parsers leave their temporary files to the garbage collector.
+@pytest.mark.filterwarnings("ignore:Exception ignored.*SpooledTemporaryFile:pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings("ignore:Unclosed file:ResourceWarning")
+def test_no_denied_field_of_any_framework_is_in_the_log(queue: _core.Queue) -> None:
+    encoders = [(lists, encoder(lists)) for lists in LISTS]
+    denied_by: Counter[str] = Counter()
+    leaks = []
+    for number in range(FIRST, FIRST + COUNT):
+        request = Cook(number).request()
+        sources = b" ".join([request.query.encode(), request.body, request.cookie.encode()])
+        fields = [
+            (parser.__name__, *field)
+            for parser in PARSERS
+            for field in fields_by(parser, request.environ(), request.body)
+        ]
+        for lists, encode in encoders:
+            log = None
+            for framework, where, name, value in fields:
+                if not is_denied(name, lists):
+                    continue
+                for secret in re.findall(SECRET_PATTERN, value.encode("utf-8", "surrogateescape")):
+                    if sources.count(secret) != 1:
+                        continue
+                    denied_by[f"{framework} {where}"] += 1
+                    log = log or log_of(request, encode, queue)
+                    if secret.decode() in log:
+                        leaks.append((number, framework, where, name, lists, request))
+    print(f"{COUNT} requests; denied fields found: {dict(denied_by)}; leaks: {len(leaks)}")
+    for leak in leaks[:10]:
+        print(leak)
+    assert not leaks
+    # Each parser has to find something in each place that it reads, or the inputs have lost their point.
+    places = {f"{parser.__name__} {where}" for parser in PARSERS for where in ("query", "form", "cookies")}
+    assert not places - set(denied_by)
