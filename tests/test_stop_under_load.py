@@ -93,8 +93,9 @@ def test_nothing_is_left_when_a_server_is_stopped_under_load(name: str, collecto
     arrived = {log["_id"] for log in collector.logs}
     # A log follows its response: of each worker's last request per thread, it may not have been made.
     lost = [told for told in clients.ids if told not in arrived]
-    assert len(lost) <= 8, f"{len(lost)} of {len(clients.ids)}"
     # A thread that is still in a request when its process has said its last word is counted, and told.
+    counted = sum(app.counts.dropped.values())
+    assert len(lost) <= 8 + counted, f"{len(lost)} of {len(clients.ids)}, {counted} of them counted"
     assert app.counts.made == app.counts.sent + sum(app.counts.dropped.values())
     assert app.counts.sent >= len(arrived) >= REQUESTS - len(lost)
 

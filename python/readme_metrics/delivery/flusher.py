@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from readme_metrics import _core
+from readme_metrics._process import wsgi_server
 from readme_metrics._process.reporter import HeldReports
 from readme_metrics.delivery import queue_dirs, sums
 from readme_metrics.delivery.background import Background
@@ -79,7 +80,9 @@ class Flusher:
         self.is_stopping = False
         self.shutdown_timeout_s = config.shutdown_timeout
         self._deadline_s = 0.0
-        self._inline = InlineTurns(config.METRICS_API_TIMEOUT, is_wanted=not config.IS_BACKGROUND_MODE)
+        # Under a uWSGI without threads none will ever be had: requests send as in synchronous mode.
+        is_inline = not (config.IS_BACKGROUND_MODE and wsgi_server.runs_threads())
+        self._inline = InlineTurns(config.METRICS_API_TIMEOUT, is_wanted=is_inline)
         self._background = Background(self._run, self._reports, is_wanted=config.IS_BACKGROUND_MODE)
         self._background.start()
 
