@@ -116,6 +116,10 @@ proptest! {
             prop_assert_eq!(queue.waiting(), model.len() as u64);
         }
         prop_assert!(model == common::drain(&queue));
-        prop_assert!(queue.segment_count() <= 1);
+        // What a burst has made stays for the next one, until the queue has been calm for some looks.
+        for _ in 0..100 {
+            queue.adopt();
+        }
+        prop_assert!(queue.segment_count() <= 1, "{} segments", queue.segment_count());
     }
 }

@@ -13,6 +13,7 @@ use percent_encoding::percent_decode;
 use super::component::{self, Decoded, decode, find, has_any, is_encoded, spaces};
 use super::json;
 use super::marker::Marker;
+use super::pair::{Pair, split};
 use crate::json::RawString;
 use crate::rules::Rules;
 
@@ -415,47 +416,4 @@ pub(super) fn decode_all(component: &str) -> Cow<'_, str> {
         text = Cow::Owned(decode(&text).into_owned());
     }
     text
-}
-
-/// A name and a value as they stand in a text.
-pub(super) struct Pair {
-    pub(super) start: usize,
-    /// Of the first `=`; `None` if there is no value.
-    pub(super) equals: Option<usize>,
-    pub(super) end: usize,
-}
-
-impl Pair {
-    pub(super) fn value_start(&self) -> usize {
-        self.equals.map_or(self.end, |equals| equals + 1)
-    }
-
-    pub(super) fn name_end(&self) -> usize {
-        self.equals.unwrap_or(self.end)
-    }
-
-    pub(super) fn name<'a>(&self, text: &'a str) -> &'a str {
-        text.get(self.start..self.name_end()).unwrap_or_default()
-    }
-
-    fn value<'a>(&self, text: &'a str) -> &'a str {
-        text.get(self.value_start()..self.end).unwrap_or_default()
-    }
-}
-
-/// Cuts a range of `text` at each `separator`.
-pub(super) fn split(text: &str, range: Range<usize>, separator: u8) -> impl Iterator<Item = Pair> {
-    let mut next = Some(range.start);
-    std::iter::from_fn(move || {
-        let start = next?;
-        let rest = text.as_bytes().get(start..range.end)?;
-        let separator = find(separator, rest);
-        next = separator.map(|at| start + at + 1);
-        let pair = rest.get(..separator.unwrap_or(rest.len()))?;
-        Some(Pair {
-            start,
-            equals: find(b'=', pair).map(|at| start + at),
-            end: start + pair.len(),
-        })
-    })
 }

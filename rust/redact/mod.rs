@@ -7,7 +7,7 @@
 //! header  cookies             header values; cookies by name
 //! url                         the query, and urlencoded forms
 //!   denied                    finds denied values in parameters, values and URLs, however often they are encoded
-//!   component                 names and values as they are written and as they read
+//!   pair  component           names and values as they are written and as they read
 //! repeats                     denied parameters that stand elsewhere in the log
 //! body                        decides what a body is
 //!   decompress  content_type  what it takes to decide
@@ -30,6 +30,7 @@ mod json;
 mod marker;
 mod mask;
 mod multipart;
+mod pair;
 mod parameters;
 mod repeats;
 mod url;

@@ -7,9 +7,10 @@ use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
 
 use super::Param;
 use super::component::{self, decode};
-use super::denied::{self, Denied, split};
+use super::denied::{self, Denied};
 use super::edit::{Edit, Text};
 use super::marker;
+use super::pair::split;
 use super::repeats::Repeats;
 use crate::rules::Rules;
 
