@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import re
+import warnings
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -58,9 +61,16 @@ def log_of(request: Request, encoder: _core.Encoder, queue: _core.Queue) -> str:
     return json.dumps(json.loads(batch.json), ensure_ascii=False)
 
 
-# Parsers leave their temporary files to the garbage collector.
-@pytest.mark.filterwarnings("ignore:Exception ignored.*SpooledTemporaryFile:pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.filterwarnings("ignore:Unclosed file:ResourceWarning")
+@pytest.fixture
+def abandoned_files() -> Iterator[None]:
+    """Parsers leave their temporary files to the garbage collector, which then warns of each."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+        gc.collect()
+
+
+@pytest.mark.usefixtures("abandoned_files")
 def test_no_denied_field_of_any_framework_is_in_the_log(queue: _core.Queue) -> None:
     encoders = [(lists, encoder(lists)) for lists in LISTS]
     denied_by: Counter[str] = Counter()
