@@ -27,7 +27,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
-#: Ports at which a stand-in has listened. Flushers of earlier tests try them again, with logs that nobody asked for here.
+#: Ports at which a stand-in has listened. Flushers of earlier tests try them again, with logs of those tests.
 _used_ports: set[int] = set()
 
 

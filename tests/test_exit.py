@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 import requests
 
+import wsgi
 from readme_metrics.collector import HANG, RESET, Answer, Collector
 
 HERE = Path(__file__).parent
@@ -150,3 +152,17 @@ def test_many_exits_under_load(collector: Collector, tmp_path: Path) -> None:
         # What was lost is told, and nothing else.
         lines = [line for line in done.stderr.splitlines() if not re.search("[Ll]ogs |its log is dropped", line)]
         assert (done.returncode, lines) == (3, [])
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="masks are read from Linux's /proc")
+def test_no_signal_of_the_process_is_delivered_to_the_flusher(logged: Callable[..., Any]) -> None:
+    """A server may handle a signal by `exit`, on whatever thread it comes to. Ours would wait for the main one."""
+    middleware, _ = logged()
+    wsgi.call(middleware)
+    [flusher] = [thread for thread in threading.enumerate() if thread.name == "readme-metrics.Flusher"][-1:]
+    status = Path(f"/proc/self/task/{flusher.native_id}/status").read_text()
+    [blocked] = re.findall(r"^SigBlk:\s*([0-9a-f]+)$", status, re.MULTILINE)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM, signal.SIGUSR1, signal.SIGCHLD):
+        assert int(blocked, 16) >> number - 1 & 1, number
+    assert not int(blocked, 16) >> signal.SIGSEGV - 1 & 1
+    assert signal.SIGTERM not in signal.pthread_sigmask(signal.SIG_BLOCK, ())

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import signal
 import sys
-import threading
 from typing import TYPE_CHECKING, Any
+
+from readme_metrics._process import threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from readme_metrics.capture.asgi_types import ASGIApp, Message, Receive, Scope, Send
+from readme_metrics.capture.asgi_types import ASGIApp, Message, Receive, Scope, Send
 
 _ENDS = ("lifespan.shutdown.complete", "lifespan.shutdown.failed")
 
@@ -80,7 +81,7 @@ async def off_loop(work: Callable[[], object]) -> None:
         loop.call_soon_threadsafe(tell)
 
     try:
-        threading.Thread(target=run, name="readme-metrics.drain", daemon=True).start()
+        threads.start(run, "readme-metrics.drain")
     except RuntimeError:  # out of threads: the logs wait for the exit handlers, or for the next start
         return
     await done

@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from readme_metrics import _core
-from readme_metrics._process import wsgi_server
+from readme_metrics._process import threads, wsgi_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,9 +47,8 @@ class Background:
                 "threads", "uWSGI runs no threads: requests send logs themselves. Start it with --enable-threads"
             )
             return
-        thread = threading.Thread(target=self._run, name="readme-metrics.Flusher", daemon=True)
         try:
-            thread.start()
+            thread = threads.start(self._run, "readme-metrics.Flusher")
         except RuntimeError as error:  # out of threads, or Python 3.12+ at exit
             if not self._start_at_s:
                 message = "No thread can be started (%s): until one can, requests send logs themselves, a few at a time"

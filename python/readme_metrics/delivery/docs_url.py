@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING
 
 from readme_metrics import _core
+from readme_metrics._process import threads
 from readme_metrics.delivery.senders.choice import project_base_url
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class DocsUrl:
             return
         timeout_s = self._config.METRICS_API_TIMEOUT
         try:
-            threading.Thread(target=self._ask, args=(timeout_s,), name="readme-metrics.DocsUrl", daemon=True).start()
+            threads.start(lambda: self._ask(timeout_s), "readme-metrics.DocsUrl")
         except RuntimeError:  # out of threads: the header is worth no more than another try
             pass
 
