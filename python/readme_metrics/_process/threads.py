@@ -14,9 +14,9 @@ def start(run: Callable[[], object], name: str) -> threading.Thread:
     """Starts a daemon thread to which no signal is delivered.
 
     The kernel hands a process's signal to any thread that does not block it, and the app's server may handle it right
-    there: uWSGI's workers call `exit` in the handler, and an interpreter that is ended by another thread than its main one
-    waits for that one for ever. A new thread has the signal mask of the thread that starts it, so that there is no moment
-    between.
+    there: uWSGI's workers call `exit` in the handler, and an interpreter that is ended by another thread than its
+    main one waits for that one for ever. A new thread has the signal mask of the thread that starts it, so that there
+    is no moment between.
 
     Args:
         run: What the thread does.
