@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from ipaddress import ip_address
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -27,21 +29,20 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
-#: Ports at which a stand-in has listened. Flushers of earlier tests try them again, with logs of those tests.
-_used_ports: set[int] = set()
+#: Addresses of the loopback network, 127.0.0.0/8: 4,096 for this process, of which each test takes one.
+_addresses = (ip_address(0x7F00_0000 + (os.getpid() % 0x1000) * 0x1000 + test) for test in count(2))
 
 
 @pytest.fixture
 def collector() -> Iterator[Collector]:
-    """A stand-in Metrics server, at an address that no earlier test has used."""
-    taken = []
-    while (server := Collector()).port in _used_ports:
-        taken.append(server)  # keeps its port until another is found
-    _used_ports.add(server.port)
-    with server:
-        for other in taken:
-            with other:
-                pass
+    """A stand-in Metrics server, at an address of its own.
+
+    The flushers of earlier tests go on trying the addresses that they were given; at a port that the system gave out
+    again they would deliver the logs of another test.
+    """
+    # Systems other than Linux answer at one loopback address only.
+    host = str(next(_addresses)) if sys.platform == "linux" else "127.0.0.1"
+    with Collector(host) as server:
         yield server
 
 

@@ -101,7 +101,7 @@ def test_one_connection_serves_many_posts_refused_ones_included(collector: Colle
         b"POST /v1/request HTTP/1.1\r\nHost: x\r\nAuthorization: Basic azo=\r\nContent-Length: 2\r\n\r\n[]"
         b"POST /v1/request HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
     )
-    with socket.create_connection(("127.0.0.1", collector.port), timeout=10) as client:
+    with socket.create_connection((collector.host, collector.port), timeout=10) as client:
         client.sendall(requests_on_one_connection)
         answers = b"".join(iter(lambda: client.recv(65536), b""))
     assert re.findall(rb"HTTP/1\.1 (\d+)", answers) == [b"401", b"202", b"401"]
@@ -109,7 +109,7 @@ def test_one_connection_serves_many_posts_refused_ones_included(collector: Colle
 
 @pytest.mark.parametrize("length", ["x", "-1", "99999999999", "²"])
 def test_a_bad_length_is_refused_and_ends_the_connection(collector: Collector, length: str) -> None:
-    with socket.create_connection(("127.0.0.1", collector.port), timeout=10) as client:
+    with socket.create_connection((collector.host, collector.port), timeout=10) as client:
         client.sendall(f"POST /v1/request HTTP/1.1\r\nContent-Length: {length}\r\n\r\n".encode("latin-1"))
         answer = b"".join(iter(lambda: client.recv(65536), b""))
     assert answer.split()[1] in (b"400", b"413")
@@ -160,7 +160,7 @@ def test_a_hanging_post_ends_when_the_collector_closes() -> None:
 def test_closing_cuts_idle_connections_and_frees_the_port() -> None:
     with Collector() as collector:
         port = collector.port
-        client = socket.create_connection(("127.0.0.1", port), timeout=10)
+        client = socket.create_connection((collector.host, port), timeout=10)
         client.sendall(b"GET /v1 HTTP/1.1\r\nAuthorization: Basic azo=\r\n\r\n")
         assert client.recv(65536).startswith(b"HTTP/1.1 200")
     with client:

@@ -135,7 +135,7 @@ def test_keys_from_a_file_and_metrics(redis_server: RedisServer, collector: Coll
 
 
 def test_an_address_for_metrics_that_is_taken(redis_server: RedisServer, collector: Collector) -> None:
-    taken = f"127.0.0.1:{collector.port}"
+    taken = f"{collector.host}:{collector.port}"
     relay = RelayProcess(redis_server.url, collector.url, "--metrics", taken)
     relay.wait_until_dead()
     relay.kill()
