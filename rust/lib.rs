@@ -8,6 +8,7 @@
 //! target    a path and a host that a URL can have
 //! selection which requests are logged, and how; compiled once per configuration
 //! rules     the deny or allow list, compiled once per configuration
+//! wildcard  a text with `*` in it
 //! redact    one kind of body per file: bytes in, what may be sent out
 //! json      reads JSON text without building anything
 //! har       writes one log object
@@ -30,6 +31,7 @@ pub mod rules;
 pub mod selection;
 pub mod sync;
 pub mod target;
+mod wildcard;
 
 #[cfg(feature = "python")]
 mod python;

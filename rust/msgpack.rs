@@ -9,11 +9,11 @@ const STR32: u8 = 0xDB;
 const FIXSTR: u8 = 0xA0;
 
 /// Writes msgpack into a buffer. A `Vec` cannot fail to grow short of aborting, so nothing here returns an error.
-pub struct Writer<'a> {
+pub struct EntryWriter<'a> {
     pub out: &'a mut Vec<u8>,
 }
 
-impl Writer<'_> {
+impl EntryWriter<'_> {
     pub fn map(&mut self, len: u32) {
         let _ = rmp::encode::write_map_len(self.out, len);
     }
@@ -76,22 +76,26 @@ impl Writer<'_> {
 
 /// Why a value could not be turned into JSON. Entries come out of shared memory, so this is data, not a bug.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Malformed;
+pub struct NotMsgpack;
 
 /// An entry nests nine deep; anything much deeper is not ours.
 const MAX_DEPTH: u8 = 32;
 
 /// Appends one msgpack value to `out` as JSON and returns what follows it.
-pub fn to_json<'a>(input: &'a [u8], out: &mut Vec<u8>) -> Result<&'a [u8], Malformed> {
+pub fn to_json<'a>(input: &'a [u8], out: &mut Vec<u8>) -> Result<&'a [u8], NotMsgpack> {
     value_to_json(input, out, MAX_DEPTH)
 }
 
-fn value_to_json<'a>(input: &'a [u8], out: &mut Vec<u8>, depth: u8) -> Result<&'a [u8], Malformed> {
+fn value_to_json<'a>(
+    input: &'a [u8],
+    out: &mut Vec<u8>,
+    depth: u8,
+) -> Result<&'a [u8], NotMsgpack> {
     use rmp::Marker;
 
-    let depth = depth.checked_sub(1).ok_or(Malformed)?;
+    let depth = depth.checked_sub(1).ok_or(NotMsgpack)?;
     let mut rest = input;
-    let first = *input.first().ok_or(Malformed)?;
+    let first = *input.first().ok_or(NotMsgpack)?;
     match Marker::from_u8(first) {
         Marker::Null => {
             rest = tail(input)?;
@@ -110,7 +114,7 @@ fn value_to_json<'a>(input: &'a [u8], out: &mut Vec<u8>, depth: u8) -> Result<&'
             rest = str_to_json(input, out)?;
         }
         Marker::FixArray(_) | Marker::Array16 | Marker::Array32 => {
-            let len = rmp::decode::read_array_len(&mut rest).map_err(|_| Malformed)?;
+            let len = rmp::decode::read_array_len(&mut rest).map_err(|_| NotMsgpack)?;
             out.push(b'[');
             for index in 0..len {
                 if index > 0 {
@@ -121,7 +125,7 @@ fn value_to_json<'a>(input: &'a [u8], out: &mut Vec<u8>, depth: u8) -> Result<&'
             out.push(b']');
         }
         Marker::FixMap(_) | Marker::Map16 | Marker::Map32 => {
-            let len = rmp::decode::read_map_len(&mut rest).map_err(|_| Malformed)?;
+            let len = rmp::decode::read_map_len(&mut rest).map_err(|_| NotMsgpack)?;
             out.push(b'{');
             for index in 0..len {
                 if index > 0 {
@@ -134,22 +138,22 @@ fn value_to_json<'a>(input: &'a [u8], out: &mut Vec<u8>, depth: u8) -> Result<&'
             out.push(b'}');
         }
         _ => {
-            let number: i64 = rmp::decode::read_int(&mut rest).map_err(|_| Malformed)?;
-            serde_json::to_writer(&mut *out, &number).map_err(|_| Malformed)?;
+            let number: i64 = rmp::decode::read_int(&mut rest).map_err(|_| NotMsgpack)?;
+            serde_json::to_writer(&mut *out, &number).map_err(|_| NotMsgpack)?;
         }
     }
     Ok(rest)
 }
 
-fn str_to_json<'a>(input: &'a [u8], out: &mut Vec<u8>) -> Result<&'a [u8], Malformed> {
+fn str_to_json<'a>(input: &'a [u8], out: &mut Vec<u8>) -> Result<&'a [u8], NotMsgpack> {
     if let Some((text, rest)) = short_plain_str(input) {
         out.push(b'"');
         out.extend_from_slice(text);
         out.push(b'"');
         return Ok(rest);
     }
-    let (text, rest) = rmp::decode::read_str_from_slice(input).map_err(|_| Malformed)?;
-    serde_json::to_writer(out, text).map_err(|_| Malformed)?;
+    let (text, rest) = rmp::decode::read_str_from_slice(input).map_err(|_| NotMsgpack)?;
+    serde_json::to_writer(out, text).map_err(|_| NotMsgpack)?;
     Ok(rest)
 }
 
@@ -165,6 +169,6 @@ fn short_plain_str(input: &[u8]) -> Option<(&[u8], &[u8])> {
     text.iter().all(is_plain).then_some((text, rest))
 }
 
-fn tail(input: &[u8]) -> Result<&[u8], Malformed> {
-    input.get(1..).ok_or(Malformed)
+fn tail(input: &[u8]) -> Result<&[u8], NotMsgpack> {
+    input.get(1..).ok_or(NotMsgpack)
 }

@@ -6,7 +6,7 @@
 mod names;
 mod paths;
 
-use names::Names;
+use names::NameSet;
 use paths::Paths;
 pub(crate) use paths::Trail;
 
@@ -17,13 +17,13 @@ enum Policy {
     Pass,
     /// Listed names are redacted.
     Deny,
-    /// Names that are not listed are redacted.
+    /// NameSet that are not listed are redacted.
     Allow,
 }
 
 /// What becomes of the value of a JSON member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum MemberVerdict {
     /// Sent, as far as the members inside it may be.
     Keep,
     /// Not allowed itself, but the start of an allowed path: only allowed members inside it are sent.
@@ -36,7 +36,7 @@ pub(crate) enum Verdict {
 #[derive(Debug)]
 pub struct Rules {
     policy: Policy,
-    names: Names,
+    names: NameSet,
     /// `None` unless lists apply at every depth.
     paths: Option<Paths>,
 }
@@ -47,7 +47,7 @@ impl Rules {
     ///
     /// `nested` applies the list to the members of JSON objects at every depth, inside arrays too. Then an entry may also be
     /// a dotted path, and `*` in it stands for any run of characters within one name: `user.card.*`, `*_token`. A path matches
-    /// the end of a member's path, so that a plain name matches at any depth; arrays add nothing to a path. Names of headers,
+    /// the end of a member's path, so that a plain name matches at any depth; arrays add nothing to a path. NameSet of headers,
     /// form fields and URL parameters are always compared whole.
     pub fn new(denylist: &[String], allowlist: Option<&[String]>, nested: bool) -> Rules {
         let (policy, list) = if !denylist.is_empty() {
@@ -59,7 +59,7 @@ impl Rules {
         };
         Rules {
             policy,
-            names: Names::new(list),
+            names: NameSet::new(list),
             paths: nested.then(|| Paths::new(list)),
         }
     }
@@ -75,10 +75,10 @@ impl Rules {
     }
 
     /// What becomes of a JSON value that has no name.
-    pub(crate) fn top_level(&self) -> Verdict {
+    pub(crate) fn top_level(&self) -> MemberVerdict {
         match self.policy {
-            Policy::Pass | Policy::Deny => Verdict::Keep,
-            Policy::Allow => Verdict::Enter,
+            Policy::Pass | Policy::Deny => MemberVerdict::Keep,
+            Policy::Allow => MemberVerdict::Enter,
         }
     }
 
@@ -106,16 +106,18 @@ impl Rules {
     }
 
     /// Judges the member `key` of the object that `trail` has led to.
-    pub(crate) fn judge(&self, key: &str, trail: &mut Trail) -> Verdict {
+    pub(crate) fn judge(&self, key: &str, trail: &mut Trail) -> MemberVerdict {
         let listed = self.names.contains(key);
         let (matched, started) = match &self.paths {
             Some(paths) => paths.follow(key, trail),
             None => (false, false),
         };
         match (self.policy, listed || matched) {
-            (Policy::Pass, _) | (Policy::Deny, false) | (Policy::Allow, true) => Verdict::Keep,
-            (Policy::Allow, false) if started => Verdict::Enter,
-            (Policy::Deny, true) | (Policy::Allow, false) => Verdict::Redact,
+            (Policy::Pass, _) | (Policy::Deny, false) | (Policy::Allow, true) => {
+                MemberVerdict::Keep
+            }
+            (Policy::Allow, false) if started => MemberVerdict::Enter,
+            (Policy::Deny, true) | (Policy::Allow, false) => MemberVerdict::Redact,
         }
     }
 }

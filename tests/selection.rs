@@ -11,7 +11,7 @@ use proptest::collection::vec;
 use proptest::option::of;
 use proptest::prelude::*;
 use readme_metrics_core::selection::{
-    Action, Answer, Arrival, Conditions, Patterns, Rule, Selection, Share, Statuses, Verdict,
+    Action, Answer, Arrival, Conditions, Decision, Patterns, Rule, Selection, Share, Statuses,
     status_code,
 };
 use uuid::Uuid;
@@ -186,13 +186,13 @@ fn judged(selection: &Selection, request: &Request) -> (usize, Option<usize>) {
             is_over,
         };
         match verdict {
-            Verdict::Decided(number) => return (step, number),
-            Verdict::Open(open) => verdict = selection.at_answer(&open, &answer),
+            Decision::Final(number) => return (step, number),
+            Decision::Open(open) => verdict = selection.at_answer(&open, &answer),
         }
     }
     match verdict {
-        Verdict::Decided(number) => (2, number),
-        Verdict::Open(open) => panic!("open at the end: {open:?}"),
+        Decision::Final(number) => (2, number),
+        Decision::Open(open) => panic!("open at the end: {open:?}"),
     }
 }
 

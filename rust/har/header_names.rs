@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, TryLockError};
 
-use crate::msgpack::Writer;
+use crate::msgpack::EntryWriter;
 use crate::redact::Treatment;
 use crate::rules::Rules;
 
@@ -15,34 +15,34 @@ const LONGEST_KEY: usize = 64;
 /// The names that one encoder knows.
 #[derive(Default)]
 pub(super) struct HeaderNames {
-    names: Mutex<Names>,
+    names: Mutex<HeaderCache>,
 }
 
 impl HeaderNames {
     /// Uses `try_lock`: if another thread holds the cache (or held it when this process forked), works without it.
-    pub(super) fn look_up<T>(&self, work: impl FnOnce(&mut Names) -> T) -> T {
+    pub(super) fn look_up<T>(&self, work: impl FnOnce(&mut HeaderCache) -> T) -> T {
         let known = match self.names.try_lock() {
             Ok(names) => Some(names),
             Err(TryLockError::Poisoned(names)) => Some(names.into_inner()),
             Err(TryLockError::WouldBlock) => None,
         };
         let Some(mut names) = known else {
-            return work(&mut Names::default());
+            return work(&mut HeaderCache::default());
         };
-        names.slots.resize_with(SLOTS, Header::default);
+        names.slots.resize_with(SLOTS, KnownHeader::default);
         work(&mut names)
     }
 }
 
 /// Each header in the one slot that its key allows.
 #[derive(Default)]
-pub(super) struct Names {
+pub(super) struct HeaderCache {
     /// Empty where nothing is to be remembered.
-    slots: Vec<Header>,
-    other: Header,
+    slots: Vec<KnownHeader>,
+    other: KnownHeader,
 }
 
-pub(super) struct Header {
+pub(super) struct KnownHeader {
     /// In the environ: `HTTP_X_API_KEY`.
     key: String,
     /// In a log, encoded: all up to the value, with the name as `X-Api-Key`.
@@ -50,10 +50,10 @@ pub(super) struct Header {
     pub(super) treatment: Treatment,
 }
 
-impl Default for Header {
+impl Default for KnownHeader {
     /// Of the empty name.
-    fn default() -> Header {
-        Header {
+    fn default() -> KnownHeader {
+        KnownHeader {
             key: String::new(),
             head: head(""),
             treatment: Treatment::Redact,
@@ -61,16 +61,16 @@ impl Default for Header {
     }
 }
 
-impl Names {
+impl HeaderCache {
     /// Always by the same rules.
-    pub(super) fn header(&mut self, rules: &Rules, key: &str) -> &Header {
+    pub(super) fn header(&mut self, rules: &Rules, key: &str) -> &KnownHeader {
         let header = match self.slots.get_mut(slot(key)) {
             Some(header) if key.len() <= LONGEST_KEY => header,
             _ => &mut self.other,
         };
         if header.key != key {
             let name = name(key);
-            *header = Header {
+            *header = KnownHeader {
                 treatment: Treatment::in_request(rules, &name),
                 key: key.to_owned(),
                 head: head(&name),
@@ -82,11 +82,11 @@ impl Names {
 
 fn head(name: &str) -> Vec<u8> {
     let mut head = Vec::new();
-    Writer { out: &mut head }.named(name);
+    EntryWriter { out: &mut head }.named(name);
     head
 }
 
-/// Names mostly differ in their last letters or in their length.
+/// HeaderCache mostly differ in their last letters or in their length.
 fn slot(key: &str) -> usize {
     let end = key.as_bytes().last_chunk().copied().unwrap_or_default();
     let mixed = (u64::from_le_bytes(end) ^ key.len() as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);

@@ -14,7 +14,7 @@ use std::borrow::Cow;
 use self::header_names::HeaderNames;
 use self::timestamp::timestamp;
 use crate::exchange::{Captured, Exchange, Group, native_bytes};
-use crate::msgpack::Writer;
+use crate::msgpack::EntryWriter;
 use crate::redact::{self, Body, Param, Query, Repeats, Text, Treatment, Unpacked};
 use crate::rules::Rules;
 
@@ -46,7 +46,7 @@ impl Encoder {
     /// `platform` tells machine, system and Python version (HAR `creator.comment`).
     pub fn new(rules: Rules, development: bool, max_body_bytes: usize, platform: &str) -> Encoder {
         let mut creator = Vec::new();
-        let mut writer = Writer { out: &mut creator };
+        let mut writer = EntryWriter { out: &mut creator };
         writer.map(3);
         writer.str("name");
         writer.str("readme-metrics (python)");
@@ -67,7 +67,7 @@ impl Encoder {
     pub fn encode(&self, exchange: &Exchange<'_>, bodies: Bodies, out: &mut Vec<u8>) {
         // A log takes as much as its bodies as a rule, and some kilobytes.
         out.reserve(8192 + exchange.body_bytes());
-        let w = &mut Writer { out };
+        let w = &mut EntryWriter { out };
         w.map(6);
         w.str("_id");
         w.str(exchange.log_id);
@@ -92,7 +92,7 @@ impl Encoder {
         self.write_entry(w, exchange, bodies);
     }
 
-    fn write_entry(&self, w: &mut Writer<'_>, exchange: &Exchange<'_>, bodies: Bodies) {
+    fn write_entry(&self, w: &mut EntryWriter<'_>, exchange: &Exchange<'_>, bodies: Bodies) {
         let request = &exchange.request;
         let query = Query::new(&self.rules, &request.query);
         let repeats = self.repeats(exchange, &query);
@@ -150,7 +150,7 @@ impl Encoder {
 
     fn write_header_value(
         &self,
-        w: &mut Writer<'_>,
+        w: &mut EntryWriter<'_>,
         treatment: Treatment,
         value: &str,
         repeats: &Repeats,
@@ -197,7 +197,7 @@ fn bare_type(content_type: &str) -> &str {
     content_type.split(';').next().unwrap_or("").trim()
 }
 
-fn write_group(w: &mut Writer<'_>, group: &Group<'_>) {
+fn write_group(w: &mut EntryWriter<'_>, group: &Group<'_>) {
     let optional = [("label", group.label), ("email", group.email)];
     w.map(1 + present(&optional));
     w.str("id");
@@ -205,7 +205,7 @@ fn write_group(w: &mut Writer<'_>, group: &Group<'_>) {
     write_present(w, &optional);
 }
 
-fn write_text(w: &mut Writer<'_>, text: &Text<'_>, repeats: &Repeats) {
+fn write_text(w: &mut EntryWriter<'_>, text: &Text<'_>, repeats: &Repeats) {
     if repeats.is_empty() {
         w.text(text);
     } else {
@@ -230,7 +230,7 @@ fn cut_comment(body: &Unpacked<'_>) -> Option<String> {
         .map(|bytes| format!("cut off after {bytes} bytes"))
 }
 
-fn write_params(w: &mut Writer<'_>, params: &[Param<'_>], repeats: &Repeats) {
+fn write_params(w: &mut EntryWriter<'_>, params: &[Param<'_>], repeats: &Repeats) {
     w.array(u32::try_from(params.len()).unwrap_or(0));
     for param in params {
         let optional = [
@@ -256,7 +256,7 @@ fn present(members: &[Optional<'_>]) -> u32 {
         .sum()
 }
 
-fn write_present(w: &mut Writer<'_>, members: &[Optional<'_>]) {
+fn write_present(w: &mut EntryWriter<'_>, members: &[Optional<'_>]) {
     for (name, value) in members {
         if let Some(value) = value {
             w.str(name);

@@ -6,13 +6,13 @@ use super::{
     Bodies, DROPPED_BODY, Encoder, bare_type, cut_comment, size, write_params, write_text,
 };
 use crate::exchange::Request;
-use crate::msgpack::Writer;
+use crate::msgpack::EntryWriter;
 use crate::redact::{self, Content, Query, Repeats};
 
 impl Encoder {
     pub(super) fn write_request(
         &self,
-        w: &mut Writer<'_>,
+        w: &mut EntryWriter<'_>,
         request: &Request<'_>,
         query: &Query<'_>,
         url: &str,
@@ -43,7 +43,12 @@ impl Encoder {
         }
     }
 
-    fn write_request_headers(&self, w: &mut Writer<'_>, request: &Request<'_>, repeats: &Repeats) {
+    fn write_request_headers(
+        &self,
+        w: &mut EntryWriter<'_>,
+        request: &Request<'_>,
+        repeats: &Repeats,
+    ) {
         w.array(u32::try_from(request.headers.len()).unwrap_or(0));
         self.header_names.look_up(|names| {
             for (key, value) in &request.headers {
@@ -56,7 +61,7 @@ impl Encoder {
 
     fn write_post_data(
         &self,
-        w: &mut Writer<'_>,
+        w: &mut EntryWriter<'_>,
         request: &Request<'_>,
         repeats: &Repeats,
         bodies: Bodies,

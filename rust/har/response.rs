@@ -4,13 +4,13 @@ use std::borrow::Cow;
 
 use super::{Bodies, DROPPED_BODY, Encoder, cut_comment, size, write_text};
 use crate::exchange::Exchange;
-use crate::msgpack::Writer;
+use crate::msgpack::EntryWriter;
 use crate::redact::{self, Repeats, Treatment, Unpacked};
 
 impl Encoder {
     pub(super) fn write_response(
         &self,
-        w: &mut Writer<'_>,
+        w: &mut EntryWriter<'_>,
         exchange: &Exchange<'_>,
         repeats: &Repeats,
         bodies: Bodies,
@@ -71,7 +71,7 @@ impl Encoder {
 
     fn write_content(
         &self,
-        w: &mut Writer<'_>,
+        w: &mut EntryWriter<'_>,
         body: Option<Unpacked<'_>>,
         size_bytes: i64,
         content_type: Option<&str>,
@@ -93,7 +93,12 @@ impl Encoder {
         self.write_size_and_type(w, size(Some(body.size())), content_type);
     }
 
-    fn write_size_and_type(&self, w: &mut Writer<'_>, size_bytes: i64, content_type: Option<&str>) {
+    fn write_size_and_type(
+        &self,
+        w: &mut EntryWriter<'_>,
+        size_bytes: i64,
+        content_type: Option<&str>,
+    ) {
         w.str("size");
         w.int(size_bytes);
         w.str("mimeType");

@@ -4,12 +4,12 @@
 //! because a parser that accepts it may see other keys than we do. Values that nothing is asked about are skipped, 64 bytes at
 //! a time, by the rules of `grammar.rs`.
 
-use super::Malformed;
+use super::NotJson;
 use super::grammar::Grammar;
 use super::string::{RawString, has_backslash};
 use super::tokens::Tokens;
 
-type Result<T> = std::result::Result<T, Malformed>;
+type Result<T> = std::result::Result<T, NotJson>;
 
 /// A position in a JSON text.
 #[derive(Debug)]
@@ -29,8 +29,8 @@ impl<'t> Cursor<'t> {
     /// Where the next token is, and its first byte.
     #[inline]
     pub(crate) fn peek(&mut self) -> Result<(usize, u8)> {
-        let at = self.tokens.peek().ok_or(Malformed)?;
-        let byte = self.text.as_bytes().get(at).ok_or(Malformed)?;
+        let at = self.tokens.peek().ok_or(NotJson)?;
+        let byte = self.text.as_bytes().get(at).ok_or(NotJson)?;
         Ok((at, *byte))
     }
 
@@ -46,7 +46,7 @@ impl<'t> Cursor<'t> {
     pub(crate) fn end(&mut self) -> Result<()> {
         match self.tokens.peek() {
             None if self.tokens.is_well_formed() => Ok(()),
-            _ => Err(Malformed),
+            _ => Err(NotJson),
         }
     }
 
@@ -55,12 +55,12 @@ impl<'t> Cursor<'t> {
         let (start, quote) = self.token()?;
         let (end, colon) = self.token()?;
         if (quote, colon) != (b'"', b':') {
-            return Err(Malformed);
+            return Err(NotJson);
         }
-        let inside = self.text.get(start + 1..end).ok_or(Malformed)?;
+        let inside = self.text.get(start + 1..end).ok_or(NotJson)?;
         let text = match inside.strip_suffix('"') {
             Some(text) => text,
-            None => inside.trim_ascii_end().strip_suffix('"').ok_or(Malformed)?,
+            None => inside.trim_ascii_end().strip_suffix('"').ok_or(NotJson)?,
         };
         let has_escapes = self.tokens.has_backslash() && has_backslash(text);
         Ok(RawString { text, has_escapes })
@@ -91,7 +91,7 @@ impl<'t> Cursor<'t> {
     /// The end of the string at `start`: nothing but white space stands between it and the next token.
     fn string_end(&mut self, start: usize) -> Result<usize> {
         let next = self.tokens.peek().unwrap_or(self.text.len());
-        let string = self.text.get(start..next).ok_or(Malformed)?;
+        let string = self.text.get(start..next).ok_or(NotJson)?;
         Ok(start + string.trim_ascii_end().len())
     }
 
@@ -101,7 +101,7 @@ impl<'t> Cursor<'t> {
         let bytes = self.text.as_bytes();
         let mut grammar = Grammar::new(is_object);
         loop {
-            let (start, block) = self.tokens.block().ok_or(Malformed)?;
+            let (start, block) = self.tokens.block().ok_or(NotJson)?;
             let (inside, end) = grammar.read(block)?;
             let mut scalars = inside.scalar;
             while scalars != 0 {
@@ -135,7 +135,7 @@ fn long(rest: &[u8]) -> Result<usize> {
         name(rest)?
     };
     match rest.get(length) {
-        Some(&byte) if !ENDS_SCALAR[usize::from(byte)] => Err(Malformed),
+        Some(&byte) if !ENDS_SCALAR[usize::from(byte)] => Err(NotJson),
         _ => Ok(length),
     }
 }
@@ -178,7 +178,7 @@ fn name(rest: &[u8]) -> Result<usize> {
         .iter()
         .find(|name| rest.starts_with(name.as_bytes()))
         .map(|name| name.len())
-        .ok_or(Malformed)
+        .ok_or(NotJson)
 }
 
 fn number(rest: &[u8]) -> Result<usize> {
@@ -188,12 +188,12 @@ fn number(rest: &[u8]) -> Result<usize> {
         while at(end).is_ascii_digit() {
             end += 1;
         }
-        if end > start { Ok(end) } else { Err(Malformed) }
+        if end > start { Ok(end) } else { Err(NotJson) }
     };
     let start = usize::from(at(0) == b'-');
     let mut end = digits(start)?;
     if at(start) == b'0' && end > start + 1 {
-        return Err(Malformed);
+        return Err(NotJson);
     }
     if at(end) == b'.' {
         end = digits(end + 1)?;

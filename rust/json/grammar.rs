@@ -3,7 +3,7 @@
 //! What may follow a token depends on the token before it and, for commas, on the kind of container: so all tokens of a block
 //! are judged at once, each by its predecessor. Only brackets are looked at one by one.
 
-use super::Malformed;
+use super::NotJson;
 use super::tokens::Block;
 
 /// What a container has come to after some blocks.
@@ -40,7 +40,7 @@ impl Grammar {
     /// Reads the next block, which has tokens. Returns what of it belongs to the container, and the number of the bit at which
     /// that ends, if it ends here.
     #[inline]
-    pub(super) fn read(&mut self, block: &Block) -> Result<(Block, Option<u32>), Malformed> {
+    pub(super) fn read(&mut self, block: &Block) -> Result<(Block, Option<u32>), NotJson> {
         let (in_object, end) = self.brackets(block)?;
         let block = end.map_or(*block, |end| block.and(u64::MAX >> (63 - end)));
         let tokens = block.tokens();
@@ -72,7 +72,7 @@ impl Grammar {
             wrong |= follow(comma, self.after.comma) & close;
         }
         if wrong != 0 {
-            return Err(Malformed);
+            return Err(NotJson);
         }
         let last = tokens.ilog2();
         self.after = After {
@@ -87,7 +87,7 @@ impl Grammar {
     /// Follows the brackets of a block: which bytes lie in an object, brackets counting to the container around them (an
     /// opening one) or that they end (a closing one), and where the container ends.
     #[inline]
-    fn brackets(&mut self, block: &Block) -> Result<(u64, Option<u32>), Malformed> {
+    fn brackets(&mut self, block: &Block) -> Result<(u64, Option<u32>), NotJson> {
         let mut in_object = self.nesting.innermost().wrapping_neg();
         let mut left = block.open | block.close;
         while left != 0 {
@@ -98,7 +98,7 @@ impl Grammar {
             if block.open & bit != 0 {
                 self.nesting.push(is_curly);
             } else if is_curly != before {
-                return Err(Malformed);
+                return Err(NotJson);
             } else if !self.nesting.pop() {
                 return Ok((in_object, Some(bit.trailing_zeros())));
             }

@@ -37,4 +37,4 @@ pub(crate) use string::RawString;
 
 /// The text is not JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Malformed;
+pub(crate) struct NotJson;

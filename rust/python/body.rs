@@ -10,7 +10,7 @@ use pyo3::types::{PyBytes, PyMemoryView};
 const MANY_CHUNKS: usize = 256;
 
 /// The first bytes of a body, and the number of all of them.
-pub struct Body {
+pub struct KeptBody {
     chunks: Chunks,
     /// How many of the chunks that follow the first are joined ones.
     joined: usize,
@@ -18,9 +18,9 @@ pub struct Body {
     pub size_bytes: u64,
 }
 
-impl Body {
-    pub fn new(max_bytes: usize) -> Body {
-        Body {
+impl KeptBody {
+    pub fn new(max_bytes: usize) -> KeptBody {
+        KeptBody {
             chunks: Chunks::default(),
             joined: 0,
             room_bytes: max_bytes,

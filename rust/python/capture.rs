@@ -10,8 +10,8 @@ use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 use pyo3::{PyTraverseError, PyVisit, intern};
 use uuid::Uuid;
 
-use super::body::{Body, Chunks, unchanging};
-use super::encoder::Encoder;
+use super::body::{Chunks, KeptBody, unchanging};
+use super::encoder::PyEncoder;
 use super::environ::{Headers, text};
 use super::error::guarded;
 use super::head::Head;
@@ -30,7 +30,7 @@ pub type Caller = (PyBackedStr, Option<PyBackedStr>, Option<PyBackedStr>);
 /// down: so the app, the server and the grouping function are called by `exchange.py`.
 #[pyclass(frozen, subclass, module = "readme_metrics._core")]
 pub struct Capture {
-    pub(super) encoder: Py<Encoder>,
+    pub(super) encoder: Py<PyEncoder>,
     /// The request as it came: an app may change its environ (mounts move `SCRIPT_NAME`).
     pub(super) head: Head,
     started: Instant,
@@ -42,8 +42,8 @@ pub struct Capture {
 
 /// What changes while they pass.
 struct Passing {
-    request: Body,
-    response: Body,
+    request: KeptBody,
+    response: KeptBody,
     duration: Option<Duration>,
     /// The server sends the response from a file by itself: its content is not seen, its size is what the app says.
     is_file: bool,
@@ -52,7 +52,7 @@ struct Passing {
     /// As above, of the response's body.
     is_response_unknown: bool,
     /// What the rules have left open, or decided; `None` without a rule that concerns this request.
-    verdict: Option<selection::Verdict>,
+    verdict: Option<selection::Decision>,
     /// The framework's template of the path, for rules that are still open when the response has started.
     route: Option<String>,
 }
@@ -62,7 +62,7 @@ impl Capture {
     #[new]
     #[allow(clippy::needless_pass_by_value)]
     #[pyo3(signature = (encoder, head, is_scope = false))]
-    fn new(encoder: Py<Encoder>, head: &Bound<'_, PyDict>, is_scope: bool) -> PyResult<Capture> {
+    fn new(encoder: Py<PyEncoder>, head: &Bound<'_, PyDict>, is_scope: bool) -> PyResult<Capture> {
         guarded(|| {
             let max_bytes = encoder.get().max_body_bytes;
             Ok(Capture {
@@ -75,8 +75,8 @@ impl Capture {
                 log_id: OnceLock::new(),
                 caller: OnceLock::new(),
                 passing: Mutex::new(Passing {
-                    request: Body::new(max_bytes),
-                    response: Body::new(max_bytes),
+                    request: KeptBody::new(max_bytes),
+                    response: KeptBody::new(max_bytes),
                     duration: None,
                     is_file: false,
                     is_request_unknown: false,
@@ -255,7 +255,7 @@ impl Capture {
     pub(super) fn judge(&self, status: &str, headers: &Headers<'_>, is_over: bool) {
         let (open, route) = {
             let passing = self.passing();
-            let Some(selection::Verdict::Open(open)) = &passing.verdict else {
+            let Some(selection::Decision::Open(open)) = &passing.verdict else {
                 return;
             };
             (open.clone(), passing.route.clone())
@@ -284,7 +284,7 @@ impl Capture {
     /// The rule that has decided, if one has.
     pub(super) fn rule(&self) -> Option<Number> {
         match &self.passing().verdict {
-            Some(selection::Verdict::Decided(number)) => *number,
+            Some(selection::Decision::Final(number)) => *number,
             _ => None,
         }
     }
@@ -302,10 +302,10 @@ impl Capture {
         Fate::of(&self.action(), || *self.log_id())
     }
 
-    fn note_verdict(&self, verdict: selection::Verdict) {
+    fn note_verdict(&self, verdict: selection::Decision) {
         let selection = &self.encoder.get().selection;
         let mut passing = self.passing();
-        if let selection::Verdict::Decided(number) = verdict {
+        if let selection::Decision::Final(number) = verdict {
             let action = selection.action(number);
             if !action.keeps_request_body {
                 passing.request.forget();
@@ -351,7 +351,11 @@ impl Capture {
     }
 
     /// False if `data` is no piece of a body. An error or a panic here must not reach the app that reads or writes.
-    fn note(&self, data: &Bound<'_, PyAny>, body: impl FnOnce(&mut Passing) -> &mut Body) -> bool {
+    fn note(
+        &self,
+        data: &Bound<'_, PyAny>,
+        body: impl FnOnce(&mut Passing) -> &mut KeptBody,
+    ) -> bool {
         let noted = catch_unwind(AssertUnwindSafe(|| -> PyResult<()> {
             match unchanging(data) {
                 Ok(data) => body(&mut self.passing()).add(&data),

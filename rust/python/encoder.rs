@@ -13,8 +13,8 @@ use crate::selection::{
     self, Action, Arrival, Conditions, Number, Patterns, Selection, Share, Statuses,
 };
 
-#[pyclass(frozen, module = "readme_metrics._core")]
-pub struct Encoder {
+#[pyclass(frozen, name = "Encoder", module = "readme_metrics._core")]
+pub struct PyEncoder {
     har: har::Encoder,
     /// Of each rule that has lists of its own.
     har_by_rule: Vec<Option<har::Encoder>>,
@@ -25,7 +25,7 @@ pub struct Encoder {
 
 /// A `Rule` (`rule.py`), by its attributes, which it has checked.
 #[derive(FromPyObject)]
-struct Rule {
+struct CheckedRule {
     path: Option<Vec<String>>,
     method: Option<Vec<String>>,
     host: Option<Vec<String>>,
@@ -42,7 +42,7 @@ struct Rule {
     allowlist: Option<Vec<String>>,
 }
 
-impl Rule {
+impl CheckedRule {
     fn compiled(&self) -> selection::Rule {
         let exact =
             |list: &Option<Vec<String>>| list.as_ref().map(|list| Patterns::new(list, false));
@@ -70,7 +70,7 @@ impl Rule {
 }
 
 #[pymethods]
-impl Encoder {
+impl PyEncoder {
     #[new]
     #[pyo3(signature = (*, denylist, allowlist, redact_nested, development, max_body_bytes, trust_forwarded, platform, rules = Vec::new()))]
     // A configuration has this many parts; Python names each one at the call.
@@ -87,24 +87,24 @@ impl Encoder {
         max_body_bytes: usize,
         trust_forwarded: bool,
         platform: &str,
-        rules: Vec<Rule>,
-    ) -> PyResult<Encoder> {
+        rules: Vec<CheckedRule>,
+    ) -> PyResult<PyEncoder> {
         guarded(|| {
             let har = |denylist: &[String], allowlist: Option<&[String]>| {
                 let rules = Rules::new(denylist, allowlist, redact_nested);
                 har::Encoder::new(rules, development, max_body_bytes, platform)
             };
-            let of_rule = |rule: &Rule| match (&rule.denylist, &rule.allowlist) {
+            let of_rule = |rule: &CheckedRule| match (&rule.denylist, &rule.allowlist) {
                 (None, None) => None,
                 (denylist, allowlist) => Some(har(
                     denylist.as_deref().unwrap_or_default(),
                     allowlist.as_deref(),
                 )),
             };
-            Ok(Encoder {
+            Ok(PyEncoder {
                 har: har(&denylist, allowlist.as_deref()),
                 har_by_rule: rules.iter().map(of_rule).collect(),
-                selection: Selection::new(rules.iter().map(Rule::compiled).collect()),
+                selection: Selection::new(rules.iter().map(CheckedRule::compiled).collect()),
                 trust_forwarded,
                 max_body_bytes,
             })
@@ -139,7 +139,7 @@ impl Encoder {
     }
 }
 
-impl Encoder {
+impl PyEncoder {
     /// What writes the logs that rule `number` decides about.
     pub fn har(&self, number: Option<Number>) -> &har::Encoder {
         let own = number.and_then(|number| self.har_by_rule.get(number)?.as_ref());

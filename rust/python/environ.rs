@@ -127,16 +127,16 @@ impl<'a, 'py> Iterator for Entries<'a, 'py> {
 
 /// A string, for as long as somebody holds it.
 #[derive(Clone, Copy)]
-struct Text<'a, 'py>(Borrowed<'a, 'py, PyString>);
+struct BorrowedStr<'a, 'py>(Borrowed<'a, 'py, PyString>);
 
-impl<'a, 'py> Text<'a, 'py> {
+impl<'a, 'py> BorrowedStr<'a, 'py> {
     #[inline]
-    fn of(object: Borrowed<'a, 'py, PyAny>) -> Option<Text<'a, 'py>> {
+    fn of(object: Borrowed<'a, 'py, PyAny>) -> Option<BorrowedStr<'a, 'py>> {
         // What a failing `cast` says of the object would be made for each that is no string.
         let is_text =
             object.is_exact_instance_of::<PyString>() || object.is_instance_of::<PyString>();
         // SAFETY: it has just been asked.
-        is_text.then(|| Text(unsafe { object.cast_unchecked() }))
+        is_text.then(|| BorrowedStr(unsafe { object.cast_unchecked() }))
     }
 
     /// `None` where it has no UTF-8, for its surrogates.
@@ -182,7 +182,7 @@ impl Environ {
         };
         for entry in entries {
             // The rest (streams, flags, the app's own objects) does not concern a log.
-            let [Some(key), Some(value)] = entry.map(Text::of) else {
+            let [Some(key), Some(value)] = entry.map(BorrowedStr::of) else {
                 continue;
             };
             let name = key.to_str_lossy();

@@ -51,14 +51,14 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(stats::survey, module)?)?;
     module.add_function(wrap_pyfunction!(stats::entries, module)?)?;
     module.add_class::<capture::Capture>()?;
-    module.add_class::<encoder::Encoder>()?;
+    module.add_class::<encoder::PyEncoder>()?;
     module.add_class::<verdict::Fate>()?;
     module.add_class::<verdict::Verdict>()?;
-    module.add_class::<queue::Queue>()?;
-    module.add_class::<stats::Counts>()?;
+    module.add_class::<queue::PyQueue>()?;
+    module.add_class::<stats::PyCounts>()?;
     module.add_class::<stats::QueueStats>()?;
     module.add_class::<stats::SegmentInfo>()?;
     module.add_class::<stats::ServerState>()?;
-    module.add_class::<stats::Survey>()?;
-    module.add_class::<queue::Batch>()
+    module.add_class::<stats::PySurvey>()?;
+    module.add_class::<queue::PyBatch>()
 }

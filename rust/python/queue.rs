@@ -13,7 +13,7 @@ use super::detach;
 use super::environ::{Headers, text};
 use super::error::guarded;
 use super::record::{self, Heads};
-use super::stats::{Counts, QueueStats, Survey};
+use super::stats::{PyCounts, PySurvey, QueueStats};
 use super::verdict::Fate;
 use crate::batch;
 use crate::counters::{Counter, DropReason};
@@ -36,14 +36,14 @@ pyo3::create_exception!(
 /// What the client saw where the app raised.
 const SERVER_ERROR: &str = "500 Internal Server Error";
 
-#[pyclass(frozen, module = "readme_metrics._core")]
-pub struct Queue {
+#[pyclass(frozen, name = "Queue", module = "readme_metrics._core")]
+pub struct PyQueue {
     queue: queue::Queue,
     /// How many entries wait when a request calls the flusher; 0: each one calls.
     call_at_entries: AtomicU64,
 }
 
-impl Queue {
+impl PyQueue {
     /// Whether the flusher is to hear of a push, after which so many wait, or 0 because it was refused.
     fn is_called(&self, waiting: u64) -> bool {
         waiting == 1 || waiting >= self.call_at_entries.load(Ordering::Relaxed)
@@ -51,7 +51,7 @@ impl Queue {
 }
 
 #[pymethods]
-impl Queue {
+impl PyQueue {
     #[new]
     #[pyo3(
         signature = (directories, name, max_bytes, label = String::new()),
@@ -63,7 +63,7 @@ impl Queue {
         name: String,
         max_bytes: u64,
         label: String,
-    ) -> PyResult<Queue> {
+    ) -> PyResult<PyQueue> {
         guarded(|| {
             let options = queue::Options {
                 directories,
@@ -72,7 +72,7 @@ impl Queue {
                 label,
             };
             let queue = detach::detach(py, || queue::Queue::open(&options));
-            Ok(Queue {
+            Ok(PyQueue {
                 queue,
                 call_at_entries: AtomicU64::new(0),
             })
@@ -152,7 +152,7 @@ impl Queue {
         py: Python<'_>,
         max_entries: usize,
         max_bytes: usize,
-    ) -> PyResult<Option<Batch>> {
+    ) -> PyResult<Option<PyBatch>> {
         guarded(|| {
             let Some((peek, batch)) = detach::detach(py, || {
                 // JSON is longer than msgpack, most of all where it is JSON in a string.
@@ -163,7 +163,7 @@ impl Queue {
             }) else {
                 return Ok(None);
             };
-            Ok(Some(Batch {
+            Ok(Some(PyBatch {
                 json: PyBytes::new(py, &batch.json).unbind(),
                 count: batch.count,
                 malformed: batch.malformed.len(),
@@ -181,7 +181,7 @@ impl Queue {
     fn release(
         &self,
         py: Python<'_>,
-        batch: &Batch,
+        batch: &PyBatch,
         sent: bool,
         reason: &str,
         left_out: Vec<usize>,
@@ -312,8 +312,8 @@ impl Queue {
             ]
             .map(|counter| adopted.get(counter));
             Ok(QueueStats {
-                own: Counts::new(own, queued),
-                adopted: Counts::new(adopted, made.saturating_sub(sent + refused)),
+                own: PyCounts::new(own, queued),
+                adopted: PyCounts::new(adopted, made.saturating_sub(sent + refused)),
             })
         })
     }
@@ -321,7 +321,7 @@ impl Queue {
     /// The sums of all processes of the machine that this queue's directory has seen, and what they know of the server.
     // As Python hands it over.
     #[allow(clippy::needless_pass_by_value)]
-    fn survey(&self, py: Python<'_>, siblings: Vec<PyRef<'_, Queue>>) -> PyResult<Survey> {
+    fn survey(&self, py: Python<'_>, siblings: Vec<PyRef<'_, PyQueue>>) -> PyResult<PySurvey> {
         guarded(|| {
             let (mut sums, mut queued) = self.queue.untold();
             for sibling in &siblings {
@@ -334,10 +334,10 @@ impl Queue {
                 let found = directory.and_then(|directory| queue::survey(&directory).ok());
                 (found.unwrap_or_default(), self.queue.pause().state())
             });
-            Ok(Survey::new(
+            Ok(PySurvey::new(
                 &state,
                 found.segments,
-                Counts::new(sums, queued),
+                PyCounts::new(sums, queued),
             ))
         })
     }
@@ -361,8 +361,8 @@ fn seconds(milliseconds: u64) -> f64 {
 }
 
 /// Entries on their way: what one POST carries.
-#[pyclass(frozen, module = "readme_metrics._core")]
-pub struct Batch {
+#[pyclass(frozen, name = "Batch", module = "readme_metrics._core")]
+pub struct PyBatch {
     /// The body of the POST: a JSON array.
     #[pyo3(get)]
     json: Py<PyBytes>,
@@ -377,7 +377,7 @@ pub struct Batch {
     peek: Mutex<Option<Peek>>,
 }
 
-impl Batch {
+impl PyBatch {
     /// The numbers of the entries that stand at these places of the array, in which the malformed ones are missing.
     fn entry_numbers(&self, places: &[usize]) -> Vec<usize> {
         let total = self.count + self.numbers.len();

@@ -27,11 +27,11 @@ pub struct Scope {
     server: Option<Py<PyAny>>,
     headers: Vec<[Py<PyBytes>; 2]>,
     /// The names of the headers as the core knows them.
-    names: OnceLock<Names>,
+    names: OnceLock<EnvironNames>,
 }
 
 /// One allocation for all: `HTTP_HOSTHTTP_ACCEPT...`, and where each ends.
-struct Names {
+struct EnvironNames {
     text: String,
     ends: Vec<usize>,
 }
@@ -103,7 +103,9 @@ impl Scope {
 
     /// The headers under their environ names, as everything downstream expects them.
     fn environ_headers<'a>(&'a self, py: Python<'a>) -> Vec<(Cow<'a, str>, Cow<'a, str>)> {
-        let names = self.names.get_or_init(|| Names::of(py, &self.headers));
+        let names = self
+            .names
+            .get_or_init(|| EnvironNames::of(py, &self.headers));
         let mut headers = Vec::<(Cow<'a, str>, Cow<'a, str>)>::with_capacity(COMMON_HEADERS);
         let mut cookies_at = None;
         for ((_, value), name) in self
@@ -182,9 +184,9 @@ impl Scope {
     }
 }
 
-impl Names {
-    fn of(py: Python<'_>, headers: &[[Py<PyBytes>; 2]]) -> Names {
-        let mut names = Names {
+impl EnvironNames {
+    fn of(py: Python<'_>, headers: &[[Py<PyBytes>; 2]]) -> EnvironNames {
+        let mut names = EnvironNames {
             text: String::with_capacity(headers.len() * 24),
             ends: Vec::with_capacity(headers.len()),
         };

@@ -9,20 +9,25 @@ use pyo3::types::{PyBytes, PyDict};
 use super::detach;
 use super::error::guarded;
 use crate::counters::{self, Counter, DropReason};
-use crate::queue::{self, Found, machine::state::State};
+use crate::queue::{self, FoundSegment, machine::state::State};
 
 /// What became of requests: `made = sent + queued + sum(dropped) + sampled`.
-#[pyclass(frozen, from_py_object, module = "readme_metrics._core")]
+#[pyclass(
+    frozen,
+    from_py_object,
+    name = "Counts",
+    module = "readme_metrics._core"
+)]
 #[derive(Clone, Copy, Default)]
-pub struct Counts {
+pub struct PyCounts {
     sums: counters::Counts,
     #[pyo3(get)]
     queued: u64,
 }
 
-impl Counts {
-    pub fn new(sums: counters::Counts, queued: u64) -> Counts {
-        Counts { sums, queued }
+impl PyCounts {
+    pub fn new(sums: counters::Counts, queued: u64) -> PyCounts {
+        PyCounts { sums, queued }
     }
 
     fn add(&mut self, sums: &counters::Counts, queued: u64) {
@@ -32,11 +37,11 @@ impl Counts {
 }
 
 #[pymethods]
-impl Counts {
+impl PyCounts {
     /// Nothing has happened yet.
     #[new]
-    fn zero() -> Counts {
-        Counts::default()
+    fn zero() -> PyCounts {
+        PyCounts::default()
     }
 
     #[getter]
@@ -73,9 +78,9 @@ impl Counts {
 #[pyclass(frozen, module = "readme_metrics._core")]
 pub struct QueueStats {
     #[pyo3(get)]
-    pub own: Counts,
+    pub own: PyCounts,
     #[pyo3(get)]
-    pub adopted: Counts,
+    pub adopted: PyCounts,
 }
 
 /// What the machine's processes know about the server. Times are seconds since 1970.
@@ -130,13 +135,13 @@ pub struct SegmentInfo {
     #[pyo3(get)]
     queued_bytes: u64,
     #[pyo3(get)]
-    counts: Counts,
+    counts: PyCounts,
     #[pyo3(get)]
     defect: Option<String>,
 }
 
 impl SegmentInfo {
-    fn new(found: Found) -> SegmentInfo {
+    fn new(found: FoundSegment) -> SegmentInfo {
         SegmentInfo {
             name: found.name,
             is_orphan: found.owner_pid.is_none(),
@@ -145,17 +150,17 @@ impl SegmentInfo {
             created: time(found.created_ms),
             file_bytes: found.file_bytes,
             queued_bytes: found.bytes,
-            counts: Counts::new(found.counts, found.entries),
+            counts: PyCounts::new(found.counts, found.entries),
             defect: found.defect,
         }
     }
 }
 
 /// An app's directory at one moment.
-#[pyclass(frozen, module = "readme_metrics._core")]
-pub struct Survey {
+#[pyclass(frozen, name = "Survey", module = "readme_metrics._core")]
+pub struct PySurvey {
     #[pyo3(get)]
-    counts: Counts,
+    counts: PyCounts,
     #[pyo3(get)]
     server: ServerState,
     #[pyo3(get)]
@@ -164,15 +169,15 @@ pub struct Survey {
     segments: Vec<SegmentInfo>,
 }
 
-impl Survey {
+impl PySurvey {
     /// `own`: what is known of this process's own segments, which are not in `found`.
-    pub fn new(state: &State, found: Vec<Found>, own: Counts) -> Survey {
+    pub fn new(state: &State, found: Vec<FoundSegment>, own: PyCounts) -> PySurvey {
         let mut counts = own;
         counts.add(&state.gone, 0);
         for segment in &found {
             counts.add(&segment.counts, segment.entries);
         }
-        Survey {
+        PySurvey {
             counts,
             server: ServerState::new(state),
             label: Some(state.label.clone()).filter(|label| !label.is_empty()),
@@ -186,11 +191,11 @@ impl Survey {
 /// Raises `OSError` where the directory must not be used.
 #[pyfunction]
 #[allow(clippy::needless_pass_by_value)] // as Python hands it over
-pub fn survey(py: Python<'_>, directory: PathBuf) -> PyResult<Survey> {
+pub fn survey(py: Python<'_>, directory: PathBuf) -> PyResult<PySurvey> {
     guarded(|| {
         let found = detach::detach(py, || queue::survey(&directory)).map_err(PyOSError::new_err)?;
         let state = found.state.unwrap_or_default();
-        Ok(Survey::new(&state, found.segments, Counts::default()))
+        Ok(PySurvey::new(&state, found.segments, PyCounts::default()))
     })
 }
 

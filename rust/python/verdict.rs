@@ -30,23 +30,23 @@ pub struct Verdict {
     /// Whether the rules have nothing to say about this request, now or later.
     #[pyo3(get)]
     is_plain: bool,
-    pub(super) reached: selection::Verdict,
+    pub(super) reached: selection::Decision,
     /// The log's, if it was needed to decide.
     pub(super) log_id: OnceLock<Uuid>,
 }
 
 impl Verdict {
-    pub fn new(verdict: selection::Verdict, selection: &Selection) -> Verdict {
+    pub fn new(verdict: selection::Decision, selection: &Selection) -> Verdict {
         let log_id = OnceLock::new();
         let fate = match &verdict {
-            selection::Verdict::Open(_) => Fate::Logged,
-            selection::Verdict::Decided(number) => Fate::of(&selection.action(*number), || {
+            selection::Decision::Open(_) => Fate::Logged,
+            selection::Decision::Final(number) => Fate::of(&selection.action(*number), || {
                 *log_id.get_or_init(Uuid::new_v4)
             }),
         };
         Verdict {
             fate,
-            is_plain: verdict == selection::Verdict::Decided(None),
+            is_plain: verdict == selection::Decision::Final(None),
             reached: verdict,
             log_id,
         }

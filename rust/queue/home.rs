@@ -42,7 +42,7 @@ pub enum Holding {
 }
 
 /// A home, its first segment, and why each better rung was refused.
-pub struct Found {
+pub struct FoundHome {
     pub home: Home,
     pub first: Option<(Mapping, Holding)>,
     pub refusals: Vec<String>,
@@ -52,8 +52,8 @@ pub struct Found {
 
 impl Home {
     /// The best rung that holds a segment of `file_bytes`; never fails, since private memory is the last rung.
-    pub fn find(options: &Options, file_bytes: u64) -> Found {
-        let mut found = Found {
+    pub fn find(options: &Options, file_bytes: u64) -> FoundHome {
+        let mut found = FoundHome {
             home: Home::Private,
             first: None,
             refusals: Vec::new(),

@@ -132,7 +132,7 @@ use crate::counters::{Counts, DropReason};
 #[cfg(not(loom))]
 pub use machine::pause::SharedPause;
 #[cfg(not(loom))]
-pub use machine::survey::{Found, Survey, entries, survey};
+pub use machine::survey::{FoundSegment, Survey, entries, survey};
 #[cfg(not(loom))]
 pub use peek::Peek;
 #[cfg(not(loom))]

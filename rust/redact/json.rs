@@ -8,8 +8,8 @@
 
 use super::edit::Edit;
 use super::marker::Marker;
-use crate::json::{Cursor, Malformed, RawString};
-use crate::rules::{Rules, Trail, Verdict};
+use crate::json::{Cursor, NotJson, RawString};
+use crate::rules::{MemberVerdict, Rules, Trail};
 
 /// A container that has been entered.
 struct Container {
@@ -17,17 +17,17 @@ struct Container {
     /// Whether it is a member's value, and not an element or the document.
     is_member: bool,
     /// Holds for the elements of an array.
-    verdict: Verdict,
+    verdict: MemberVerdict,
 }
 
 /// The edits that `rules` ask for in a JSON body.
-pub(super) fn filter(rules: &Rules, text: &str) -> Result<Vec<Edit>, Malformed> {
+pub(super) fn filter(rules: &Rules, text: &str) -> Result<Vec<Edit>, NotJson> {
     filter_from(rules, rules.top_level(), text)
 }
 
 /// The edits in a form field that is JSON. The field's name has let its scalars through.
-pub(super) fn filter_field(rules: &Rules, text: &str) -> Result<Vec<Edit>, Malformed> {
-    filter_from(rules, Verdict::Keep, text)
+pub(super) fn filter_field(rules: &Rules, text: &str) -> Result<Vec<Edit>, NotJson> {
+    filter_from(rules, MemberVerdict::Keep, text)
 }
 
 /// Whether a text that is not declared as JSON is certainly meant to be: `{ticket}` and `[draft] title` are not.
@@ -45,7 +45,7 @@ pub(super) fn is_claimed(text: &str) -> bool {
     }
 }
 
-fn filter_from(rules: &Rules, top_level: Verdict, text: &str) -> Result<Vec<Edit>, Malformed> {
+fn filter_from(rules: &Rules, top_level: MemberVerdict, text: &str) -> Result<Vec<Edit>, NotJson> {
     let mut edits = Vec::new();
     let mut cursor = Cursor::new(text);
     let mut trail = Trail::default();
@@ -62,7 +62,7 @@ fn filter_from(rules: &Rules, top_level: Verdict, text: &str) -> Result<Vec<Edit
             .as_ref()
             .is_none_or(|container| !container.is_object);
         let may_enter = rules.is_nested() || is_top_level;
-        if is_container && may_enter && verdict != Verdict::Redact {
+        if is_container && may_enter && verdict != MemberVerdict::Redact {
             cursor.token()?;
             if is_member {
                 trail.enter();
@@ -80,7 +80,7 @@ fn filter_from(rules: &Rules, top_level: Verdict, text: &str) -> Result<Vec<Edit
                 }
                 continue;
             }
-        } else if verdict == Verdict::Keep {
+        } else if verdict == MemberVerdict::Keep {
             if first == b'"' && is_top_level {
                 let end = cursor.value()?;
                 if hides_json(rules, text.get(start..end).unwrap_or_default()) {
@@ -116,7 +116,7 @@ fn filter_from(rules: &Rules, top_level: Verdict, text: &str) -> Result<Vec<Edit
                     }
                     innermost = outer.pop();
                 }
-                _ => return Err(Malformed),
+                _ => return Err(NotJson),
             }
         }
     }
@@ -131,10 +131,10 @@ fn hides_json(rules: &Rules, value: &str) -> bool {
     is_claimed(&inside) && !filter(rules, &inside).is_ok_and(|edits| edits.is_empty())
 }
 
-fn judge(rules: &Rules, key: RawString, trail: &mut Trail) -> Verdict {
+fn judge(rules: &Rules, key: RawString, trail: &mut Trail) -> MemberVerdict {
     match key.unescape() {
         Some(key) => rules.judge(&key, trail),
-        None => Verdict::Redact,
+        None => MemberVerdict::Redact,
     }
 }
 

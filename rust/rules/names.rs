@@ -1,8 +1,8 @@
 //! A set of names to which most lookups are answered "no" by the length of the name alone.
 
-/// Names sorted by length; lists are tens of entries long, so equal lengths are simply tried one after the other.
+/// NameSet sorted by length; lists are tens of entries long, so equal lengths are simply tried one after the other.
 #[derive(Debug)]
-pub(super) struct Names {
+pub(super) struct NameSet {
     sorted: Box<[Box<str>]>,
     /// Where the names of each length begin, and after the last length the end. The last one stands for all that are longer.
     starts: [usize; LENGTHS + 1],
@@ -10,8 +10,8 @@ pub(super) struct Names {
 
 const LENGTHS: usize = 64;
 
-impl Names {
-    pub(super) fn new(list: &[String]) -> Names {
+impl NameSet {
+    pub(super) fn new(list: &[String]) -> NameSet {
         let mut sorted: Vec<Box<str>> = list.iter().map(|name| name.as_str().into()).collect();
         sorted.sort_by(|a, b| a.len().cmp(&b.len()).then_with(|| a.cmp(b)));
         sorted.dedup();
@@ -21,7 +21,7 @@ impl Names {
                 *later += 1;
             }
         }
-        Names {
+        NameSet {
             sorted: sorted.into(),
             starts,
         }

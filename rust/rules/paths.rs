@@ -4,27 +4,20 @@
 //! the segments of a path up to and including segment `i`. Each key is looked at once, so that long keys and deep documents
 //! cost no more than their length.
 
-use memchr::memmem;
+use crate::wildcard::Wildcard;
 
 /// The segments of all paths, one path after the other.
 #[derive(Debug)]
 pub(super) struct Paths {
-    segments: Box<[Segment]>,
+    segments: Box<[PathSegment]>,
 }
 
+/// One name of a path.
 #[derive(Debug)]
-struct Segment {
-    pattern: Pattern,
+struct PathSegment {
+    name: Wildcard,
     is_first: bool,
     is_last: bool,
-}
-
-/// One name of a path, cut at its `*`s.
-#[derive(Debug)]
-struct Pattern {
-    head: Box<str>,
-    /// What follows each `*`; the last one is the end of the name. Empty if there is no `*`.
-    tails: Box<[Box<str>]>,
 }
 
 /// Where a walk through a document stands: the automaton's state for each member that has been entered.
@@ -50,15 +43,15 @@ impl Trail {
 }
 
 impl Paths {
-    /// Plain names are left to `Names`.
+    /// Plain names are left to `NameSet`.
     pub(super) fn new(list: &[String]) -> Paths {
         let mut segments = Vec::new();
         for entry in list.iter().filter(|entry| entry.contains(['.', '*'])) {
             let mut names = entry.split('.').peekable();
             let mut is_first = true;
             while let Some(name) = names.next() {
-                segments.push(Segment {
-                    pattern: Pattern::new(name),
+                segments.push(PathSegment {
+                    name: Wildcard::new(name),
                     is_first,
                     is_last: names.peek().is_none(),
                 });
@@ -80,7 +73,7 @@ impl Paths {
         let (mut matched, mut started) = (false, false);
         for (i, segment) in self.segments.iter().enumerate() {
             let reached = segment.is_first || i.checked_sub(1).is_some_and(|i| bit(parent, i));
-            if reached && segment.pattern.matches(key) {
+            if reached && segment.name.matches(key.as_bytes()) {
                 matched |= segment.is_last;
                 started |= !segment.is_last;
                 if let Some(word) = trail.here.get_mut(i / 64) {
@@ -96,32 +89,4 @@ fn bit(words: &[u64], i: usize) -> bool {
     words
         .get(i / 64)
         .is_some_and(|word| word >> (i % 64) & 1 == 1)
-}
-
-impl Pattern {
-    fn new(name: &str) -> Pattern {
-        let mut pieces = name.split('*').map(Into::into);
-        Pattern {
-            head: pieces.next().unwrap_or_default(),
-            tails: pieces.collect(),
-        }
-    }
-
-    /// Leftmost matches suffice for `*`, so each piece of the pattern passes over the key once.
-    fn matches(&self, key: &str) -> bool {
-        let Some((last, middle)) = self.tails.split_last() else {
-            return *key == *self.head;
-        };
-        let Some(mut rest) = key.strip_prefix(&*self.head) else {
-            return false;
-        };
-        for piece in middle {
-            let found = memmem::find(rest.as_bytes(), piece.as_bytes());
-            match found.and_then(|at| rest.get(at + piece.len()..)) {
-                Some(after) => rest = after,
-                None => return false,
-            }
-        }
-        rest.ends_with(&**last)
-    }
 }

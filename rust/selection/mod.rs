@@ -4,11 +4,11 @@
 //! user agent), some when the response starts (status, content type, route), and the time only at the end: so a request is
 //! judged up to three times, and each time the rules that can no longer decide are left out.
 
-mod pattern;
+mod patterns;
 mod share;
 mod status;
 
-pub use pattern::Patterns;
+pub use patterns::Patterns;
 pub use share::Share;
 pub use status::{Statuses, code as status_code};
 
@@ -84,9 +84,9 @@ pub struct Answer<'a> {
 pub type Number = usize;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Decision {
     /// This rule decides, or none does.
-    Decided(Option<Number>),
+    Final(Option<Number>),
     /// These may still decide, in order; none has failed so far. If all fail, no rule decides.
     Open(Vec<Number>),
 }
@@ -207,7 +207,7 @@ impl Selection {
     }
 
     /// Judges a request before the app is called.
-    pub fn at_arrival(&self, arrival: &Arrival<'_>) -> Verdict {
+    pub fn at_arrival(&self, arrival: &Arrival<'_>) -> Decision {
         judge(0..self.rules.len(), |number| {
             self.rules
                 .get(number)
@@ -216,7 +216,7 @@ impl Selection {
     }
 
     /// Judges it further, among the rules that an earlier verdict has left open.
-    pub fn at_answer(&self, open: &[Number], answer: &Answer<'_>) -> Verdict {
+    pub fn at_answer(&self, open: &[Number], answer: &Answer<'_>) -> Decision {
         judge(open.iter().copied(), |number| {
             self.rules
                 .get(number)
@@ -225,13 +225,13 @@ impl Selection {
     }
 }
 
-fn judge(numbers: impl Iterator<Item = Number>, outcome: impl Fn(Number) -> Outcome) -> Verdict {
+fn judge(numbers: impl Iterator<Item = Number>, outcome: impl Fn(Number) -> Outcome) -> Decision {
     let mut open = Vec::new();
     for number in numbers {
         match outcome(number) {
             Outcome::Fails => {}
             Outcome::Unknown => open.push(number),
-            Outcome::Holds if open.is_empty() => return Verdict::Decided(Some(number)),
+            Outcome::Holds if open.is_empty() => return Decision::Final(Some(number)),
             Outcome::Holds => {
                 // It decides unless one before it does.
                 open.push(number);
@@ -240,8 +240,8 @@ fn judge(numbers: impl Iterator<Item = Number>, outcome: impl Fn(Number) -> Outc
         }
     }
     if open.is_empty() {
-        Verdict::Decided(None)
+        Decision::Final(None)
     } else {
-        Verdict::Open(open)
+        Decision::Open(open)
     }
 }

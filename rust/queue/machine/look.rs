@@ -12,7 +12,7 @@ use crate::queue::files::directory::Directory;
 use crate::queue::files::file_lock;
 use crate::queue::files::names::{Extension, Name};
 use crate::queue::machine::state_file;
-use crate::queue::machine::survey::{Found, Survey};
+use crate::queue::machine::survey::{FoundSegment, Survey};
 use crate::queue::protocol::layout::{self, HEADER_BYTES, Preamble, RECORD_HEADER_BYTES};
 use crate::queue::protocol::ledger::Ledger;
 use crate::queue::segment::adopted;
@@ -49,8 +49,8 @@ pub fn entries(directory: &Path, name: &str, from: u64) -> Option<(u64, Vec<Vec<
     Some((end, entries))
 }
 
-fn look(file: &File, name: Name) -> Found {
-    let mut found = Found {
+fn look(file: &File, name: Name) -> FoundSegment {
+    let mut found = FoundSegment {
         name: name.to_string(),
         owner_pid: file_lock::holder(file),
         creator_pid: 0,

@@ -4,7 +4,7 @@ use crate::counters::Counts;
 use crate::queue::machine::state::State;
 
 /// One segment file.
-pub struct Found {
+pub struct FoundSegment {
     pub name: String,
     /// Who holds it: `None` if nobody does (its process is dead), 0 if it is none that this process can see.
     pub owner_pid: Option<u32>,
@@ -23,7 +23,7 @@ pub struct Found {
 #[derive(Default)]
 pub struct Survey {
     /// Of other processes.
-    pub segments: Vec<Found>,
+    pub segments: Vec<FoundSegment>,
     pub state: Option<State>,
 }
 
