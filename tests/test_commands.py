@@ -17,7 +17,7 @@ import requests
 
 from readme_metrics.commands.har_view import HarView, Redaction
 from readme_metrics.demo.canaries import Canaries
-from readme_metrics.demo.sums import Sums
+from readme_metrics.demo.tally import Tally
 
 COMMAND = [sys.executable, "-m", "readme_metrics"]
 
@@ -164,7 +164,7 @@ def test_sums_name_every_difference() -> None:
     def count(**changes: object) -> list[str]:
         values = {"requested": 2, "answered": 2, "cut": 0, "announced_ids": {"a", "b"}, "leaked": 0}
         received = {"received": 2, "received_ids": {"a", "b"}}
-        return Sums.count(**{**values, **received, **changes}).differences()  # type: ignore[arg-type]
+        return Tally.count(**{**values, **received, **changes}).differences()  # type: ignore[arg-type]
 
     assert count() == []
     assert count(received=3) == []

@@ -25,7 +25,7 @@ from readme_metrics.collector.post import Refused
 from readme_metrics.inspector import har, replay
 from readme_metrics.inspector.curl import curl
 from readme_metrics.inspector.explanation import explain
-from readme_metrics.inspector.filter import Filter, Malformed, find
+from readme_metrics.inspector.filter import BadFilter, Filter, find
 from readme_metrics.inspector.preview import preview
 from readme_metrics.inspector.sources import JSONLines
 from readme_metrics.inspector.stats import percentile, stats
@@ -197,7 +197,7 @@ def test_the_filter_picks(text: str, found: str) -> None:
     "text", ["status:abc", "ms:fast", "is:nice", "status:", "ms:>", "size:>>1", 'body:""', "ms:>5-7"]
 )
 def test_a_filter_that_means_nothing_says_so(text: str) -> None:
-    with pytest.raises(Malformed, match=text.partition(":")[0]):
+    with pytest.raises(BadFilter, match=text.partition(":")[0]):
         Filter(text)
 
 
@@ -213,7 +213,7 @@ def test_any_text_is_a_filter_or_malformed(text: str) -> None:
     store.add(MANY)
     try:
         wanted = Filter(text)
-    except Malformed:
+    except BadFilter:
         return
     found = find(store.newest_first(), wanted, 2)
     assert len(found.logs) <= found.matched <= 4

@@ -74,7 +74,7 @@ def test_the_file_of_keys(tmp_path: Path) -> None:
     assert keys.from_file(str(path)) == {"shop": "rdme_1", "other": "rdme=2"}
     for mode in (0o640, 0o604, 0o666):
         path.chmod(mode)
-        with pytest.raises(keys.Unusable, match="chmod 600"):
+        with pytest.raises(keys.BadArguments, match="chmod 600"):
             keys.from_file(str(path))
     path.chmod(0o600)
     for content, message in {
@@ -84,7 +84,7 @@ def test_the_file_of_keys(tmp_path: Path) -> None:
         "a=1\na=2": "given twice",
     }.items():
         path.write_text(content)
-        with pytest.raises(keys.Unusable, match=message) as error:
+        with pytest.raises(keys.BadArguments, match=message) as error:
             keys.from_file(str(path))
         assert "s3cret" not in str(error.value)
 
@@ -93,7 +93,7 @@ def test_a_pipe_in_place_of_the_file_is_refused_at_once(tmp_path: Path) -> None:
     path = tmp_path / "pipe"
     os.mkfifo(path, 0o600)
     assert stat.S_ISFIFO(path.stat().st_mode)
-    with pytest.raises(keys.Unusable, match="no regular file"):
+    with pytest.raises(keys.BadArguments, match="no regular file"):
         keys.from_file(str(path))
 
 

@@ -36,7 +36,7 @@ class HTTPServer(socketserver.ThreadingTCPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, host: str, port: int, service: Service, handler: type[Handler] | None = None) -> None:
+    def __init__(self, host: str, port: int, service: Service, handler: type[ServiceHandler] | None = None) -> None:
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self.service = service
         self._connections: set[socket.socket] = set()
@@ -44,7 +44,7 @@ class HTTPServer(socketserver.ThreadingTCPServer):
         #: How many requests are being answered.
         self._answering = 0
         self._answered = threading.Condition()
-        super().__init__((host, port), handler or Handler)
+        super().__init__((host, port), handler or ServiceHandler)
 
     def get_request(self) -> tuple[socket.socket, Any]:
         connection, address = super().get_request()
@@ -89,7 +89,7 @@ class HTTPServer(socketserver.ThreadingTCPServer):
             super().handle_error(request, client_address)
 
 
-class Handler(BaseHTTPRequestHandler):
+class ServiceHandler(BaseHTTPRequestHandler):
     """One connection. A subclass may serve more than the paths of the Metrics server."""
 
     protocol_version = "HTTP/1.1"

@@ -17,7 +17,7 @@ from readme_metrics.collector.log_file import LogFile
 from readme_metrics.commands.har_view import HarView
 from readme_metrics.commands.terminal import Terminal
 from readme_metrics.demo.rehearsal import Rehearsal
-from readme_metrics.demo.sums import Sums
+from readme_metrics.demo.tally import Tally
 from readme_metrics.inspector.server import Inspector
 from readme_metrics.inspector.store import Store
 from readme_metrics.redaction.redactor import Lists
@@ -121,7 +121,7 @@ def _stay(terminal: Terminal, inspector: Inspector) -> None:
         time.sleep(_PAGE_STAYS_S)
 
 
-def _print_json(rehearsal: Rehearsal, sums: Sums, differences: list[str]) -> None:
+def _print_json(rehearsal: Rehearsal, sums: Tally, differences: list[str]) -> None:
     kill = rehearsal.kill
     result = {
         **sums.as_dict(),
@@ -153,7 +153,7 @@ def _shortened(value: str) -> str:
     return value if len(value) <= 40 else f"{value[:24]}...{value[-12:]}"
 
 
-def _show_sums(terminal: Terminal, rehearsal: Rehearsal, sums: Sums) -> None:
+def _show_sums(terminal: Terminal, rehearsal: Rehearsal, sums: Tally) -> None:
     terminal.line()
     terminal.line(terminal.bold("Sums"))
     rows = [

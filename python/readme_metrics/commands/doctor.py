@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
     """Return the exit status that the help describes."""
     try:
         config = target.load(options)
-    except target.Unusable as problem:
+    except target.NoConfiguration as problem:
         print(f"readme-metrics doctor: {problem}", file=sys.stderr)
         return 2
     terminal = Terminal()

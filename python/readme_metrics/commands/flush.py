@@ -50,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
         return _discard([str(directory.parent)], directory.name, as_json=options.json)
     try:
         config = target.load(options)
-    except target.Unusable as problem:
+    except target.NoConfiguration as problem:
         print(f"readme-metrics flush: {problem}", file=sys.stderr)
         return 2
     rungs, name = queue_dirs.directories(config), queue_dirs.name(config)

@@ -63,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
             lists=Lists.of(config) if config else None,
             status=lambda inspector: _status(inspector, options, command),
         )
-    except target.Unusable as problem:
+    except target.NoConfiguration as problem:
         return _fail(str(problem), 2)
     except ValueError as error:
         return _fail(f"{options.har} is no HAR file: {error}", 1)

@@ -55,20 +55,20 @@ def run(options: argparse.Namespace) -> int:
     url = options.redis or environment.relay()
     try:
         if url is None:
-            raise keys.Unusable("no Redis server: name it with --redis URL or README_METRICS_RELAY")
+            raise keys.BadArguments("no Redis server: name it with --redis URL or README_METRICS_RELAY")
         address.checked_url("--redis" if options.redis else "README_METRICS_RELAY", url)
         found = keys.from_environment(options.project)
         for project, key in (keys.from_file(options.keys) if options.keys else {}).items():
             if project in found:
-                raise keys.Unusable(f"project {project} is given twice")
+                raise keys.BadArguments(f"project {project} is given twice")
             found[project] = key
         if not found:
-            raise keys.Unusable("no project: name at least one with --project NAME=VARIABLE or --keys FILE")
+            raise keys.BadArguments("no project: name at least one with --project NAME=VARIABLE or --keys FILE")
         if options.take_over_after < 3 * options.timeout:
-            raise keys.Unusable("--take-over-after takes at least three times --timeout")
+            raise keys.BadArguments("--take-over-after takes at least three times --timeout")
         if find_spec("redis") is None:
-            raise keys.Unusable('redis-py is missing: pip install "readme-metrics[redis]"')
-    except (keys.Unusable, ValueError) as problem:
+            raise keys.BadArguments('redis-py is missing: pip install "readme-metrics[redis]"')
+    except (keys.BadArguments, ValueError) as problem:
         return _fail(str(problem), 2)
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.INFO)
     return _relay(options, url, found)

@@ -12,7 +12,7 @@ from readme_metrics import MetricsApiConfig
 from readme_metrics._process import environment
 
 
-class Unusable(Exception):
+class NoConfiguration(Exception):
     """There is no configuration; the message says why."""
 
 
@@ -27,17 +27,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def load(options: argparse.Namespace) -> MetricsApiConfig:
-    """Raises Unusable."""
+    """Raises NoConfiguration."""
     if options.config:
         config = _imported(options.config)
     elif (key := environment.api_key()) or environment.relay():
         try:
             config = MetricsApiConfig(key, lambda _: None)
         except (ImportError, ValueError) as problem:
-            raise Unusable(str(problem)) from problem
+            raise NoConfiguration(str(problem)) from problem
     else:
         names = "README_API_KEY or README_METRICS_RELAY"
-        raise Unusable(f"no configuration: name it with --config MODULE:NAME, or set {names}")
+        raise NoConfiguration(f"no configuration: name it with --config MODULE:NAME, or set {names}")
     if options.queue_dir:
         config.queue_dir = Path(options.queue_dir)
     return config
@@ -51,10 +51,10 @@ def _imported(path: str) -> MetricsApiConfig:
         for part in name.split("."):
             found = getattr(found, part)
     except Exception as error:
-        raise Unusable(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
+        raise NoConfiguration(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
     config = _config_of(found)
     if config is None:
-        raise Unusable(f"{path} is neither a MetricsApiConfig nor an app with one of our middlewares")
+        raise NoConfiguration(f"{path} is neither a MetricsApiConfig nor an app with one of our middlewares")
     return config
 
 

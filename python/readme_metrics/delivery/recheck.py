@@ -82,7 +82,7 @@ class Recheck:
         return after
 
     def _entry(self, redactor: Redactor, was: dict[str, Any], now: dict[str, Any]) -> None:
-        from readme_metrics.redaction.redactor import Exchange
+        from readme_metrics.redaction.redactor import TextExchange
 
         request, response = now["request"], now["response"]
         post_data, content = request.get("postData") or {}, response.get("content") or {}
@@ -91,7 +91,7 @@ class Recheck:
         texts = [_text(now, was, "request", "postData"), _text(now, was, "response", "content")]
         types = [[("Content-Type", str(body.get("mimeType") or ""))] for body in (post_data, content)]
         found = redactor.entry(
-            Exchange(
+            TextExchange(
                 path=url.path or "/",
                 query=url.query,
                 host=url.netloc,
@@ -122,7 +122,9 @@ class Recheck:
         params = _changed(post_data.get("params") or [], (was["request"].get("postData") or {}).get("params") or [])
         for pairs, changed in ((request["queryString"], fields), (post_data.get("params") or [], params)):
             if changed:
-                query = redactor.entry(Exchange(query=urlencode([(name, _filled(value)) for name, value in changed])))
+                query = redactor.entry(
+                    TextExchange(query=urlencode([(name, _filled(value)) for name, value in changed]))
+                )
                 redacted = {pair["name"]: _unfilled(pair["value"]) for pair in query["request"]["queryString"]}
                 for pair in pairs:
                     if (pair["name"], pair["value"]) in changed:

@@ -11,7 +11,7 @@ from pathlib import Path
 from readme_metrics.collector import Collector
 from readme_metrics.demo.canaries import Canaries
 from readme_metrics.demo.gunicorn_server import GunicornServer
-from readme_metrics.demo.sums import Sums
+from readme_metrics.demo.tally import Tally
 from readme_metrics.demo.traffic import Answered, Traffic
 
 # Siblings look for the logs of dead workers every second or two.
@@ -68,7 +68,7 @@ class Rehearsal:
         self._requested = 0
         self._cut = 0
 
-    def run(self) -> Sums:
+    def run(self) -> Tally:
         """Stops every process and removes every file, whatever happens.
 
         Raises OSError if the port is taken, requests.RequestException if the app does not answer.
@@ -161,8 +161,8 @@ class Rehearsal:
     def _remaining(self) -> float:
         return max(0.0, self._deadline - time.monotonic())
 
-    def _sums(self) -> Sums:
-        return Sums.count(
+    def _sums(self) -> Tally:
+        return Tally.count(
             requested=self._requested,
             answered=len(self.answered),
             cut=self._cut,

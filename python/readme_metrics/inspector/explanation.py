@@ -17,7 +17,7 @@ from readme_metrics.collector.fields import at, entry_of, pairs_at, text_at
 from readme_metrics.collector.post import Log
 from readme_metrics.inspector.places import Place, places
 from readme_metrics.inspector.summary import MARKER
-from readme_metrics.redaction.redactor import Exchange, Lists, Redactor
+from readme_metrics.redaction.redactor import Lists, Redactor, TextExchange
 
 #: A larger body is shown, but not explained value by value.
 MAX_PLACES = 3000
@@ -89,7 +89,7 @@ def reason(marker: str) -> str:
 class Rules:
     """Which entry of which list decides about a place of one exchange."""
 
-    def __init__(self, exchange: Exchange, lists: Lists | None) -> None:
+    def __init__(self, exchange: TextExchange, lists: Lists | None) -> None:
         self._exchange = exchange
         self._lists = lists or Lists()
         self._is_known = lists is not None
@@ -144,7 +144,7 @@ class Rules:
         return found
 
 
-def exchange_of(log: Log) -> Exchange:
+def exchange_of(log: Log) -> TextExchange:
     """The exchange of `log`, with an ordinary word for each value that was redacted."""
     entry = entry_of(log)
     url = text_at(entry, "request", "url")
@@ -153,7 +153,7 @@ def exchange_of(log: Log) -> Exchange:
         host, path, query = parts.netloc, unquote(parts.path), parts.query
     except ValueError:
         host, path, query = "localhost", "/", ""
-    return Exchange(
+    return TextExchange(
         method=text_at(entry, "request", "method") or "GET",
         path=path or "/",
         query=_plain(query),

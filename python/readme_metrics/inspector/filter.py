@@ -18,12 +18,12 @@ _UNITS = {"": 1, "k": 1000, "m": 1_000_000}
 Test = Callable[[Kept], bool]
 
 
-class Malformed(ValueError):
+class BadFilter(ValueError):
     """A filter that means nothing; the message says which part, and what it takes."""
 
 
 class Filter:
-    """All of its terms hold for a log that matches. Raises Malformed."""
+    """All of its terms hold for a log that matches. Raises BadFilter."""
 
     def __init__(self, text: str) -> None:
         #: What the reader may want to know, for instance that a key is not one.
@@ -51,7 +51,7 @@ class Filter:
                 self.notes.append(f"{key}: is no key, so it was searched as text (keys: {', '.join(KEYS)})")
             return _contains(f"{key}:{word}")
         if not word:
-            raise Malformed(f"{key}: wants a value, for instance {key}:{KEYS[key].example}")
+            raise BadFilter(f"{key}: wants a value, for instance {key}:{KEYS[key].example}")
         return KEYS[key].test(word)
 
 
@@ -134,7 +134,7 @@ def _bytes(word: str) -> Test:
 def _comparison(key: str, word: str, takes: str) -> Callable[[float | None], bool]:
     match = re.fullmatch(r"(>=|<=|>|<|=)?(\d{1,15}(?:\.\d{1,6})?)([km]?)(?:-(\d{1,15}(?:\.\d{1,6})?)([km]?))?", word)
     if not match or (match[1] and match[4]):
-        raise Malformed(f"{key}:{word} is not understood; {key}: takes {takes}")
+        raise BadFilter(f"{key}:{word} is not understood; {key}: takes {takes}")
     low = float(match[2]) * _UNITS[match[3]]
     high = float(match[4]) * _UNITS[match[5]] if match[4] else low
     tests: dict[str | None, Callable[[float], bool]] = {
@@ -157,7 +157,7 @@ def _flag(word: str) -> Test:
         "refused": lambda kept: (kept.summary["answer"] or 0) >= 400,
     }
     if word not in tests:
-        raise Malformed(f"is:{word} is not understood; is: takes {', '.join(tests)}")
+        raise BadFilter(f"is:{word} is not understood; is: takes {', '.join(tests)}")
     return tests[word]
 
 

@@ -11,12 +11,12 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qs, quote, unquote
 
-from readme_metrics.collector.http_server import Handler, HTTPServer
+from readme_metrics.collector.http_server import HTTPServer, ServiceHandler
 from readme_metrics.collector.post import Answer, Log, Refused
 from readme_metrics.inspector import events, preview, replay
 from readme_metrics.inspector.curl import curl
 from readme_metrics.inspector.explanation import explain
-from readme_metrics.inspector.filter import Filter, Malformed, find
+from readme_metrics.inspector.filter import BadFilter, Filter, find
 from readme_metrics.inspector.har import har
 from readme_metrics.inspector.sessions import HEADERS
 from readme_metrics.inspector.stats import MAX_MINUTES, stats
@@ -37,7 +37,7 @@ done so in this browser before, <a href="{}">go on</a>.</p></html>
 Query = Mapping[str, list[str]]
 
 
-class InspectorHandler(Handler):
+class InspectorHandler(ServiceHandler):
     """The routes. What begins with /v1 is the stand-in's and knows no cookie; everything else is the page's."""
 
     server: HTTPServer
@@ -233,7 +233,7 @@ def _list(store: Store, query: Query) -> Answer:
 def _filter(query: Query) -> Filter:
     try:
         return Filter(query.get("filter", [""])[0])
-    except Malformed as error:
+    except BadFilter as error:
         raise Refused(HTTPStatus.BAD_REQUEST, str(error)) from None
 
 

@@ -9,14 +9,14 @@ from typing import Any, NamedTuple
 from readme_metrics._core import Survey
 
 
-class Finding(NamedTuple):
+class LinkState(NamedTuple):
     link: str
     is_ok: bool
     detail: str
     advice: str = ""
 
 
-def findings(url: str, stand_in: dict[str, Any], queues: Mapping[str, Survey], command: str) -> Iterator[Finding]:
+def findings(url: str, stand_in: dict[str, Any], queues: Mapping[str, Survey], command: str) -> Iterator[LinkState]:
     """One for each link, from the app to this page.
 
     Args:
@@ -27,12 +27,14 @@ def findings(url: str, stand_in: dict[str, Any], queues: Mapping[str, Survey], c
     """
     if command:
         is_running = command.endswith("is running")
-        yield Finding("command", is_running, command, "" if is_running else "start it again, and read what it printed")
+        yield LinkState(
+            "command", is_running, command, "" if is_running else "start it again, and read what it printed"
+        )
     yield _posts(url, stand_in)
     # What an app that is gone has delivered in full says nothing about this one.
     live = {directory: survey for directory, survey in queues.items() if _is_live(survey)}
     if not live:
-        yield Finding(
+        yield LinkState(
             "app",
             False,
             "no app of this user has logged a request on this host",
@@ -43,9 +45,9 @@ def findings(url: str, stand_in: dict[str, Any], queues: Mapping[str, Survey], c
         yield _queue(url, directory, survey)
 
 
-def _posts(url: str, stand_in: dict[str, Any]) -> Finding:
+def _posts(url: str, stand_in: dict[str, Any]) -> LinkState:
     if not stand_in["posts"]:
-        return Finding(
+        return LinkState(
             "server",
             False,
             f"listening at {url}; no log has been posted to it yet",
@@ -53,11 +55,11 @@ def _posts(url: str, stand_in: dict[str, Any]) -> Finding:
         )
     detail = f"{stand_in['posts']} POSTs, {stand_in['refused']} of them not accepted"
     if stand_in["refused"] == stand_in["posts"]:
-        return Finding("server", False, f"{detail}: {stand_in['last_error']}", "the app will try again, or drop them")
-    return Finding("server", True, detail)
+        return LinkState("server", False, f"{detail}: {stand_in['last_error']}", "the app will try again, or drop them")
+    return LinkState("server", True, detail)
 
 
-def _queue(url: str, directory: str, survey: Survey) -> Finding:
+def _queue(url: str, directory: str, survey: Survey) -> LinkState:
     counts, server = survey.counts, survey.server
     dropped = {reason: count for reason, count in counts.dropped.items() if count}
     detail = (
@@ -67,13 +69,13 @@ def _queue(url: str, directory: str, survey: Survey) -> Finding:
     if server.failures:
         ago_s = max(time.time() - (server.last_error_at or 0), 0)
         detail += f"; the last {server.failures} POSTs failed: {server.last_error} ({ago_s:.0f} s ago)"
-        return Finding("queue", False, detail, "its server does not take logs: readme-metrics doctor says why")
+        return LinkState("queue", False, detail, "its server does not take logs: readme-metrics doctor says why")
     if counts.made == 0:
-        return Finding("queue", False, detail, "the app runs, and has logged no request yet: call it")
+        return LinkState("queue", False, detail, "the app runs, and has logged no request yet: call it")
     if server.last_success:
         detail += f"; its server took logs {max(time.time() - server.last_success, 0):.0f} s ago"
-        return Finding("queue", True, detail, f"if they do not show up here, the app sends elsewhere than to {url}")
-    return Finding("queue", True, detail)
+        return LinkState("queue", True, detail, f"if they do not show up here, the app sends elsewhere than to {url}")
+    return LinkState("queue", True, detail)
 
 
 def _is_live(survey: Survey) -> bool:

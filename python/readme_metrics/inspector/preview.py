@@ -12,7 +12,7 @@ from readme_metrics.collector.fields import at, entry_of, text_at
 from readme_metrics.collector.post import Refused
 from readme_metrics.inspector.explanation import MAX_PLACES, Rules, exchange_of, reason, suspicion
 from readme_metrics.inspector.places import Place, places
-from readme_metrics.redaction.redactor import Exchange, Lists, Pairs, Redactor
+from readme_metrics.redaction.redactor import Lists, Pairs, Redactor, TextExchange
 
 #: Neither the reader's nor about the value: the middleware's own, or made for the trial.
 _OWN_HEADERS = {"host", "content-length", "x-documentation-url"}
@@ -81,7 +81,7 @@ def _is_own(place: Place, question: dict[str, Any]) -> bool:
     return place.path.lower() in _OWN_HEADERS or "headers" not in question
 
 
-def _exchange(question: dict[str, Any]) -> Exchange:
+def _exchange(question: dict[str, Any]) -> TextExchange:
     if "har" in question:
         return exchange_of(_har(question["har"]))
     headers = _pairs(question.get("headers", []))
@@ -93,7 +93,7 @@ def _exchange(question: dict[str, Any]) -> Exchange:
     if body and content_type:
         headers = [pair for pair in headers if pair[0].lower() != "content-type"]
         headers.append(("Content-Type", content_type))
-    return Exchange(request_headers=headers, request_body=body)
+    return TextExchange(request_headers=headers, request_body=body)
 
 
 def _har(given: object) -> dict[str, Any]:

@@ -17,7 +17,7 @@ _PASSED_ON = ("Authorization", "Content-Type", "Content-Encoding", "User-Agent")
 
 
 class StandIn:
-    """A `Service` for `Handler`.
+    """A `Service` for `ServiceHandler`.
 
     Args:
         store: Where the logs go.

@@ -43,7 +43,7 @@ class Lists:
 
 
 @dataclass
-class Exchange:
+class TextExchange:
     """A request and its response, in text."""
 
     method: str = "POST"
@@ -70,7 +70,7 @@ class Redactor:
             platform="inspect",
         )
 
-    def entry(self, exchange: Exchange) -> Any:
+    def entry(self, exchange: TextExchange) -> Any:
         """The HAR entry that would be sent."""
         request = exchange.request_body.encode("utf-8", "replace")
         response = exchange.response_body.encode("utf-8", "replace")
@@ -91,7 +91,7 @@ class Redactor:
         return entry_of(log)
 
 
-def _environ(exchange: Exchange, length: int) -> dict[str, Any]:
+def _environ(exchange: TextExchange, length: int) -> dict[str, Any]:
     environ: dict[str, Any] = {
         "REQUEST_METHOD": exchange.method,
         "PATH_INFO": exchange.path,

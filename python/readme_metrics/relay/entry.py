@@ -19,7 +19,7 @@ _decoder = json.JSONDecoder()
 _SEPARATORS = re.compile(r"[ \t\r\n]*")
 
 
-class Malformed(Exception):
+class BadEntry(Exception):
     """The entry is no batch; the message says why, without quoting it."""
 
 
@@ -72,21 +72,21 @@ def logs_of(fields: dict[bytes, bytes]) -> list[bytes]:
 
     Raises:
         OtherVersion: Another release may be able to read it.
-        Malformed: Nobody is.
+        BadEntry: Nobody is.
     """
     version = fields.get(b"v")
     if version != VERSION:
         if version is not None and version.isdigit():
             raise OtherVersion(f"version {int(version[:9])}")
-        raise Malformed("no version")
+        raise BadEntry("no version")
     body = fields.get(b"b")
     if body is None:
-        raise Malformed("no body")
+        raise BadEntry("no body")
     encoding = fields.get(b"z", b"")
     if encoding == b"gzip":
         body = _unpacked(body)
     elif encoding:
-        raise Malformed("unknown encoding")
+        raise BadEntry("unknown encoding")
     return _split(body)
 
 
@@ -95,9 +95,9 @@ def _unpacked(body: bytes) -> bytes:
     try:
         unpacked = inflater.decompress(body, MAX_BODY_BYTES)
     except zlib.error:
-        raise Malformed("not gzip") from None
+        raise BadEntry("not gzip") from None
     if not inflater.eof or inflater.unused_data:
-        raise Malformed("gzip that is cut short or too large")
+        raise BadEntry("gzip that is cut short or too large")
     return unpacked
 
 
@@ -106,19 +106,19 @@ def _split(body: bytes) -> list[bytes]:
     try:
         text = body.decode()
     except UnicodeDecodeError:
-        raise Malformed("not UTF-8") from None
+        raise BadEntry("not UTF-8") from None
     logs: list[bytes] = []
     at = _after_space(text, 0)
     if text[at : at + 1] != "[":
-        raise Malformed("not a JSON array")
+        raise BadEntry("not a JSON array")
     at = _after_space(text, at + 1)
     while True:
         if text[at : at + 1] != "{":
-            raise Malformed("not a JSON array of objects")
+            raise BadEntry("not a JSON array of objects")
         try:
             _, end = _decoder.raw_decode(text, at)
         except (ValueError, RecursionError):
-            raise Malformed("not JSON") from None
+            raise BadEntry("not JSON") from None
         logs.append(text[at:end].encode())
         at = _after_space(text, end)
         separator = text[at : at + 1]
@@ -126,7 +126,7 @@ def _split(body: bytes) -> list[bytes]:
         if separator == "]" and at == len(text):
             return logs
         if separator != ",":
-            raise Malformed("not a JSON array")
+            raise BadEntry("not a JSON array")
 
 
 def _after_space(text: str, at: int) -> int:

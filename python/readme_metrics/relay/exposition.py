@@ -57,7 +57,7 @@ class Exposition:
     """Answers `GET /metrics` from the moment it is made until `close`. Raises OSError if the address is taken."""
 
     def __init__(self, host: str, port: int, workers: Sequence[ProjectWorker]) -> None:
-        class Handler(BaseHTTPRequestHandler):
+        class MetricsHandler(BaseHTTPRequestHandler):
             # Of a client that opens a connection and says nothing.
             timeout = 10
 
@@ -79,7 +79,7 @@ class Exposition:
             def handle_error(self, *_: object) -> None:
                 """A reader that went away is no news."""
 
-        self._server = Server((host, port), Handler)
+        self._server = Server((host, port), MetricsHandler)
         self.port = int(self._server.server_address[1])
         thread = threading.Thread(target=self._server.serve_forever, name="readme-metrics.Exposition", daemon=True)
         thread.start()

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from readme_metrics.relay import address
 
 
-class Unusable(Exception):
+class BadArguments(Exception):
     """The relay cannot start; the message says why, and shows no key."""
 
 
@@ -17,13 +17,13 @@ def from_environment(arguments: Iterable[str]) -> dict[str, str]:
     """Project to key, from arguments of the form `NAME=VARIABLE`.
 
     Raises:
-        Unusable: An argument has another form, or its variable is unset or empty.
+        BadArguments: An argument has another form, or its variable is unset or empty.
     """
     keys: dict[str, str] = {}
     for argument in arguments:
         name, separator, variable = argument.partition("=")
         if not separator or not variable:
-            raise Unusable("--project takes NAME=VARIABLE: the environment variable that holds the project's key")
+            raise BadArguments("--project takes NAME=VARIABLE: the environment variable that holds the project's key")
         _add(keys, name, os.environ.get(variable, ""), f"the environment variable {variable:.100} is unset or empty")
     return keys
 
@@ -32,15 +32,15 @@ def from_file(path: str) -> dict[str, str]:
     """Project to key, from a file of lines `NAME=KEY`; empty ones and those that begin with `#` say nothing.
 
     Raises:
-        Unusable: There is no such file, others than its owner may read or write it, or a line has another form.
+        BadArguments: There is no such file, others than its owner may read or write it, or a line has another form.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     except (OSError, ValueError) as error:
-        raise Unusable(f"{path}: {getattr(error, 'strerror', None) or error}") from None
+        raise BadArguments(f"{path}: {getattr(error, 'strerror', None) or error}") from None
     try:
         _check(path, os.fstat(descriptor))
-    except Unusable:
+    except BadArguments:
         os.close(descriptor)
         raise
     with os.fdopen(descriptor, encoding="utf-8", errors="replace") as file:
@@ -50,31 +50,31 @@ def from_file(path: str) -> dict[str, str]:
                 continue
             name, separator, key = line.partition("=")
             if not separator:
-                raise Unusable(f"{path}, line {number}: not of the form NAME=KEY")
+                raise BadArguments(f"{path}, line {number}: not of the form NAME=KEY")
             _add(keys, name.strip(), key, f"{path}, line {number}: the key is empty")
     return keys
 
 
 def _check(path: str, facts: os.stat_result) -> None:
     if not stat.S_ISREG(facts.st_mode):
-        raise Unusable(f"{path} is no regular file")
+        raise BadArguments(f"{path} is no regular file")
     if hasattr(os, "geteuid"):
         if facts.st_mode & 0o077:
-            raise Unusable(f"{path} can be read or changed by others: chmod 600 {path}")
+            raise BadArguments(f"{path} can be read or changed by others: chmod 600 {path}")
         if facts.st_uid not in (os.geteuid(), 0):
-            raise Unusable(f"{path} belongs to another user")
+            raise BadArguments(f"{path} belongs to another user")
 
 
 def _add(keys: dict[str, str], name: str, key: str, problem: str) -> None:
     try:
         address.checked_project("a project's name", name)
     except ValueError as error:
-        raise Unusable(str(error)) from None
+        raise BadArguments(str(error)) from None
     key = key.strip()
     if not key:
-        raise Unusable(f"project {name}: {problem}")
+        raise BadArguments(f"project {name}: {problem}")
     if not (key.isascii() and key.isprintable()):
-        raise Unusable(f"project {name}: the key has strange characters: copy it anew")
+        raise BadArguments(f"project {name}: the key has strange characters: copy it anew")
     if name in keys:
-        raise Unusable(f"project {name} is given twice")
+        raise BadArguments(f"project {name} is given twice")
     keys[name] = key

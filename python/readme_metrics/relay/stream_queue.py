@@ -11,7 +11,7 @@ import redis.exceptions
 
 from readme_metrics.relay import layout
 from readme_metrics.relay.connection import Argument, Connection
-from readme_metrics.relay.entry import Entry, Malformed, OtherVersion, logs_of, measure, refused_log
+from readme_metrics.relay.entry import BadEntry, Entry, OtherVersion, logs_of, measure, refused_log
 
 #: What a relay holds of one project at most, but for an entry that alone exceeds it.
 HELD_BYTES = 4 * 1024 * 1024
@@ -32,7 +32,7 @@ _REMEMBERED = 100_000
 
 
 @dataclass
-class Batch:
+class StreamBatch:
     """Logs on their way: what one POST carries."""
 
     json: bytes
@@ -84,7 +84,7 @@ class StreamQueue:
 
     # What `Delivery` calls; nothing of it goes to Redis.
 
-    def peek(self, max_entries: int, max_bytes: int) -> Batch | None:
+    def peek(self, max_entries: int, max_bytes: int) -> StreamBatch | None:
         """The oldest logs held as one JSON array, or None where none are. They stay held until released."""
         logs: list[bytes] = []
         shares: list[tuple[Entry, int]] = []
@@ -101,9 +101,9 @@ class StreamQueue:
                 shares.append((entry, taken))
             if entry.settled + taken < len(entry.logs):
                 break
-        return Batch(b"[" + b",".join(logs) + b"]", len(logs), shares) if logs else None
+        return StreamBatch(b"[" + b",".join(logs) + b"]", len(logs), shares) if logs else None
 
-    def release(self, batch: Batch, sent: bool) -> None:
+    def release(self, batch: StreamBatch, sent: bool) -> None:
         """Notes that the server has a batch (`sent`), or has refused it for good: why, is what `failed` says next."""
         for entry, count in batch.shares:
             logs = entry.logs[entry.settled : entry.settled + count]
@@ -297,7 +297,7 @@ class StreamQueue:
                     self._set_aside(entry_id)
                     continue
                 logs, reason = [], f"{other} for a day"
-            except Malformed as problem:
+            except BadEntry as problem:
                 logs, reason = [], f"malformed: {problem}"
             else:
                 reason = f"held {deliveries} times without an answer" if deliveries >= DELIVERIES_BOUND else ""

@@ -78,7 +78,7 @@ class Adapter(requests.adapters.HTTPAdapter):
 
 
 def _bounded(kind: type[urllib3.connection.HTTPConnection], deadline: Deadline) -> type:
-    class Connection(kind):  # type: ignore[misc,valid-type]
+    class TimedConnection(kind):  # type: ignore[misc,valid-type]
         @staticmethod
         def response_class(sock: socket.socket, *args: Any, **kwargs: Any) -> http.client.HTTPResponse:
             response = http.client.HTTPResponse(sock, *args, **kwargs)
@@ -114,7 +114,7 @@ def _bounded(kind: type[urllib3.connection.HTTPConnection], deadline: Deadline) 
                 self.sock.settimeout(deadline.left_s())
                 view = view[self.sock.send(view) :]
 
-    return Connection
+    return TimedConnection
 
 
 class _Reader(io.RawIOBase):

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 
 
 @dataclass(frozen=True)
-class Sums:
+class Tally:
     """The result of a demo run."""
 
     requested: int
@@ -38,7 +38,7 @@ class Sums:
         received: int,
         received_ids: set[str],
         leaked: int,
-    ) -> Sums:
+    ) -> Tally:
         """`announced_ids` are those in the `x-documentation-url` of the responses."""
         return cls(
             requested=requested,
