@@ -17,7 +17,7 @@ enum Policy {
     Pass,
     /// Listed names are redacted.
     Deny,
-    /// NameSet that are not listed are redacted.
+    /// Names that are not listed are redacted.
     Allow,
 }
 
@@ -47,7 +47,7 @@ impl Rules {
     ///
     /// `nested` applies the list to the members of JSON objects at every depth, inside arrays too. Then an entry may also be
     /// a dotted path, and `*` in it stands for any run of characters within one name: `user.card.*`, `*_token`. A path matches
-    /// the end of a member's path, so that a plain name matches at any depth; arrays add nothing to a path. NameSet of headers,
+    /// the end of a member's path, so that a plain name matches at any depth; arrays add nothing to a path. Names of headers,
     /// form fields and URL parameters are always compared whole.
     pub fn new(denylist: &[String], allowlist: Option<&[String]>, nested: bool) -> Rules {
         let (policy, list) = if !denylist.is_empty() {

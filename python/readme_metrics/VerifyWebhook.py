@@ -20,7 +20,7 @@ class VerifyWebhook:
 
     Args:
         body: The call's JSON body, parsed.
-        signature: Its `ReadMe-Signature` header: `t=<milliseconds since 1970>,v0=<hex digest>`.
+        signature: The call's `ReadMe-Signature` header: `t=<milliseconds since 1970>,v0=<hex digest>`.
         secret: Your project's webhook secret.
 
     Raises:
@@ -32,13 +32,13 @@ class VerifyWebhook:
             raise VerificationError("Missing Signature")
         fields = dict(_field(item) for item in signature.split(","))
         sent_ms, digest = fields.get("t", ""), fields.get("v0", "")
-        # Digits alone, and few: int() takes signs, spaces and underscores, and refuses what is very long.
+        # At most 15 digits and nothing else: int() also takes signs, spaces and underscores, and raises on long texts.
         if not (sent_ms.isascii() and sent_ms.isdigit() and len(sent_ms) <= 15):
             raise VerificationError("Invalid Signature")
         if time.time() - int(sent_ms) / 1000 > MAX_AGE_S:
             raise VerificationError("Expired Signature")
-        # ReadMe signs what JavaScript's JSON.stringify writes: text beyond ASCII as it is. The published SDK escaped it
-        # and so refused such calls; its way is accepted too, for callers that sign their own test calls in Python.
+        # ReadMe signs what JavaScript's JSON.stringify writes, with text beyond ASCII unescaped. The published SDK
+        # escaped such text and so refused these calls. Both forms are accepted: users sign test calls in Python.
         expected = [_digest(secret, sent_ms, body, ensure_ascii=escaped) for escaped in (False, True)]
         if not any([hmac.compare_digest(one, digest.encode()) for one in expected]):
             raise VerificationError("Invalid Signature")
@@ -51,6 +51,7 @@ def _field(item: str) -> tuple[str, str]:
 
 def _digest(secret: str, sent_ms: str, body: object, ensure_ascii: bool) -> bytes:
     signed = f"{sent_ms}.{json.dumps(body, separators=(',', ':'), ensure_ascii=ensure_ascii)}"
-    # "surrogatepass": a parsed body may hold lone surrogates; no genuine signature matches them, and none may crash us.
+    # "surrogatepass": a parsed body may hold lone surrogates. No genuine signature matches one, and encoding it must
+    # not raise.
     key = secret.encode(errors="ignore")
     return hmac.digest(key, signed.encode(errors="surrogatepass"), "sha256").hex().encode()

@@ -1,13 +1,14 @@
 """Logs every request of a WSGI or ASGI app to ReadMe's API Metrics dashboard.
 
-Importing this starts nothing and opens nothing; the first logged request of a process does.
+Importing the package starts no thread and opens no file; the first logged request of a process does.
 """
 
 from __future__ import annotations
 
 from readme_metrics._core import __version__
 
-# By way of the published module paths: importing such a module later would put it in the place of the class.
+# Imported through the published module paths. A later import of such a module would otherwise bind the package's
+# attribute of the same name to the module, in place of the class.
 from readme_metrics.MetricsApiConfig import MetricsApiConfig
 from readme_metrics.MetricsMiddleware import MetricsMiddleware
 from readme_metrics.rule import PROBES, Rule

@@ -23,12 +23,13 @@ class MetricsMiddleware:
 
     Raises:
         TypeError: `app` cannot be called, or `config` is not a `MetricsApiConfig`.
-        ValueError: The dotted path of the grouping function leads nowhere.
+        ValueError: The grouping function cannot be imported from its dotted path.
 
-    Outermost (`app = MetricsMiddleware(app, config)`) it sees what the client sees, the 500 of an exception included;
-    `app.add_middleware(MetricsMiddleware, config=config)` works too. Lifespan and WebSockets pass untouched.
+    As the outermost middleware (`app = MetricsMiddleware(app, config)`) it sees what the client sees, the 500 of an
+    exception included; `app.add_middleware(MetricsMiddleware, config=config)` works too. Lifespan and WebSocket
+    messages pass untouched.
 
-    Source: ASGI 3.0. Exceptions of the app pass through untouched; none of ours is ever raised into it.
+    Source: ASGI 3.0. The app's exceptions pass through untouched; an error of the middleware never reaches the app.
     """
 
     def __init__(self, app: ASGIApp, config: MetricsApiConfig) -> None:
@@ -36,7 +37,8 @@ class MetricsMiddleware:
             raise TypeError(f"app takes an ASGI app, got {type(app).__name__}")
         if not isinstance(config, MetricsApiConfig):
             raise TypeError(f"config takes a MetricsApiConfig, got {type(config).__name__}")
-        # Not at import, which stays cheap for those who only import; nor at the first request, which would pay for it.
+        # Loaded here rather than with this module, so that importing the package stays cheap, and rather than at the
+        # first request, which would take longer.
         with loading():
             from readme_metrics.capture.asgi_exchange import begin
             from readme_metrics.capture.intake import Intake
@@ -66,8 +68,8 @@ class MetricsMiddleware:
         return None
 
     def flush(self, timeout: float | None = None) -> int:
-        """Sends what this process has logged so far, for serverless functions and tests. It waits for the server: call
-        it from a thread, not on the event loop.
+        """Sends what this process has logged so far, for serverless functions and tests. The call waits for the server:
+        make it from a thread, not on the event loop.
 
         Args:
             timeout: Seconds it may take; None means the config's `shutdown_timeout`.
@@ -78,9 +80,9 @@ class MetricsMiddleware:
         return self._intake.flush(timeout)
 
     def stats(self) -> dict[str, object]:
-        """What became of this process's requests, and of the host's; as `MetricsMiddleware.stats` for WSGI."""
+        """What became of the requests of this process and of this host; see `middleware.MetricsMiddleware.stats`."""
         return self._intake.stats()
 
     def metrics_text(self) -> str:
-        """The counters of the host as Prometheus text; as `MetricsMiddleware.metrics_text` for WSGI."""
+        """The counters of the host as Prometheus text; see `middleware.MetricsMiddleware.metrics_text`."""
         return self._intake.metrics_text()

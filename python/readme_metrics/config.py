@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 from readme_metrics._process import environment
 from readme_metrics.configuration import checks, lists, relay_arguments
 from readme_metrics.configuration.checks import BeforeSendFunction, GroupingFunction
+from readme_metrics.configuration.rules import checked_rules
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from readme_metrics.rule import Rule
 
-#: The library's logger. It has no handler of ours, so that Python's last-resort handler prints warnings (losses among
-#: them) to stderr where the app has configured no logging.
+#: The library's logger. We add no handler to it: if the app has not configured logging, Python's last-resort handler
+#: prints warnings, those about dropped logs among them, to stderr.
 LOGGER = logging.getLogger("readme_metrics")
 
 MIB = 1024 * 1024
@@ -33,14 +34,15 @@ class MetricsApiConfig:
             returns a dict with `api_key` (or `id`) and, if known, `label` and `email`, or None if the request is not to
             be logged. A dotted path ("package.module.function") is imported by the first middleware that is made with
             this configuration, so that a Django settings file can name it. None logs nothing, as without a key.
-        base_log_url: Your documentation site, for the `x-documentation-url` response header. None or "" asks ReadMe.
+        base_log_url: Your documentation site, for the `x-documentation-url` response header. None or "" asks ReadMe
+            for its address.
         buffer_length: Logs that wait before they are sent. Default 10.
         development_mode: Keep these logs apart from production's. Default False.
         background_worker_mode: Send from a background thread (True, the default) or on the request's own thread, after
             the response has been sent.
         allowlist: Names of headers, URL parameters, form fields and top-level JSON keys to send; all others are
             redacted. Default None: everything is sent. An empty list lets nothing through.
-        denylist: Names to redact. With both lists, this one alone applies. Default None.
+        denylist: Names to redact. If both lists are given, only the denylist applies. Default None.
         blacklist: The old name of `denylist`.
         whitelist: The old name of `allowlist`.
         allowed_http_hosts: Log only requests whose `Host` is one of these, without regard to case; an entry without a
@@ -65,17 +67,17 @@ class MetricsApiConfig:
         redact_nested: Apply the lists at every depth of JSON, with dotted paths and `*` in entries. Default False.
         compress: Send the logs gzipped. Default False.
         dry_run: Send nothing; write what would be sent to `LOGGER` (True) or, as lines of JSON, to a file (its path).
-            The environment variable `README_METRICS_DRY_RUN` (`1` or a path) says so too. Default False.
+            The environment variable `README_METRICS_DRY_RUN` (`1` or a path) does the same. Default False.
         relay: Send to a Redis stream in place of ReadMe: a `redis://` or `rediss://` URL, as redis-py takes it.
-            `api_key` may be None then. None takes `README_METRICS_RELAY`, if that is set. Default None.
-        project: The name under which `readme-metrics relay` knows the key; required with `relay`. None takes
-            `README_METRICS_PROJECT`. Default None.
+            With a relay, `api_key` may be None. Default None: the value of `README_METRICS_RELAY`, if that is set.
+        project: The name under which `readme-metrics relay` knows the key; required with `relay`. Default None: the
+            value of `README_METRICS_PROJECT`.
         relay_bytes: Bound of the project's stream. Default 256 MiB, at least 1 MiB.
 
     Raises:
         ImportError: `relay` is given and redis-py is not installed; the message names the extra.
         TypeError: An argument has the wrong type; the message names it.
-        ValueError: An argument is out of its range, or has not the shape of a dotted path; the message names it.
+        ValueError: An argument is out of its range or is no dotted path where one is expected; the message names it.
 
     The upper-case attributes are the published SDK's and may be read at any time. `LOGGER` may be replaced.
     """
@@ -141,7 +143,7 @@ class MetricsApiConfig:
         self.capture_unread_body = checks.flag("capture_unread_body", capture_unread_body)
         self.trust_forwarded = checks.flag("trust_forwarded", trust_forwarded)
         self.ignore_paths = checks.names("ignore_paths", ignore_paths)
-        self.rules = checks.rules("rules", rules)
+        self.rules = checked_rules("rules", rules)
         self.before_send = checks.function_or_path("before_send", before_send)
         self.redact_nested = is_nested
         self.compress = checks.flag("compress", compress)
@@ -150,27 +152,27 @@ class MetricsApiConfig:
         )
         #: The URL of the Redis server to which logs go in place of ReadMe; None where they go to ReadMe.
         self.relay = relay_arguments.url(relay)
-        #: Whose logs they are there; empty without `relay`.
+        #: The name under which the relay knows this configuration's key; empty without `relay`.
         self.project = relay_arguments.project(project, self.relay)
         self.relay_bytes = checks.whole("relay_bytes", relay_bytes, at_least=MIB)
         #: `README_METRICS_DISABLED=1` at construction: requests go straight to the app.
         self.is_disabled = environment.is_disabled()
-        #: Where `from_env` and `from_toml` had their values from, by option.
+        #: Where `from_env` or `from_toml` found the value of each option, by the option's name.
         self.origins: dict[str, str] = {}
         self.LOGGER: logging.Logger = LOGGER
 
     @classmethod
     def from_env(cls, grouping_function: GroupingFunction | str | None, **overrides: Any) -> MetricsApiConfig:
-        """A configuration of environment variables: `README_API_KEY`, and `README_METRICS_` with an option's name, for
-        instance `README_METRICS_BUFFER_LENGTH`. Lists are separated by commas, flags are 1 or 0, rules are JSON.
+        """Makes a configuration from environment variables: `README_API_KEY`, and `README_METRICS_` with an option's
+        name, for instance `README_METRICS_BUFFER_LENGTH`. Lists are separated by commas, flags are 1 or 0, rules are
+        JSON. A variable that begins with `README_METRICS_` and names no option is reported on `LOGGER`.
 
         Args:
             grouping_function: As the constructor's.
-            overrides: Options that come first, whatever the environment says.
+            overrides: Options that take precedence over the environment.
 
         Raises:
-            ValueError, TypeError: As from the constructor; what is wrong in a variable names it. A variable that begins
-                like an option's and is none is reported on `LOGGER`.
+            ValueError, TypeError: As from the constructor; the message names the variable that is wrong.
         """
         from readme_metrics.configuration import outside
 
@@ -181,20 +183,20 @@ class MetricsApiConfig:
 
     @classmethod
     def from_toml(cls, path: str | Path, table: str = "tool.readme-metrics", **overrides: Any) -> MetricsApiConfig:
-        """A configuration of a table in a TOML file, with the constructor's arguments as keys.
+        """Makes a configuration from a table in a TOML file, with the constructor's arguments as keys.
 
         Args:
-            path: The file's.
-            table: The table's name. `grouping_function` is a dotted path in it; `rules` are tables of their own
-                (`[[tool.readme-metrics.rules]]`). Without `api_key` the key is that of `README_API_KEY`, since a secret
-                does not belong in such a file.
-            overrides: Options that come first, whatever the file says.
+            path: The path of the file.
+            table: The table's name. In the table, `grouping_function` is a dotted path; `rules` are tables of their own
+                (`[[tool.readme-metrics.rules]]`). If the table has no `api_key`, the key is read from `README_API_KEY`,
+                since a secret does not belong in such a file.
+            overrides: Options that take precedence over the file.
 
         Raises:
             OSError: There is no such file.
-            ImportError: Python 3.10, without the package `tomli`.
-            ValueError, TypeError: As from the constructor; what is wrong in the file names it. Also: there is no such
-                table, or it has a key that is no option.
+            ImportError: This is Python 3.10, and the package `tomli` is not installed.
+            ValueError, TypeError: As from the constructor; the message names the file. Also: there is no such table, or
+                the table has a key that is no option.
         """
         from readme_metrics.configuration import outside
 
@@ -204,7 +206,7 @@ class MetricsApiConfig:
         return outside.made(cls, values, origins, overrides)
 
     def effective_allowlist(self) -> list[str] | None:
-        """The names that may be sent; None if there is no allowlist. An empty one lets nothing through."""
+        """The names that may be sent; None if there is no allowlist. An empty allowlist lets nothing through."""
         return self.ALLOWLIST if self.ALLOWLIST or self._is_allowlist_given else None
 
     def missing_argument(self) -> str | None:
@@ -217,8 +219,8 @@ class MetricsApiConfig:
         """The grouping function itself, imported if the configuration has its dotted path.
 
         Raises:
-            ValueError: The path leads nowhere.
-            TypeError: What it leads to cannot be called.
+            ValueError: Nothing can be imported from the path.
+            TypeError: The imported object cannot be called.
         """
         function = self.GROUPING_FUNCTION
         if isinstance(function, str):
@@ -229,8 +231,8 @@ class MetricsApiConfig:
         """The `before_send` function itself, imported if the configuration has its dotted path.
 
         Raises:
-            ValueError: The path leads nowhere.
-            TypeError: What it leads to cannot be called.
+            ValueError: Nothing can be imported from the path.
+            TypeError: The imported object cannot be called.
         """
         function: Any = self.before_send
         if isinstance(function, str):

@@ -24,21 +24,21 @@ if TYPE_CHECKING:
 class MetricsMiddleware:
     """Logs each request of a Django project to ReadMe.
 
-    In the settings: `"readme_metrics.django.MetricsMiddleware"` in `MIDDLEWARE`, first for choice, since it logs what
-    passes it there, and `README_METRICS_CONFIG = MetricsApiConfig(...)`.
+    In the settings, add `"readme_metrics.django.MetricsMiddleware"` to `MIDDLEWARE`, preferably as the first entry,
+    since the middleware logs what passes it, and set `README_METRICS_CONFIG = MetricsApiConfig(...)`.
 
     Args:
-        get_response: Django's.
+        get_response: The next middleware or the view, from Django.
         config: What to log and how; None takes `README_METRICS_CONFIG` from the settings. The grouping function gets
-            the `HttpRequest`, after the view, with `request.user`. In an async chain it may be async; one that is not
-            may use the database nevertheless.
+            the `HttpRequest` after the view has run, with `request.user`. In an async chain it may be async; a function
+            that is not async may still use the database.
 
     Raises:
         AttributeError: There is no `config`, and no `README_METRICS_CONFIG` in the settings.
         TypeError: The configuration is not a `MetricsApiConfig`.
-        ValueError: The dotted path of the grouping function leads nowhere.
+        ValueError: The grouping function cannot be imported from its dotted path.
 
-    `request.body`, uploads, streams and files behave as without it. Exceptions pass through untouched.
+    `request.body`, uploads, streams and files behave as without the middleware. Exceptions pass through untouched.
     """
 
     sync_capable = True
@@ -95,13 +95,13 @@ class MetricsMiddleware:
         return response
 
     def flush(self, timeout: float | None = None) -> int:
-        """Sends what this process has logged so far; as `MetricsMiddleware.flush` for WSGI."""
+        """Sends what this process has logged so far; see `middleware.MetricsMiddleware.flush`."""
         return self._intake.flush(timeout)
 
     def stats(self) -> dict[str, object]:
-        """What became of this process's requests, and of the host's; as `MetricsMiddleware.stats` for WSGI."""
+        """What became of the requests of this process and of this host; see `middleware.MetricsMiddleware.stats`."""
         return self._intake.stats()
 
     def metrics_text(self) -> str:
-        """The counters of the host as Prometheus text; as `MetricsMiddleware.metrics_text` for WSGI."""
+        """The counters of the host as Prometheus text; see `middleware.MetricsMiddleware.metrics_text`."""
         return self._intake.metrics_text()

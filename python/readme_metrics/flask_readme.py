@@ -22,16 +22,16 @@ class ReadMeMetrics:
     """Logs each request of a Flask app to ReadMe: `ReadMeMetrics(config, app)`, or `init_app(app)` later.
 
     Args:
-        config: What to log and how. The grouping function gets `flask.request`, while `g`, `session` and
-            `request.url_rule` can be used.
+        config: What to log and how. The grouping function gets `flask.request`, and can use `g`, `session` and
+            `request.url_rule`.
         app: The app to log; None for an app factory, which calls `init_app`.
 
     Raises:
         TypeError: `config` is not a `MetricsApiConfig`.
-        ValueError: With `app`: the dotted path of the grouping function leads nowhere.
+        ValueError: `app` is given, and the grouping function cannot be imported from its dotted path.
 
-    It wraps `app.wsgi_app`, so that it sees what the client sees: streams and files pass as they come, and the view
-    finds the request's body unread.
+    The extension wraps `app.wsgi_app`, so it sees what the client sees. Streams and files pass as they come, and the
+    view finds the request's body unread.
     """
 
     def __init__(self, config: MetricsApiConfig, app: Flask | None = None) -> None:
@@ -45,7 +45,7 @@ class ReadMeMetrics:
         """Logs `app` from now on. Any number of apps may share an extension.
 
         Raises:
-            ValueError: The dotted path of the grouping function leads nowhere.
+            ValueError: The grouping function cannot be imported from its dotted path.
         """
         with loading():
             from readme_metrics.capture.flask_request import flask_request, identify_before_the_end

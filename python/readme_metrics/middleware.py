@@ -25,7 +25,7 @@ class MetricsMiddleware:
     Raises:
         TypeError: `wsgi_app_reference` cannot be called, or `config` is not a `MetricsApiConfig`.
 
-    Source: PEP 3333. Exceptions of the app pass through untouched; none of ours is ever raised into it.
+    Source: PEP 3333. The app's exceptions pass through untouched; an error of the middleware never reaches the app.
     """
 
     def __init__(self, wsgi_app_reference: WSGIApp, config: MetricsApiConfig) -> None:
@@ -33,7 +33,8 @@ class MetricsMiddleware:
             raise TypeError(f"wsgi_app_reference takes a WSGI app, got {type(wsgi_app_reference).__name__}")
         if not isinstance(config, MetricsApiConfig):
             raise TypeError(f"config takes a MetricsApiConfig, got {type(config).__name__}")
-        # Not at import, which stays cheap for those who only import; nor at the first request, which would pay for it.
+        # Loaded here rather than with this module, so that importing the package stays cheap, and rather than at the
+        # first request, which would take longer.
         with loading():
             from readme_metrics.capture.intake import Intake
             from readme_metrics.capture.unparsed_request import UnparsedRequest
@@ -43,7 +44,7 @@ class MetricsMiddleware:
         self.config = config
         self._intake = Intake(config)
         self._begin = begin
-        #: What the grouping function gets, of the environ and what is captured. A framework's extension has its own.
+        #: Makes the request that the grouping function gets. The Flask extension replaces it.
         self._make_request: Callable[[Environ, Capture], object] = UnparsedRequest
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -72,18 +73,19 @@ class MetricsMiddleware:
         return self._intake.flush(timeout)
 
     def stats(self) -> dict[str, object]:
-        """What became of this process's requests: `made = sent + queued + sampled + sum(dropped)`. And the host's.
+        """What became of the requests of this process and of this host; `made = sent + queued + sampled + sum(dropped)`
+        holds for both.
 
         Returns:
-            `made`, `sent`, `queued`, `sampled`, `dropped` by reason, `bodies_dropped`, `retries`, `pid`, `directory` of
-            the queue; `adopted`: what this process did with the logs of dead ones, which those have made; `host`: the
-            sums of all processes that ever met in the directory, with `last_success`, `last_error`, `last_error_at` and
-            `pause_until` (seconds since 1970), None before this process has logged anything.
+            `made`, `sent`, `queued`, `sampled`, `dropped` by reason, `bodies_dropped`, `retries`, `pid`, and the
+            `directory` of the queue. `adopted`: what this process did with logs that dead processes had made. `host`:
+            the sums of all processes that ever used the directory, with `last_success`, `last_error`, `last_error_at`
+            and `pause_until` (seconds since 1970); None before this process has logged anything.
         """
         return self._intake.stats()
 
     def metrics_text(self) -> str:
         """The counters of all processes of the host as Prometheus text, to be served by the app; "" before this process
-        has logged anything. The POSTs' seconds are this process's.
+        has logged anything. The times of POSTs are those of this process alone.
         """
         return self._intake.metrics_text()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from readme_metrics.configuration import checks
+from readme_metrics.configuration import checks, rule_checks
 
 Texts = str | Iterable[str]
 Statuses = int | str | Iterable[int | str]
@@ -13,35 +13,35 @@ Statuses = int | str | Iterable[int | str]
 
 class Rule:
     """One rule of `MetricsApiConfig(rules=[...])`. The first rule whose conditions all hold decides about a request; if
-    there is none, the request is logged as the configuration says.
+    no rule decides, the request is logged as the configuration says.
 
-    In a text, `*` stands for any run of characters. Each text may be a list, of which one has to match.
+    In a text, `*` stands for any run of characters. In place of a text, a list of texts may be given: one has to match.
 
-    Conditions, of which all that are given must hold:
+    Conditions, all of which must hold:
         path: The URL's path, percent-decoded, with the prefix of a mount. Case matters.
         method: For instance `"POST"`.
         host: The `Host` header. Without a port, it holds for any.
         user_agent: The `User-Agent` header; `""` is a request without one.
-        route: The framework's template of the path as it writes it: `/users/<int:id>` (Flask), `users/<int:id>/`
-            (Django), `/users/{id}` (FastAPI). Where it is not known, the condition holds for no request.
-        status: The response's: `404`, `"5xx"`, `"2xx-3xx"`, `"500-503"`.
-        content_type: The response's. Without a semicolon, it is compared with the media type alone.
-        slower_than_ms: Milliseconds that the response took, or more.
+        route: The path's template as the framework writes it: `/users/<int:id>` (Flask), `users/<int:id>/` (Django),
+            `/users/{id}` (FastAPI). If the route of a request is not known, the condition does not hold.
+        status: The response's status: `404`, `"5xx"`, `"2xx-3xx"`, `"500-503"`.
+        content_type: The response's content type. Without a semicolon, it is compared with the media type alone.
+        slower_than_ms: The response took longer than this many milliseconds.
 
     Actions:
-        log: False leaves the request out. Nothing is captured of it and it is counted nowhere. Default True.
+        log: False leaves the request out: nothing of it is captured, and no counter counts it. Default True.
         bodies: Which bodies are kept: `"request"`, `"response"`, True (both, the default) or False (none).
         sample: Which part of the requests is logged, from 0 to 1; the rest is counted as `sampled`. The log's id
             decides. Default 1.0.
-        denylist: In place of the configuration's lists; an empty one redacts nothing. Default None.
-        allowlist: In place of the configuration's lists; an empty one redacts everything. Default None.
+        denylist: Replaces the configuration's lists; an empty denylist redacts nothing. Default None.
+        allowlist: Replaces the configuration's lists; an empty allowlist redacts everything. Default None.
 
     Raises:
         TypeError: An argument has the wrong type; the message shows the rule and names the argument.
         ValueError: An argument can hold for no request, or contradicts another one.
 
-    What can be decided by path, method, host and user agent is decided before the app is called. Status, content type
-    and route are known when the response starts, and whether it was slow at its end at the latest.
+    Path, method, host and user agent are compared before the app is called; status, content type and route when the
+    response starts; the time at the end of the response, or earlier if the limit has passed.
     """
 
     def __init__(
@@ -64,17 +64,17 @@ class Rule:
         given = {name: value for name, value in list(locals().items())[1:] if value is not _DEFAULTS[name]}
         self._shown = f"Rule({', '.join(f'{name}={value!r:.60}' for name, value in given.items())})"
         with checks.within(self._shown):
-            self.path = checks.texts("path", path, starts_with=("/", "*"))
-            self.method = checks.texts("method", method)
-            self.host = checks.texts("host", host, without="/")
-            self.user_agent = checks.texts("user_agent", user_agent, blank=True)
-            self.route = checks.texts("route", route)
-            self.status = checks.statuses("status", status)
-            self.content_type = checks.texts("content_type", content_type, blank=True)
-            self.slower_than_ms = checks.milliseconds("slower_than_ms", slower_than_ms)
+            self.path = rule_checks.texts("path", path, starts_with=("/", "*"))
+            self.method = rule_checks.texts("method", method)
+            self.host = rule_checks.texts("host", host, without="/")
+            self.user_agent = rule_checks.texts("user_agent", user_agent, blank=True)
+            self.route = rule_checks.texts("route", route)
+            self.status = rule_checks.statuses("status", status)
+            self.content_type = rule_checks.texts("content_type", content_type, blank=True)
+            self.slower_than_ms = rule_checks.milliseconds("slower_than_ms", slower_than_ms)
             self.log = checks.flag("log", log)
-            self.bodies = checks.bodies("bodies", bodies)
-            self.sample = checks.part("sample", sample)
+            self.bodies = rule_checks.bodies("bodies", bodies)
+            self.sample = rule_checks.part("sample", sample)
             self.denylist = None if denylist is None else checks.names("denylist", denylist)
             self.allowlist = None if allowlist is None else checks.names("allowlist", allowlist)
             if not given:
@@ -95,7 +95,7 @@ class Rule:
         return self.bodies in (True, "response")
 
     def conditions(self) -> tuple[object, ...]:
-        """What must hold; all None for a rule that decides about every request."""
+        """The values of all conditions; all None for a rule that decides about every request."""
         return (
             self.path,
             self.method,
@@ -114,7 +114,7 @@ class Rule:
 _DEFAULTS: dict[str, object] = Rule.__init__.__kwdefaults__ or {}
 
 #: Leaves out the probes of load balancers, orchestrators and uptime monitors: `rules=[*PROBES, ...]`. Off by default.
-#: By their documentation: Kubernetes (`kube-probe`), AWS ELB (`ELB-HealthChecker`) and Route 53, Google Cloud
+#: Sources: the documentation of Kubernetes (`kube-probe`), AWS ELB (`ELB-HealthChecker`) and Route 53, Google Cloud
 #: (`GoogleHC`), Azure (`Load Balancer Agent`, Application Gateway's, Traffic Manager's and Front Door's), DigitalOcean,
 #: HAProxy and Consul, Pingdom, UptimeRobot, StatusCake, Better Stack, Site24x7, Uptime Kuma, Blackbox Exporter.
 PROBES = (

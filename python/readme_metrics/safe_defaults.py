@@ -1,11 +1,12 @@
 """`SAFE_DEFAULTS`: names to start a denylist with, `denylist=[*SAFE_DEFAULTS, "mine"]`.
 
-It is never applied unasked. A minor release may add names; it then raises `VERSION` by one and says which in the
-changelog. Only a major release removes any, so that an upgrade within a major version never sends more than before.
+The list applies only where a configuration names it. A minor release may add names; it then raises `VERSION` by one and
+lists the new names in the changelog. Only a major release removes names, so that an upgrade within a major version
+never sends more than before.
 
-Header names are compared without regard to case, all others exactly: these are in the spellings that are common. Names
-that are as often harmless (`code`, `key`, `id`) are left out: add them where they are secrets. docs/data.md has the
-product that uses each name added since version 2.
+Header names are compared without regard to case. All other names are compared exactly, so the list has them in their
+common spellings. Names that are as often harmless (`code`, `key`, `id`) are not in the list: add them where they are
+secrets. docs/data.md says which product uses each name added since version 2.
 """
 
 from __future__ import annotations

@@ -86,7 +86,7 @@ fn head(name: &str) -> Vec<u8> {
     head
 }
 
-/// HeaderCache mostly differ in their last letters or in their length.
+/// Names mostly differ in their last letters or in their length.
 fn slot(key: &str) -> usize {
     let end = key.as_bytes().last_chunk().copied().unwrap_or_default();
     let mixed = (u64::from_le_bytes(end) ^ key.len() as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);

@@ -1,6 +1,6 @@
 //! A set of names to which most lookups are answered "no" by the length of the name alone.
 
-/// NameSet sorted by length; lists are tens of entries long, so equal lengths are simply tried one after the other.
+/// Names sorted by length; lists are tens of entries long, so equal lengths are simply tried one after the other.
 #[derive(Debug)]
 pub(super) struct NameSet {
     sorted: Box<[Box<str>]>,

@@ -1,1 +1,1 @@
-"""What belongs to the process as a whole, and serves both sides of the queue."""
+"""What belongs to the process as a whole and serves both sides of the queue: environment, imports, threads, reports."""

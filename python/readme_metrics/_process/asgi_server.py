@@ -1,7 +1,7 @@
-"""The end of an ASGI server: logs are sent before the process is gone, and the event loop does not wait for it.
+"""Sends the last logs when an ASGI server shuts down, without blocking its event loop.
 
-Exit handlers are not enough. uvicorn raises SIGTERM again once it has shut down, this time with the default action, so
-that none runs; and in a container there is no next start that would find what was left.
+Exit handlers are not enough. Once uvicorn has shut down, it raises SIGTERM again with the default action, so no exit
+handler runs; and in a container no later process will find the logs that are left in the queue.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ _ENDS = ("lifespan.shutdown.complete", "lifespan.shutdown.failed")
 
 
 async def lifespan(app: ASGIApp, scope: Scope, receive: Receive, send: Send, drain: Callable[[], object]) -> None:
-    """Calls `app` with its lifespan scope, and drains before the server hears that it has shut down.
+    """Calls `app` with its lifespan scope, and drains the queue before the server hears that the app has shut down.
 
     Args:
-        app: The app that is wrapped. Every message passes as it is.
-        scope: As the server gave it.
-        receive: The server's.
-        send: The server's.
-        drain: Sends what waits, within a deadline of its own; never raises.
+        app: The wrapped app. Every message passes as it is.
+        scope: The server's scope.
+        receive: The server's `receive`.
+        send: The server's `send`.
+        drain: Sends the logs that wait, within a deadline of its own; never raises.
     """
 
     async def send_when_drained(message: Message) -> None:
@@ -40,10 +40,10 @@ async def lifespan(app: ASGIApp, scope: Scope, receive: Receive, send: Send, dra
 
 
 def drain_before_exit(drain: Callable[[], object]) -> None:
-    """Where the server of this process is uvicorn, drains at the end of its shutdown, also if the app has no lifespan.
+    """If the server of this process is uvicorn, drains the queue at the end of its shutdown, with or without lifespan.
 
-    uvicorn's `Server` handles SIGTERM itself: that is how it is found. Its `shutdown` is called once, on the loop,
-    after the last request and before the signal is raised again.
+    uvicorn's `Server` is found by its handler for SIGTERM. Its `shutdown` is called once, on the event loop, after the
+    last request and before the signal is raised again.
     """
     uvicorn = sys.modules.get("uvicorn.server")
     server: Any = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
@@ -62,7 +62,7 @@ def drain_before_exit(drain: Callable[[], object]) -> None:
 
 async def off_loop(work: Callable[[], object]) -> None:
     """Runs `work`, which raises nothing, in a thread of its own while the event loop (asyncio's or trio's) goes on."""
-    import asyncio  # here, since those who have no event loop do without it
+    import asyncio  # imported here, since a process without an event loop does not need it
 
     try:
         loop = asyncio.get_running_loop()

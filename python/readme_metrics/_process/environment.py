@@ -1,53 +1,53 @@
 """The environment variables that we read, each in one place.
 
-Each is read when it is asked for, never at import: a program may set them before it makes its configuration.
+No variable is read at import: a program may set it before it makes its configuration.
 """
 
 from __future__ import annotations
 
 import os
 
-#: How an environment variable says no, or yes.
+#: Values of an environment variable that mean no, and those that mean yes.
 _NO = ("", "0", "false", "no", "off")
 _YES = ("1", "true", "yes", "on")
 
 
 def api_key() -> str | None:
-    """The key that the commands use where no configuration is named. None where it is unset or empty."""
+    """The API key that the commands use if no configuration is named. None if the variable is unset or empty."""
     return os.environ.get("README_API_KEY") or None
 
 
 def server() -> str | None:
-    """Where logs go in place of ReadMe: a URL without path. None where it is unset or empty."""
+    """The server that gets the logs in place of ReadMe: a URL without path. None if the variable is unset or empty."""
     return os.environ.get("README_METRICS_SERVER") or None
 
 
 def relay() -> str | None:
-    """The Redis server that takes the logs in place of ReadMe. None where it is unset or empty."""
+    """The Redis server that gets the logs in place of ReadMe. None if the variable is unset or empty."""
     return os.environ.get("README_METRICS_RELAY") or None
 
 
 def project() -> str | None:
-    """Whose logs they are there. None where it is unset or empty."""
+    """The name under which the relay knows the app's API key. None if the variable is unset or empty."""
     return os.environ.get("README_METRICS_PROJECT") or None
 
 
 def queue_dir() -> str | None:
-    """Where the queue's files live, unless the configuration says so. None where it is unset or empty."""
+    """Where the queue's files live, unless the configuration says so. None if the variable is unset or empty."""
     return os.environ.get("README_METRICS_QUEUE_DIR") or None
 
 
 def dry_run() -> bool | str:
-    """Whether to send nothing, or the path of the file to which the logs go instead."""
+    """Whether this is a dry run, which sends nothing; or the path of the file that gets the logs of a dry run."""
     value = os.environ.get("README_METRICS_DRY_RUN", "")
     return value if value.lower() not in (*_NO, *_YES) else value.lower() in _YES
 
 
 def is_disabled() -> bool:
-    """Whether requests go straight to the app."""
+    """Whether the middlewares pass each request straight to the app and log nothing."""
     return os.environ.get("README_METRICS_DISABLED", "").lower() not in _NO
 
 
 def temporary_directory() -> str:
-    """What programs of this host use for temporary files."""
+    """The directory for temporary files."""
     return os.environ.get("TMPDIR") or "/tmp"

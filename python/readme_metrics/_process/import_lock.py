@@ -1,8 +1,8 @@
-"""`loading()`: held while a module is loaded by the first who needs it, and while the process forks.
+"""`loading()`: a lock that is held while a module is imported late, and while the process forks.
 
-The import system has a lock for each module. If a thread holds one while another forks, nobody is left in the child to
-release it, and whoever needs the module there waits for ever. Forks of the app must not become dangerous by our loading
-modules late: they wait for us, once, for as long as that takes.
+The import system has a lock for each module. If one thread holds such a lock while another thread forks, no thread of
+the child can release it, and the child hangs when it imports that module. We import some modules late, so a fork waits
+until our import is done.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ import os
 import threading
 from contextlib import AbstractContextManager
 
-#: A fork waits no longer: it may be made by a module that is itself being imported, and that we wait for.
+#: A fork waits no longer than this. The module that forks may itself be in the middle of an import that we wait for.
 PATIENCE_S = 2.0
 
-# Re-entrant: what is loaded may fork as well.
+# Re-entrant, since a module may fork while it is being imported.
 _lock = threading.RLock()
 _is_held_by_fork = False
 
 
 def loading() -> AbstractContextManager[bool]:
-    """The lock, to be used in a `with` statement round a late import."""
+    """The lock, for use in a `with` statement around a late import."""
     return _lock
 
 

@@ -1,4 +1,4 @@
-"""`open_private`: a file for logs that nobody but this user can read, whoever has been there before."""
+"""`open_private`: opens a file for logs that only this user can read, even if another user made it beforehand."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ class NotPrivate(OSError):
 
 
 def open_private(path: str | os.PathLike[str]) -> int:
-    """Opens `path` for appending, and makes it if need be; returns its descriptor.
+    """Opens `path` for appending, creates the file if it is missing, and returns its descriptor.
 
-    A file that others may read is narrowed to mode 0600 before anything is written. A symbolic link is not followed: in
-    a directory that others can write to, they could have put it there.
+    A file that others may read gets mode 0600 before anything is written. A symbolic link is not followed: in a
+    directory that others can write to, they could have put it there.
 
     Raises:
-        NotPrivate: It is a link, no regular file, or another user's.
-        OSError: It cannot be opened.
+        NotPrivate: The file is a link, is not a regular file, or belongs to another user.
+        OSError: The file cannot be opened.
     """
-    # Non-blocking: to open a FIFO would wait for a reader.
+    # Non-blocking, since opening a FIFO would otherwise wait for a reader.
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     if Path(path).is_symlink():  # Windows has no O_NOFOLLOW
         raise NotPrivate(f"{os.fspath(path)} is a symbolic link")

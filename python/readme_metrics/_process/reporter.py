@@ -1,4 +1,4 @@
-"""What becomes of an error of ours: counted by its caller, logged here once a minute per cause, never raised."""
+"""`Reporter`: logs our own errors, each cause once a minute. The caller counts them; none is raised into the app."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from readme_metrics.config import MetricsApiConfig
 
-#: A minute: long enough that a failure on every request does not flood a log, short enough to be seen in it.
+#: How long a cause stays silent once it was reported: a failure on every request must not flood the app's log.
 WINDOW_S = 60.0
 
 
@@ -21,17 +21,17 @@ _is_exit_over = False
 
 
 def end() -> None:
-    """Lets no thread but the main one report any more; for the end of the exit handlers.
+    """Silences every thread but the main one; called at the end of the exit handlers.
 
-    A daemon thread that is stopped while it writes to stderr takes the lock of stderr along, and Python then ends the
-    process with a fatal error.
+    A daemon thread that is stopped while it writes to stderr keeps the lock of stderr, and Python then ends the process
+    with a fatal error.
     """
     global _is_exit_over
     _is_exit_over = True
 
 
 class Reporter:
-    """Writes to the config's LOGGER. Nothing that the logger does reaches the caller."""
+    """Writes to the configuration's `LOGGER`. An exception of the logger never reaches the caller."""
 
     def __init__(self, config: MetricsApiConfig) -> None:
         self._config = config
@@ -44,14 +44,14 @@ class Reporter:
         self._report("error", cause, message, args)
 
     def loss(self, message: str, *args: object) -> None:
-        """What `DropNotices` has found, which keeps the window itself."""
+        """Reports dropped logs without muting the cause: `DropNotices` keeps a window of its own."""
         self._log("warning", message, args)
 
     def _report(self, level: str, cause: str, message: str, args: tuple[object, ...]) -> None:
         now = _core.monotonic()
         if now < self._muted_until.get(cause, 0.0):
             return
-        # Muted before the call: a log handler that sends a request through the app must not end up here again.
+        # Muted before the call: a log handler may send a request through the app, whose failure comes here again.
         self._muted_until[cause] = now + WINDOW_S
         self._log(level, message, args)
 
@@ -65,9 +65,9 @@ class Reporter:
 
 
 class HeldReports:
-    """A `Reporter` for code that runs while a lock is held: keeps the reports until `tell` is called without it.
+    """A `Reporter` for code that holds a lock: keeps the reports until `tell` is called after the lock is released.
 
-    A log handler may call the app, which may want the very lock.
+    A log handler may call the app, and the app may need that lock.
     """
 
     def __init__(self, reporter: Reporter) -> None:
@@ -84,7 +84,7 @@ class HeldReports:
         self._held.append(lambda: self._reporter.loss(message, *args))
 
     def tell(self) -> None:
-        """Reports what was held. Any thread may, and a report may lead back here."""
+        """Writes the kept reports. Any thread may call it, also from within a report."""
         while True:
             try:
                 report = self._held.popleft()

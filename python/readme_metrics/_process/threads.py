@@ -1,4 +1,4 @@
-"""Threads of ours in the app's process."""
+"""`start`: starts a thread of ours in the app's process."""
 
 from __future__ import annotations
 
@@ -6,21 +6,22 @@ import signal
 import threading
 from collections.abc import Callable
 
-#: Raised by a thread's own instructions: blocked, they would end the process without a word from faulthandler.
+#: Signals that a thread's own instructions raise. If they were blocked, the process would end without faulthandler's
+#: report.
 _OF_THE_THREAD = {"SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGABRT", "SIGTRAP", "SIGSYS"}
 
 
 def start(run: Callable[[], object], name: str) -> threading.Thread:
     """Starts a daemon thread to which no signal is delivered.
 
-    The kernel hands a process's signal to any thread that does not block it, and the app's server may handle it right
-    there: uWSGI's workers call `exit` in the handler, and an interpreter that is ended by another thread than its
-    main one waits for that one for ever. A new thread has the signal mask of the thread that starts it, so that there
-    is no moment between.
+    The kernel delivers a process's signal to any thread that does not block it, and the server may handle it on that
+    thread: uWSGI's workers call `exit` in the handler, and an interpreter that is ended by a thread other than its main
+    one waits for the main thread for ever. A new thread inherits the signal mask of the thread that starts it, so the
+    signals are blocked from its first instruction on.
 
     Args:
         run: What the thread does.
-        name: What py-spy and the like show.
+        name: The thread's name, which py-spy and debuggers show.
 
     Raises:
         RuntimeError: No thread can be started.

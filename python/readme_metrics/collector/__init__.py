@@ -1,4 +1,4 @@
-"""A stand-in for ReadMe's Metrics server, for the commands and for tests."""
+"""A stand-in for ReadMe's Metrics server, used by the commands and the tests."""
 
 from readme_metrics.collector.collector import Collector
 from readme_metrics.collector.post import HANG, RESET, Answer, Log, Post

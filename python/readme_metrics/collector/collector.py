@@ -1,8 +1,8 @@
 """The stand-in Metrics server itself.
 
 A POST is either refused because it is malformed, or answered by the replaceable
-`Collector.answer`. Its logs are stored if and only if that answer is 2xx, and before it leaves: a
-sender that has its 202 can be believed.
+`Collector.answer`. Its logs are stored if and only if that answer is 2xx, and before the answer is
+sent: a sender that got a 202 may rely on it.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Collector:
         self._thread.join()
 
     def wait_until_answered(self, timeout_s: float) -> bool:
-        """Whether no answer is under way any more, at the latest after `timeout_s` seconds."""
+        """Waits up to `timeout_s` seconds until no answer is being sent; returns whether that is so."""
         return self._server.wait_until_answered(timeout_s)
 
     @property
@@ -107,7 +107,7 @@ class Collector:
 
     @property
     def duplicates(self) -> int:
-        """How many logs were accepted beyond the first of their `_id`."""
+        """How many accepted logs repeat the `_id` of an earlier one."""
         with self._changed:
             return self.received - len(self._ids)
 
@@ -117,16 +117,16 @@ class Collector:
             return set(self._ids)
 
     def wait_for(self, count: int, timeout: float) -> bool:
-        """Wait until `count` distinct `_id`s are here; False after `timeout` seconds without."""
+        """Waits until `count` distinct `_id`s were accepted; False if `timeout` seconds pass first."""
         return self.wait_until(lambda: len(self._ids) >= count, timeout)
 
     def wait_until(self, condition: Callable[[], bool], timeout: float) -> bool:
-        """Wait until `condition()`, asked whenever a POST arrives or is answered."""
+        """Waits until `condition()` holds; it is called whenever a POST arrives or is answered."""
         with self._changed:
             return self._changed.wait_for(condition, timeout)
 
     def receive(self, post: Post) -> Answer:
-        """Decide about one POST; what the HTTP handler calls."""
+        """Decides about one POST; called by the HTTP handler."""
         with self._changed:
             self._posts.append(post)
             self._changed.notify_all()
@@ -146,7 +146,7 @@ class Collector:
         return answer
 
     def look_up(self) -> Answer:
-        """Answer one question for the project's base URL; what the HTTP handler calls."""
+        """Answers one request for the project's base URL; called by the HTTP handler."""
         with self._changed:
             self.lookups += 1
             answer = self.lookup

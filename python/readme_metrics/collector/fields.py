@@ -1,4 +1,4 @@
-"""Reading a log that anybody may have sent: whatever is missing or of another type is None."""
+"""Reads fields of a log that anybody may have sent: a field that is missing or of another type is None."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def at(value: Any, *path: str | int) -> Any:
-    """`value[path[0]][path[1]]...`, or None where there is no such place."""
+    """`value[path[0]][path[1]]...`, or None if there is no such field."""
     for key in path:
         try:
             value = value[key]
@@ -18,13 +18,13 @@ def at(value: Any, *path: str | int) -> Any:
 
 
 def text_at(value: Any, *path: str | int) -> str:
-    """The string there, or an empty one."""
+    """The string at `path`; empty if there is none."""
     found = at(value, *path)
     return found if isinstance(found, str) else ""
 
 
 def number_at(value: Any, *path: str | int) -> int | float | None:
-    """The finite number there."""
+    """The finite number at `path`; None if there is none."""
     found = at(value, *path)
     if isinstance(found, bool) or not isinstance(found, (int, float)):
         return None
@@ -33,7 +33,7 @@ def number_at(value: Any, *path: str | int) -> int | float | None:
 
 
 def pairs_at(value: Any, *path: str | int) -> Iterator[tuple[str, str]]:
-    """The names and values of the list of HAR pairs there: headers, parameters, cookies."""
+    """The names and values of the HAR pairs at `path`: headers, parameters or cookies."""
     found = at(value, *path)
     for pair in found if isinstance(found, list) else ():
         yield text_at(pair, "name"), text_at(pair, "value")

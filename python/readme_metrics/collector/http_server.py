@@ -22,16 +22,16 @@ _LINGER_RESET = struct.pack("ii", 1, 0)
 
 
 class Service(Protocol):
-    """Decides the answer to each request that has the right address and credentials."""
+    """Decides the answer to each request that has the right path and credentials."""
 
     def receive(self, post: Post) -> Answer: ...
     def look_up(self) -> Answer: ...
 
 
 class HTTPServer(socketserver.ThreadingTCPServer):
-    """Knows its open connections, so that closing it ends them too, as a crash would."""
+    """A server that knows its open connections, so that closing it cuts them too, as a crash would."""
 
-    # Not http.server.HTTPServer, which asks the DNS for the name of the host it binds.
+    # Not a subclass of http.server.HTTPServer, which asks the DNS for the name of the host that it binds.
     allow_reuse_address = True
     daemon_threads = True
     request_queue_size = 128
@@ -53,8 +53,8 @@ class HTTPServer(socketserver.ThreadingTCPServer):
         return connection, address
 
     def shutdown_request(self, request: Any) -> None:
-        # Under the lock, so that server_close() never shuts down a descriptor that another file has been given since.
-        # Without the base class's shutdown(), whose FIN would precede the reset of `Answer.raw`.
+        # The lock keeps server_close() from shutting down a descriptor that has been closed and given to another file.
+        # The base class's shutdown() is not called: its FIN would precede the reset that ends `Answer.raw`.
         with self._lock:
             self._connections.discard(request)
             self.close_request(request)
@@ -68,7 +68,7 @@ class HTTPServer(socketserver.ThreadingTCPServer):
 
     @contextmanager
     def answering(self) -> Iterator[None]:
-        """Counts one answer as under way, from the decision to the last byte sent."""
+        """Counts one answer as being sent, from its decision to its last byte."""
         with self._answered:
             self._answering += 1
         try:
@@ -79,7 +79,7 @@ class HTTPServer(socketserver.ThreadingTCPServer):
                 self._answered.notify_all()
 
     def wait_until_answered(self, timeout_s: float) -> bool:
-        """Whether nothing is being answered any more, at the latest after `timeout_s` seconds."""
+        """Waits up to `timeout_s` seconds until no request is being answered; returns whether that is so."""
         with self._answered:
             return self._answered.wait_for(lambda: self._answering == 0, timeout_s)
 
@@ -93,7 +93,7 @@ class ServiceHandler(BaseHTTPRequestHandler):
     """One connection. A subclass may serve more than the paths of the Metrics server."""
 
     protocol_version = "HTTP/1.1"
-    # Otherwise the body of an answer waits up to 40 ms for the client to acknowledge its head.
+    # With Nagle's algorithm, the body of an answer waits up to 40 ms for the client to acknowledge its head.
     disable_nagle_algorithm = True
     server: HTTPServer
 
@@ -104,7 +104,7 @@ class ServiceHandler(BaseHTTPRequestHandler):
         self.answer(self._look_up)
 
     def _receive(self) -> Answer:
-        # Read first: bytes left unread would be taken for the next request.
+        # The body is read first: unread bytes would be taken for the next request.
         body = self.read_body()
         self._check("/v1/request")
         return self.server.service.receive(Post(time.time(), self.headers, body))
@@ -115,7 +115,7 @@ class ServiceHandler(BaseHTTPRequestHandler):
         return self.server.service.look_up()
 
     def answer(self, decide: Callable[[], Answer]) -> None:
-        """Send what `decide` returns, or the refusal that it raises."""
+        """Sends what `decide` returns, or the refusal that it raises."""
         with self.server.answering():
             try:
                 answer = decide()
@@ -127,11 +127,11 @@ class ServiceHandler(BaseHTTPRequestHandler):
                 self._send_raw(answer.raw)
 
     def read_body(self, max_bytes: int = MAX_BODY_BYTES) -> bytes:
-        """The request's body; raises Refused where it has no usable length or is larger than `max_bytes`."""
+        """The request's body; raises Refused if it has no usable length or is larger than `max_bytes`."""
         if "Transfer-Encoding" in self.headers:
             self.close_connection = True
             raise Refused(HTTPStatus.LENGTH_REQUIRED, "send a Content-Length")
-        # Two lengths, even equal ones, are how one request is smuggled inside another (RFC 9112, section 6.3).
+        # A second Content-Length, even an equal one, can smuggle one request inside another (RFC 9112, section 6.3).
         length = ", ".join(self.headers.get_all("Content-Length", ["0"]))
         if not (length.isascii() and length.isdigit()):
             self.close_connection = True
@@ -168,4 +168,4 @@ class ServiceHandler(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def log_message(self, *_: Any) -> None:
-        """Prints nothing: the commands say what there is to say."""
+        """Prints nothing: the commands print what their users need."""

@@ -1,4 +1,4 @@
-"""Logs kept as JSON lines."""
+"""`LogFile`: logs kept as JSON lines."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from readme_metrics.collector.post import Log
 class LogFile:
     """Appends logs to the file at `path`, one JSON object per line; a context manager.
 
-    The file is readable by its owner alone, since logs are about people; one that is there is narrowed. Raises OSError,
-    also where `path` is a symbolic link or another user's.
+    Only the owner can read the file, since logs are about people; an existing file gets mode 0600. Raises OSError, also
+    if `path` is a symbolic link or belongs to another user.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -27,7 +27,7 @@ class LogFile:
         self._file.close()
 
     def append(self, logs: Iterable[Log]) -> None:
-        """Hand all of `logs` to the operating system before returning."""
-        # ASCII, because JSON may escape lone surrogates, which no UTF encoding can write.
+        """Appends `logs`, all of which the operating system has when this returns."""
+        # Written as ASCII: JSON may escape lone surrogates, which no UTF encoding can write.
         self._file.writelines(json.dumps(log) + "\n" for log in logs)
         self._file.flush()

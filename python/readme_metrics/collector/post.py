@@ -1,4 +1,4 @@
-"""One POST of logs to the stand-in Metrics server, and what it can be answered with."""
+"""`Post`, one POST of logs to the stand-in Metrics server, and `Answer`, what the server does with it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _GZIP_WBITS = 16 + zlib.MAX_WBITS
 
 
 class Refused(Exception):
-    """A malformed request; `status` is the HTTP status that says so."""
+    """The request is malformed and is answered with the HTTP status `status`."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -47,7 +47,7 @@ class Post:
         return len(self.logs)
 
     def decode(self) -> None:
-        """Fill in `body` and `logs`; raises Refused."""
+        """Sets `body` and `logs`; raises Refused if they cannot be read."""
         self.body = self._decompressed()
         self.logs = _parsed(self.body)
 
@@ -95,11 +95,11 @@ class Answer:
     delay: float = 0.0
     """Seconds to wait first; `math.inf` waits until the server closes."""
     raw: bytes | None = None
-    """These bytes instead of an HTTP response, followed by a reset of the connection."""
+    """If set, these bytes are sent instead of an HTTP response, and the connection is reset."""
 
     @classmethod
     def json(cls, status: int, value: object) -> Answer:
-        """`value` as a JSON response."""
+        """A response with `value` as JSON."""
         return cls(status, {"Content-Type": "application/json"}, json.dumps(value).encode())
 
     @classmethod

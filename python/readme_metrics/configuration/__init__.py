@@ -1,1 +1,1 @@
-"""What `MetricsApiConfig` is made with: the check of each kind of argument."""
+"""How the arguments of `MetricsApiConfig` are read and checked."""

@@ -1,4 +1,4 @@
-"""The denylist and the allowlist: old and new name are one list, and entries that can match nothing are told."""
+"""The denylist and the allowlist, each merged with the list of its old name; warns of entries that match nothing."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def merged(
 
     Args:
         name: The argument's name; `old_name` is the published SDK's other name for it.
-        value: What it got; `old_value` likewise.
-        is_nested: Whether dotted paths and `*` mean something (`redact_nested`).
+        value: The argument's value; `old_value` is that of the old name.
+        is_nested: Whether dotted paths and `*` are understood (`redact_nested`).
 
     Raises:
         TypeError: One of them is not a list of strings.

@@ -1,4 +1,4 @@
-"""Options from the environment and from a TOML file: how a text becomes a value, and where each value is from."""
+"""Options from the environment and from a TOML file: turns texts into values, and remembers where each is from."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from readme_metrics.configuration import checks
-from readme_metrics.rule import Rule
+from readme_metrics.configuration.rules import rules_of
 
 if TYPE_CHECKING:
     from readme_metrics.config import MetricsApiConfig
+    from readme_metrics.rule import Rule
 
 PREFIX = "README_METRICS_"
 KEY_VARIABLE = "README_API_KEY"
@@ -56,7 +57,7 @@ class Option(NamedTuple):
 
     kind: Kind
     attribute: str
-    #: The variable that is read anyway, by whatever needs it, where the configuration says nothing.
+    #: The environment variable that every configuration without this option reads; empty if there is none.
     always: str = ""
 
 
@@ -97,14 +98,14 @@ _OTHERS = {"README_METRICS_SERVER", "README_METRICS_DISABLED"}
 
 
 def from_environment(environ: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str], list[str]]:
-    """The options that the environment sets.
+    """The options that the environment sets, without those that every configuration reads by itself.
 
     Returns:
-        The values and their variables, by option, and the variables that begin like an option's and are none. What is
-        read from the environment in any case is left to whoever reads it.
+        The values by option, the names of their variables by option, and the variables that begin with
+        `README_METRICS_` and name no option.
 
     Raises:
-        ValueError: A variable has a wrong value; the message names it.
+        ValueError: A variable has a wrong value; the message names the variable.
     """
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
@@ -129,7 +130,7 @@ def _read(kind: Kind, text: str) -> object:
     except TypeError:
         raise
     except ValueError as error:
-        # What a rule refuses says what it takes; a number that is none does not.
+        # The error of a rule says what the rule takes; that of `int` or `float` does not say what an option takes.
         why = str(error) if kind is RULES and not isinstance(error, json.JSONDecodeError) else ""
         raise ValueError(why or f"it takes {kind.takes}, got {text!r:.80}") from None
 
@@ -139,8 +140,9 @@ def from_toml(path: str | Path, table: str) -> tuple[dict[str, Any], dict[str, s
 
     Raises:
         OSError: There is no such file.
-        ValueError: It is no TOML, has no such table, or the table has what is no option; the message says which.
-        ImportError: Python 3.10, without the package `tomli`.
+        ValueError: The file is not TOML, it has no such table, or the table has a key that is no option; the message
+            says which.
+        ImportError: This is Python 3.10, and the package `tomli` is not installed.
     """
     try:
         tomllib: Any = importlib.import_module("tomllib")
@@ -164,30 +166,10 @@ def from_toml(path: str | Path, table: str) -> tuple[dict[str, Any], dict[str, s
     return found, dict.fromkeys(found, where)
 
 
-def rules_of(tables: object) -> list[Rule]:
-    """Rules out of tables (TOML) or objects (JSON), each with a rule's arguments.
-
-    Raises:
-        TypeError: It is no list of tables, or an argument has the wrong type or is unknown; the message says which.
-        ValueError: As from `Rule`.
-    """
-    if not isinstance(tables, list):
-        raise checks.refuse("rules", tables, "a list of tables")
-    rules = []
-    for number, table in enumerate(tables):
-        with checks.within(f"rules[{number}]"):
-            if not isinstance(table, dict):
-                raise checks.refuse("a rule", table, "a table")
-            if unknown := sorted(set(table) - set(Rule.__init__.__kwdefaults__ or {})):
-                raise TypeError(f"{unknown[0]} is no argument of a rule")
-            rules.append(Rule(**table))
-    return rules
-
-
 def made(
     cls: type[MetricsApiConfig], values: dict[str, Any], origins: dict[str, str], overrides: dict[str, Any]
 ) -> MetricsApiConfig:
-    """The configuration of these values, in which `overrides` come first; it knows where each is from.
+    """Makes a configuration from `values` and `overrides`, which take precedence. It knows where each value is from.
 
     Raises:
         TypeError, ValueError: As from the constructor; the message begins with where the value is from.
@@ -205,11 +187,11 @@ def made(
 
 
 def effective(config: MetricsApiConfig) -> list[tuple[str, str, str]]:
-    """Each option with its value, as it may be shown, and where it is from."""
+    """Each option with its value (secrets left out) and where that value is from."""
     defaults = type(config)(None, None)
     rows = []
     for name, option in OPTIONS.items():
-        if name in ("blacklist", "whitelist"):  # old names of a list that is shown by its new one
+        if name in ("blacklist", "whitelist"):  # old names: their lists are shown under the new ones
             continue
         value = getattr(config, option.attribute)
         old_name = {"denylist": "blacklist", "allowlist": "whitelist"}.get(name, name)

@@ -1,4 +1,4 @@
-"""The arguments of a configuration that say which relay the logs take, or the environment in their place."""
+"""The arguments that say by which relay the logs are sent, or the environment variables in their place."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from readme_metrics.relay import address
 
 
 def url(argument: object) -> str | None:
-    """The URL of the Redis server, None where there is none.
+    """The URL of the Redis server; None if there is no relay.
 
     Raises:
-        TypeError: It is no string.
-        ValueError: It is no URL of a Redis server. The message shows nothing of it.
+        TypeError: The argument is not a string.
+        ValueError: The argument is not the URL of a Redis server. The message does not show it.
         ImportError: redis-py is not installed.
     """
     name, value = ("relay", argument) if argument is not None else ("README_METRICS_RELAY", environment.relay())
@@ -23,23 +23,23 @@ def url(argument: object) -> str | None:
     checked = address.checked_url(name, value)
     if importlib.util.find_spec("redis") is None:
         raise ImportError(f'{name} needs redis-py: pip install "readme-metrics[redis]"')
-    # A module that redis-py needs, and that cannot be imported any more once the interpreter has begun to end (it
-    # registers an exit hook): then a process that ends soon after its first log could not send it. It takes a few
-    # milliseconds; redis-py, a tenth of a second, is left to the flusher.
+    # redis-py needs this module, which registers an exit hook and so cannot be imported once the interpreter has begun
+    # to end. Without this import, a process that ends soon after its first log could not send it. The import takes a
+    # few milliseconds; that of redis-py takes a tenth of a second and is left to the flusher.
     importlib.import_module("concurrent.futures.thread")
     return checked
 
 
 def project(argument: object, relay: str | None) -> str:
-    """The project's name; empty where there is no relay.
+    """The project's name; empty if there is no relay.
 
     Raises:
-        TypeError: It is no string.
-        ValueError: It is missing, no name, or given without a relay.
+        TypeError: The argument is not a string.
+        ValueError: The argument is missing, is not a name, or is given without a relay.
     """
     if relay is None:
         if argument is not None:
-            raise ValueError("project is of use with relay alone, which is not given")
+            raise ValueError("project is only used with relay, which is not given")
         return ""
     name, value = ("project", argument) if argument is not None else ("README_METRICS_PROJECT", environment.project())
     if value is None:
