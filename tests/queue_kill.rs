@@ -26,6 +26,8 @@ const RUNG: &str = "QUEUE_KILL_RUNG";
 const NUMBER: &str = "QUEUE_KILL_NUMBER";
 /// At once: two processes compete for every orphan.
 const PROCESSES: usize = 3;
+/// Half of what orphans may take. Beyond the bound the oldest would be evicted, which is another test's subject.
+const MOST_BYTES: u64 = 32 << 20;
 
 /// Who pushed it, its number there, and bytes that follow from both.
 fn entry(who: u64, number: u64) -> Vec<u8> {
@@ -153,6 +155,26 @@ fn read_reports(reader: PipeReader, by: u64, sender: &Sender<Report>) {
     }
 }
 
+/// Waits until the processes that run have delivered enough of what the dead ones left, however slow the machine is.
+fn wait_for_deliveries(rung: &Path) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while bytes_below(rung) > MOST_BYTES {
+        assert!(Instant::now() < deadline, "nobody delivers");
+        thread::yield_now();
+    }
+}
+
+/// What the files below `directory` take. A file that is removed meanwhile counts as nothing.
+fn bytes_below(directory: &Path) -> u64 {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let sizes = entries.map(|entry| match entry.metadata() {
+        Ok(metadata) if metadata.is_dir() => bytes_below(&entry.path()),
+        Ok(metadata) => metadata.len(),
+        Err(_) => 0,
+    });
+    sizes.sum()
+}
+
 #[test]
 fn nothing_accepted_is_lost_when_processes_are_killed() {
     let rounds = common::number_from("QUEUE_KILL_ROUNDS", 200);
@@ -187,6 +209,7 @@ fn nothing_accepted_is_lost_when_processes_are_killed() {
     let mut deaths = HashMap::new();
     let (mut killed, mut closed) = (0, 0);
     for number in 0..rounds {
+        wait_for_deliveries(rung.path());
         running.push(start(rung.path(), number, sender.clone()));
         if running.len() >= PROCESSES {
             thread::sleep(Duration::from_micros(random.below(20_000)));

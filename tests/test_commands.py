@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from readme_metrics.commands.har_view import HarView, Redaction
+from readme_metrics.commands.console.har_view import HarView, Redaction
 from readme_metrics.demo.canaries import Canaries
 from readme_metrics.demo.tally import Tally
 

@@ -21,8 +21,8 @@ import requests
 
 from inspector_logs import lines, log
 from readme_metrics.collector import RESET, Answer, Collector
-from readme_metrics.inspector.server import Inspector
-from readme_metrics.inspector.store import Store
+from readme_metrics.inspector.logs.store import Store
+from readme_metrics.inspector.web.server import Inspector
 
 COMMAND = [sys.executable, "-m", "readme_metrics", "inspect"]
 

@@ -22,15 +22,16 @@ from hypothesis import strategies as st
 from inspector_logs import lines, log
 from readme_metrics import MetricsApiConfig
 from readme_metrics.collector.post import Refused
-from readme_metrics.inspector import har, replay
+from readme_metrics.inspector import replay
 from readme_metrics.inspector.curl import curl
 from readme_metrics.inspector.explanation import explain
-from readme_metrics.inspector.filter import BadFilter, Filter, find
+from readme_metrics.inspector.logs import har
+from readme_metrics.inspector.logs.filter import BadFilter, Filter, find
+from readme_metrics.inspector.logs.sources import JSONLines
+from readme_metrics.inspector.logs.stats import percentile, stats
+from readme_metrics.inspector.logs.store import Store
+from readme_metrics.inspector.logs.summary import endpoint, summarize
 from readme_metrics.inspector.preview import preview
-from readme_metrics.inspector.sources import JSONLines
-from readme_metrics.inspector.stats import percentile, stats
-from readme_metrics.inspector.store import Store
-from readme_metrics.inspector.summary import endpoint, summarize
 from readme_metrics.redaction.redactor import Lists
 
 #: Any JSON that a log may hold where something else is expected.

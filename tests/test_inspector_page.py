@@ -15,8 +15,8 @@ from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, expect, s
 
 from inspector_logs import log
 from readme_metrics.inspector import health
-from readme_metrics.inspector.server import Inspector
-from readme_metrics.inspector.store import Store
+from readme_metrics.inspector.logs.store import Store
+from readme_metrics.inspector.web.server import Inspector
 from readme_metrics.redaction.redactor import Lists
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")

@@ -11,9 +11,9 @@ from typing import NamedTuple
 import pytest
 
 from inspector_logs import log
-from readme_metrics.inspector.server import Inspector
-from readme_metrics.inspector.sessions import HEADERS
-from readme_metrics.inspector.store import Store
+from readme_metrics.inspector.logs.store import Store
+from readme_metrics.inspector.web.server import Inspector
+from readme_metrics.inspector.web.sessions import HEADERS
 
 READS = [
     "/", "/app.js", "/app.css", "/icon.svg", "/logs/1", "/api/logs", "/api/logs/1", "/api/logs/1/curl",

@@ -21,7 +21,7 @@ import wsgi
 from readme_metrics import MetricsApiConfig
 from readme_metrics.collector import Answer, Collector
 from readme_metrics.commands import main
-from readme_metrics.commands.terminal import Terminal
+from readme_metrics.commands.console.terminal import Terminal
 from readme_metrics.delivery import drop_notices, queue_dirs
 from test_multiprocess import get, load
 from wsgi import call

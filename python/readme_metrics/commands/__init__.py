@@ -10,8 +10,8 @@ import signal
 import sys
 from collections.abc import Sequence
 
+from readme_metrics._process.interrupts import interruptible
 from readme_metrics.commands import collect, demo, doctor, flush, inspect, relay, status, tail
-from readme_metrics.commands.interrupts import interruptible
 
 _INTERRUPTED = 128 + signal.SIGINT
 

@@ -10,8 +10,8 @@ from contextlib import ExitStack
 
 from readme_metrics.collector import Collector, Post
 from readme_metrics.collector.log_file import LogFile
-from readme_metrics.commands.har_view import HarView
-from readme_metrics.commands.terminal import Terminal
+from readme_metrics.commands.console.har_view import HarView
+from readme_metrics.commands.console.terminal import Terminal
 
 # Enough to look at in a debugger; a collector that runs for weeks must not grow with its logs.
 _REMEMBERED = 1000

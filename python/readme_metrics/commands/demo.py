@@ -14,12 +14,12 @@ import requests
 
 from readme_metrics.collector import Collector, Post
 from readme_metrics.collector.log_file import LogFile
-from readme_metrics.commands.har_view import HarView
-from readme_metrics.commands.terminal import Terminal
+from readme_metrics.commands.console.har_view import HarView
+from readme_metrics.commands.console.terminal import Terminal
 from readme_metrics.demo.rehearsal import Rehearsal
 from readme_metrics.demo.tally import Tally
-from readme_metrics.inspector.server import Inspector
-from readme_metrics.inspector.store import Store
+from readme_metrics.inspector.logs.store import Store
+from readme_metrics.inspector.web.server import Inspector
 from readme_metrics.redaction.redactor import Lists
 
 _SHOWN_LOGS = 3

@@ -6,8 +6,9 @@ import argparse
 import json
 import sys
 
-from readme_metrics.commands import checks, target
-from readme_metrics.commands.terminal import Terminal, printable
+from readme_metrics.commands import target
+from readme_metrics.commands.checks import chain
+from readme_metrics.commands.console.terminal import Terminal, printable
 
 _EXIT_CODES = """exit status:
   0  a log sent from here arrives
@@ -38,12 +39,12 @@ def run(options: argparse.Namespace) -> int:
         return 2
     terminal = Terminal()
     findings = []
-    for finding in checks.all_checks(config):
+    for finding in chain.all_checks(config):
         findings.append(finding)
         if not options.json:
             mark = terminal.green("ok    ") if finding.is_ok else terminal.red("BROKEN")
             # One line for each option.
-            detail = finding.detail.replace("; ", "\n         ") if finding.link == checks.OPTIONS else finding.detail
+            detail = finding.detail.replace("; ", "\n         ") if finding.link == chain.OPTIONS else finding.detail
             lines = [printable(line) for line in detail.split("\n")]
             terminal.line(f"{mark} {finding.link}: " + "\n".join(lines))
     broken = [finding for finding in findings if not finding.is_ok]

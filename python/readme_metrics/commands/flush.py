@@ -10,7 +10,7 @@ from pathlib import Path
 from readme_metrics import _core
 from readme_metrics._process.reporter import Reporter
 from readme_metrics.commands import app_directories, target
-from readme_metrics.commands.terminal import Terminal
+from readme_metrics.commands.console.terminal import Terminal
 from readme_metrics.delivery import orphans, queue_dirs
 from readme_metrics.delivery.expiry import expire
 

@@ -12,14 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from readme_metrics.commands import app_directories, tail, target
-from readme_metrics.commands.terminal import Terminal
+from readme_metrics.commands.console.terminal import Terminal
 from readme_metrics.config import MetricsApiConfig
 from readme_metrics.delivery import sums
-from readme_metrics.inspector import har, health
+from readme_metrics.inspector import health
 from readme_metrics.inspector.command import Command
-from readme_metrics.inspector.server import Inspector
-from readme_metrics.inspector.sources import JSONLines, Watch, has_ids
-from readme_metrics.inspector.store import Store
+from readme_metrics.inspector.logs import har
+from readme_metrics.inspector.logs.sources import JSONLines, Watch, has_ids
+from readme_metrics.inspector.logs.store import Store
+from readme_metrics.inspector.web.server import Inspector
 from readme_metrics.redaction.redactor import Lists
 
 

@@ -7,7 +7,7 @@ import sys
 from importlib.util import find_spec
 from typing import Any
 
-from readme_metrics.commands.terminal import Terminal, printable
+from readme_metrics.commands.console.terminal import Terminal, printable
 from readme_metrics.relay import address
 
 #: Seconds that the Redis server may take to answer.

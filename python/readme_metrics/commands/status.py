@@ -10,7 +10,7 @@ from pathlib import Path
 
 from readme_metrics import _core
 from readme_metrics.commands import app_directories, relay_status
-from readme_metrics.commands.terminal import Terminal, printable
+from readme_metrics.commands.console.terminal import Terminal, printable
 from readme_metrics.delivery import prometheus, sums
 from readme_metrics.delivery.oldest import oldest_of
 

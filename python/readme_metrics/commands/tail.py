@@ -13,8 +13,8 @@ import msgpack
 
 from readme_metrics import _core
 from readme_metrics.commands import app_directories
-from readme_metrics.commands.har_view import HarView
-from readme_metrics.commands.terminal import Terminal
+from readme_metrics.commands.console.har_view import HarView
+from readme_metrics.commands.console.terminal import Terminal
 
 #: A segment keeps delivered records until it needs their room, so looking this often misses few of them.
 _INTERVAL_S = 0.2

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import requests
 
-from readme_metrics.commands.interrupts import interrupts_deferred
+from readme_metrics._process.interrupts import interrupts_deferred
 
 _APP = "readme_metrics.demo.sample_app:app"
 _CONFIG = "python:readme_metrics.demo.gunicorn_config"

@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
-from readme_metrics.commands.interrupts import interrupts_deferred
+from readme_metrics._process.interrupts import interrupts_deferred
 
 #: An app without a key logs nothing. This one goes to the page alone.
 STAND_IN_KEY = "inspect"

@@ -15,7 +15,7 @@ from urllib.parse import quote_plus
 
 from readme_metrics.collector.fields import at, entry_of, pairs_at, text_at
 from readme_metrics.collector.post import Log
-from readme_metrics.inspector.summary import MARKER, REPLAY_HEADER
+from readme_metrics.inspector.logs.summary import MARKER, REPLAY_HEADER
 
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 #: About one connection, or made by curl itself.

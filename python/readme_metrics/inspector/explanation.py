@@ -15,8 +15,8 @@ from urllib.parse import unquote, urlencode, urlsplit
 from readme_metrics import SAFE_DEFAULTS
 from readme_metrics.collector.fields import at, entry_of, pairs_at, text_at
 from readme_metrics.collector.post import Log
-from readme_metrics.inspector.places import Place, places
-from readme_metrics.inspector.summary import MARKER
+from readme_metrics.inspector.logs.places import Place, places
+from readme_metrics.inspector.logs.summary import MARKER
 from readme_metrics.redaction.redactor import Lists, Redactor, TextExchange
 
 #: A larger body is shown, but not explained value by value.

@@ -11,7 +11,7 @@ from typing import Any
 from readme_metrics.collector.fields import at, entry_of, text_at
 from readme_metrics.collector.post import Refused
 from readme_metrics.inspector.explanation import MAX_PLACES, Rules, exchange_of, reason, suspicion
-from readme_metrics.inspector.places import Place, places
+from readme_metrics.inspector.logs.places import Place, places
 from readme_metrics.redaction.redactor import Lists, Pairs, Redactor, TextExchange
 
 #: Neither the reader's nor about the value: the middleware's own, or made for the trial.

@@ -13,7 +13,7 @@ from urllib.parse import quote_plus, urlsplit
 from readme_metrics.collector.fields import at, entry_of, pairs_at, text_at
 from readme_metrics.collector.post import Log, Refused
 from readme_metrics.inspector.curl import TOKEN
-from readme_metrics.inspector.summary import MARKER, REPLAY_HEADER
+from readme_metrics.inspector.logs.summary import MARKER, REPLAY_HEADER
 
 _TIMEOUT_S = 30
 _SHOWN_BYTES = 256 * 1024

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Any
 
 from readme_metrics.collector.post import Answer, Post, Refused
-from readme_metrics.inspector.store import Store
+from readme_metrics.inspector.logs.store import Store
 
 #: Seconds that ReadMe may take. The app's own timeout is shorter, and it tries again.
 _FORWARD_TIMEOUT_S = 10

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from readme_metrics import MetricsApiConfig
-from readme_metrics.commands.finding import Finding
+from readme_metrics.commands.checks.finding import Finding
 
 
 def logging_check(config: MetricsApiConfig) -> Finding:

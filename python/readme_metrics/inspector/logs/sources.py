@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from readme_metrics.collector.post import Log
-from readme_metrics.inspector.store import Store
+from readme_metrics.inspector.logs.store import Store
 
 _INTERVAL_S = 0.2
 _READ_BYTES = 8 * 1024 * 1024

@@ -15,9 +15,9 @@ import requests.utils
 
 from readme_metrics import MetricsApiConfig, _core
 from readme_metrics.commands import app_directories
-from readme_metrics.commands.finding import Finding
-from readme_metrics.commands.logging_check import logging_check
-from readme_metrics.commands.relay_checks import relay_checks
+from readme_metrics.commands.checks.finding import Finding
+from readme_metrics.commands.checks.logging_check import logging_check
+from readme_metrics.commands.checks.relay_checks import relay_checks
 from readme_metrics.configuration import outside
 from readme_metrics.delivery import queue_dirs
 from readme_metrics.delivery.senders.choice import destination

@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from math import ceil
 from typing import Any
 
-from readme_metrics.inspector.summary import Summary
+from readme_metrics.inspector.logs.summary import Summary
 
 _BUCKETS = 60
 MAX_MINUTES = 24 * 60

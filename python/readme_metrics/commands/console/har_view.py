@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from readme_metrics.collector.fields import at
 from readme_metrics.collector.post import Log
-from readme_metrics.commands.terminal import Terminal, printable
+from readme_metrics.commands.console.terminal import Terminal, printable
 
 _MISSING = "-"
 

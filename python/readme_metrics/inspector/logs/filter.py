@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from fnmatch import translate
 from typing import NamedTuple
 
-from readme_metrics.inspector.store import Kept
+from readme_metrics.inspector.logs.store import Kept
 
 #: Seconds that one search may take; what it has found by then is shown.
 _TIME_BOX_S = 1.0

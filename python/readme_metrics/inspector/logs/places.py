@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from readme_metrics.collector.fields import pairs_at, text_at
-from readme_metrics.inspector.summary import MARKER
+from readme_metrics.inspector.logs.summary import MARKER
 
 _PAIRS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("URL parameter", ("request", "queryString")),

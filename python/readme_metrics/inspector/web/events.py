@@ -6,8 +6,8 @@ import json
 import time
 from collections.abc import Callable
 
-from readme_metrics.inspector.filter import Filter
-from readme_metrics.inspector.store import Store
+from readme_metrics.inspector.logs.filter import Filter
+from readme_metrics.inspector.logs.store import Store
 
 #: Seconds after which a comment shows whether the reader is still there.
 _HEARTBEAT_S = 10.0

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 
 from readme_metrics import MetricsApiConfig
-from readme_metrics.commands.finding import Finding
+from readme_metrics.commands.checks.finding import Finding
 from readme_metrics.relay import address, layout
 
 #: A relay says every five seconds that it is there.

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from readme_metrics.collector.fields import at
 from readme_metrics.collector.post import Log
-from readme_metrics.inspector.summary import Summary, summarize, words
+from readme_metrics.inspector.logs.summary import Summary, summarize, words
 
 MAX_LOGS = 10_000
 MAX_BYTES = 64 * 1024 * 1024

@@ -8,11 +8,12 @@ from typing import Any
 
 from readme_metrics.collector.http_server import HTTPServer
 from readme_metrics.collector.post import Answer
-from readme_metrics.inspector import events, preview
-from readme_metrics.inspector.handler import InspectorHandler
-from readme_metrics.inspector.sessions import Sessions
+from readme_metrics.inspector import preview
+from readme_metrics.inspector.logs.store import Store
 from readme_metrics.inspector.stand_in import StandIn
-from readme_metrics.inspector.store import Store
+from readme_metrics.inspector.web import events
+from readme_metrics.inspector.web.handler import InspectorHandler
+from readme_metrics.inspector.web.sessions import Sessions
 from readme_metrics.redaction.redactor import Lists
 
 

@@ -1,0 +1,1 @@
+"""The checks of `readme-metrics doctor`, one for each link of the way that a log takes."""
