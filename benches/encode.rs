@@ -69,6 +69,7 @@ fn exchange(body: &str) -> Exchange<'_> {
         },
         started_unix_ms: 1_700_000_000_123,
         duration_ms: 42,
+        route: None,
         request: Request {
             method: "POST".into(),
             scheme: "https".into(),

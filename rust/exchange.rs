@@ -14,6 +14,8 @@ pub struct Exchange<'a> {
     pub started_unix_ms: u64,
     /// How long the app took, from a monotonic clock.
     pub duration_ms: u64,
+    /// The framework's template of the path, where the log is to show it.
+    pub route: Option<&'a str>,
     pub request: Request<'a>,
     pub response: Response<'a>,
 }

@@ -37,6 +37,7 @@ fn exchange<'a>() -> Exchange<'a> {
         },
         started_unix_ms: 1_700_000_000_123,
         duration_ms: 42,
+        route: None,
         request: Request {
             method: "POST".into(),
             scheme: "https".into(),

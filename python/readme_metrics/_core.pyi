@@ -185,6 +185,7 @@ class Encoder:
         trust_forwarded: bool,
         platform: str,
         rules: Sequence[Rule] = ...,
+        shows_route: bool = False,
     ) -> Encoder: ...
     def judge(self, method: str, host: str, path: str, user_agent: str, is_native: bool) -> Verdict:
         """What the rules say of a request before the app is called.
@@ -216,7 +217,7 @@ class Verdict:
     def fate(self) -> Fate: ...
     @property
     def is_plain(self) -> bool:
-        """Whether no rule concerns this request, now or later."""
+        """Whether nothing is to be asked when the response starts: no rule concerns this request, and no route is shown."""
 
 @final
 class Queue:

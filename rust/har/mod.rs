@@ -101,7 +101,12 @@ impl Encoder {
             url = repeats.redact_url(url);
         }
         let duration_ms = i64::try_from(exchange.duration_ms).unwrap_or(i64::MAX);
-        w.map(7);
+        w.map(7 + u32::from(exchange.route.is_some()));
+        if let Some(route) = exchange.route {
+            // HAR 1.2 leaves names with an underscore to whoever writes it.
+            w.str("_route");
+            w.str(route);
+        }
         w.str("pageref");
         w.str(&url);
         w.str("startedDateTime");

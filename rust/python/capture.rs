@@ -53,7 +53,8 @@ struct Passing {
     is_response_unknown: bool,
     /// What the rules have left open, or decided; `None` without a rule that concerns this request.
     verdict: Option<selection::Decision>,
-    /// The framework's template of the path, for rules that are still open when the response has started.
+    /// The framework's template of the path, for rules that are still open when the response has started, and for logs that
+    /// show it.
     route: Option<String>,
 }
 
@@ -315,6 +316,15 @@ impl Capture {
             }
         }
         passing.verdict = Some(verdict);
+    }
+
+    /// The framework's template of the path, where logs are to show it.
+    pub(super) fn shown_route(&self) -> Option<String> {
+        if self.encoder.get().shows_route {
+            self.passing().route.clone()
+        } else {
+            None
+        }
     }
 
     pub(super) fn is_file(&self) -> bool {

@@ -20,6 +20,8 @@ pub struct PyEncoder {
     har_by_rule: Vec<Option<har::Encoder>>,
     pub(super) selection: Selection,
     pub(super) trust_forwarded: bool,
+    /// Whether logs show the framework's template of the path.
+    pub(super) shows_route: bool,
     pub(super) max_body_bytes: usize,
 }
 
@@ -72,7 +74,7 @@ impl CheckedRule {
 #[pymethods]
 impl PyEncoder {
     #[new]
-    #[pyo3(signature = (*, denylist, allowlist, redact_nested, development, max_body_bytes, trust_forwarded, platform, rules = Vec::new()))]
+    #[pyo3(signature = (*, denylist, allowlist, redact_nested, development, max_body_bytes, trust_forwarded, platform, rules = Vec::new(), shows_route = false))]
     // A configuration has this many parts; Python names each one at the call.
     #[allow(
         clippy::too_many_arguments,
@@ -88,6 +90,7 @@ impl PyEncoder {
         trust_forwarded: bool,
         platform: &str,
         rules: Vec<CheckedRule>,
+        shows_route: bool,
     ) -> PyResult<PyEncoder> {
         guarded(|| {
             let har = |denylist: &[String], allowlist: Option<&[String]>| {
@@ -106,6 +109,7 @@ impl PyEncoder {
                 har_by_rule: rules.iter().map(of_rule).collect(),
                 selection: Selection::new(rules.iter().map(CheckedRule::compiled).collect()),
                 trust_forwarded,
+                shows_route,
                 max_body_bytes,
             })
         })
@@ -134,7 +138,7 @@ impl PyEncoder {
                 host,
                 user_agent,
             });
-            Ok(Verdict::new(verdict, &self.selection))
+            Ok(Verdict::new(verdict, &self.selection, self.shows_route))
         })
     }
 }

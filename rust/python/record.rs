@@ -75,6 +75,7 @@ pub fn record(
         size_bytes: is_response_known.then_some(response_bytes),
         is_unwanted: !action.keeps_response_body,
     };
+    let route = capture.shown_route();
     let exchange = Exchange {
         log_id: capture.log_id().hyphenated().encode_lower(&mut log_id),
         group: Group {
@@ -84,6 +85,7 @@ pub fn record(
         },
         started_unix_ms: whole_milliseconds(capture.started_unix),
         duration_ms: whole_milliseconds(duration),
+        route: route.as_deref(),
         request: capture
             .head
             .request(py, request_body, encoder.trust_forwarded),

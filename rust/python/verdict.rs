@@ -27,7 +27,8 @@ pub enum Fate {
 pub struct Verdict {
     #[pyo3(get)]
     fate: Fate,
-    /// Whether the rules have nothing to say about this request, now or later.
+    /// Whether nothing is to be asked when the response starts: the rules have nothing to say about this request, now or
+    /// later, and its log shows no route.
     #[pyo3(get)]
     is_plain: bool,
     pub(super) reached: selection::Decision,
@@ -36,7 +37,11 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    pub fn new(verdict: selection::Decision, selection: &Selection) -> Verdict {
+    pub fn new(
+        verdict: selection::Decision,
+        selection: &Selection,
+        asks_for_route: bool,
+    ) -> Verdict {
         let log_id = OnceLock::new();
         let fate = match &verdict {
             selection::Decision::Open(_) => Fate::Logged,
@@ -46,7 +51,7 @@ impl Verdict {
         };
         Verdict {
             fate,
-            is_plain: verdict == selection::Decision::Final(None),
+            is_plain: !asks_for_route && verdict == selection::Decision::Final(None),
             reached: verdict,
             log_id,
         }

@@ -48,6 +48,11 @@ def is_disabled() -> bool:
     return os.environ.get("README_METRICS_DISABLED", "").lower() not in _NO
 
 
+def shows_routes() -> bool:
+    """Whether each log has the framework's template of its path: for a page on this machine, not for ReadMe."""
+    return os.environ.get("README_METRICS_ROUTES", "").lower() in _YES
+
+
 def temporary_directory() -> str:
     """The directory for temporary files."""
     return os.environ.get("TMPDIR") or "/tmp"

@@ -8,6 +8,7 @@ import platform
 from typing import TYPE_CHECKING
 
 from readme_metrics import _core
+from readme_metrics._process import environment
 from readme_metrics._process.reporter import Reporter
 from readme_metrics.capture.caller import Grouping, UnusableGroup
 from readme_metrics.delivery import sums
@@ -47,6 +48,7 @@ class Intake:
         self._hosts = frozenset(host.lower() for host in config.ALLOWED_HTTP_HOSTS)
         self._ignored_paths = frozenset(path for path in config.ignore_paths if not path.endswith("*"))
         self._ignored_prefixes = tuple(path[:-1] for path in config.ignore_paths if path.endswith("*"))
+        shows_route = environment.shows_routes()
         self.encoder = _core.Encoder(
             denylist=config.DENYLIST,
             allowlist=config.effective_allowlist(),
@@ -56,11 +58,12 @@ class Intake:
             trust_forwarded=config.trust_forwarded,
             platform=f"{platform.machine()}-{platform.system().lower()}{platform.release()}/{platform.python_version()}",
             rules=config.rules,
+            shows_route=shows_route,
         )
         #: Whether `is_selected` needs to be asked at all.
         self.is_selective = bool(self._is_disabled or self._hosts or config.ignore_paths)
         #: Whether the encoder's `judge` needs to be asked at all.
-        self.has_rules = bool(config.rules)
+        self.has_rules = bool(config.rules) or shows_route
         self.flusher: Flusher | None = None
         if not self._is_disabled:
             FLUSHERS.enrol(self._config)

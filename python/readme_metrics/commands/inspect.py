@@ -83,7 +83,7 @@ def run(options: argparse.Namespace) -> int:
             stack.enter_context(Watch(store, lambda: has_ids(tail.new_logs(options.queue_dir, positions))))
         _introduce(inspector, options)
         try:
-            stack.enter_context(command.running(inspector.url, keeps_key=options.forward))
+            stack.enter_context(command.running(inspector.url, is_forwarded=options.forward))
         except OSError as error:
             return _fail(f"{options.command[0]}: {error.strerror}", 1)
         if options.open:

@@ -94,7 +94,7 @@ OPTIONS = {
     "relay_bytes": Option(WHOLE, "relay_bytes"),
 }
 #: Variables that are no options.
-_OTHERS = {"README_METRICS_SERVER", "README_METRICS_DISABLED"}
+_OTHERS = {"README_METRICS_SERVER", "README_METRICS_DISABLED", "README_METRICS_ROUTES"}
 
 
 def from_environment(environ: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str], list[str]]:

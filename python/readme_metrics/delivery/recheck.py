@@ -21,7 +21,7 @@ _MASK = re.compile(r"sha512-[A-Za-z0-9+/=]{88}(\?.{4})?")
 #: What a log has names for itself. Other names, which the function has added, are judged by the lists.
 _LOG = {"_id", "_version", "group", "clientIPAddress", "development", "request"}
 _GROUP = {"id", "label", "email"}
-_ENTRY = {"pageref", "startedDateTime", "time", "cache", "timings", "request", "response"}
+_ENTRY = {"_route", "pageref", "startedDateTime", "time", "cache", "timings", "request", "response"}
 _REQUEST = {
     "method", "url", "httpVersion", "headers", "headersSize", "queryString", "cookies", "bodySize", "postData",
 }  # fmt: skip

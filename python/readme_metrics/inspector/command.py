@@ -32,16 +32,17 @@ class Command:
         return f"{self._arguments[0]} " + ("is running" if status is None else f"has ended with status {status}")
 
     @contextmanager
-    def running(self, url: str, *, keeps_key: bool) -> Iterator[None]:
+    def running(self, url: str, *, is_forwarded: bool) -> Iterator[None]:
         """Start it, with its logs going to `url`, and stop it at the end. Raises OSError where it cannot be started.
 
-        `keeps_key`: It gets no API key that it has not.
+        `is_forwarded`: What arrives there goes on to ReadMe. The command gets no key then that it has not, and its logs no
+        route.
         """
         if not self._arguments:
             yield
             return
         with interrupts_deferred():
-            self._process = process = subprocess.Popen(self._arguments, env=_environment(url, keeps_key=keeps_key))
+            self._process = process = subprocess.Popen(self._arguments, env=_environment(url, is_forwarded=is_forwarded))
         try:
             yield
         finally:
@@ -65,11 +66,13 @@ class Command:
         process.wait()
 
 
-def _environment(url: str, *, keeps_key: bool) -> Mapping[str, str]:
+def _environment(url: str, *, is_forwarded: bool) -> Mapping[str, str]:
     environment = {**os.environ, "README_METRICS_SERVER": url}
+    if not is_forwarded:
+        environment["README_METRICS_ROUTES"] = "1"
     # The middleware honours proxies, which cannot reach a loopback address of this host.
     for name in ("NO_PROXY", "no_proxy"):
         environment[name] = ",".join(filter(None, [os.environ.get(name), "127.0.0.1"]))
-    if not keeps_key and not environment.get("README_API_KEY"):
+    if not is_forwarded and not environment.get("README_API_KEY"):
         environment["README_API_KEY"] = STAND_IN_KEY
     return environment

@@ -18,6 +18,8 @@ MARKER = re.compile(
 REPLAY_HEADER = "x-readme-metrics-replay"
 
 _SHOWN_CHARACTERS = 2000
+#: The trace id of a `traceparent` header, in any version: https://www.w3.org/TR/trace-context/#traceparent-header
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
 #: A segment of a path that names one thing among many: a number, a UUID, a long hexadecimal or random id.
 _VARIABLE = re.compile(
     r"\d+|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[0-9a-fA-F]{16,}|(?=[\w-]*\d)[\w-]{20,}"
@@ -32,6 +34,7 @@ def summarize(log: Log) -> Summary:
     url = text_at(entry, "request", "url")
     host, path, query = _split(url)
     status = number_at(entry, "response", "status")
+    route = text_at(entry, "_route")
     return {
         "_id": log["_id"],
         "time": text_at(entry, "startedDateTime")[:40],
@@ -39,7 +42,9 @@ def summarize(log: Log) -> Summary:
         "host": host[:300],
         "path": path[:_SHOWN_CHARACTERS],
         "query": query[:_SHOWN_CHARACTERS],
-        "endpoint": endpoint(path)[:_SHOWN_CHARACTERS],
+        "route": route[:_SHOWN_CHARACTERS],
+        "trace": _trace(entry),
+        "endpoint": (route or endpoint(path))[:_SHOWN_CHARACTERS],
         "status": int(status) if status is not None else None,
         "ms": number_at(entry, "time"),
         "caller": _caller(log)[:300],
@@ -76,6 +81,14 @@ def _split(url: str) -> tuple[str, str, str]:
     except ValueError:  # for instance an IPv6 address that does not end
         return "", url, ""
     return parts.netloc, parts.path, parts.query
+
+
+def _trace(entry: Any) -> str:
+    """The id of the trace that the request is part of; empty where none is known."""
+    for name, value in pairs_at(entry, "request", "headers"):
+        if name.lower() == "traceparent" and (found := _TRACEPARENT.fullmatch(value.strip())):
+            return found[1]
+    return ""
 
 
 def _caller(log: Log) -> str:

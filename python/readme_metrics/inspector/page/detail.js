@@ -72,7 +72,7 @@ function view(log, onClose) {
         h("b", { class: statusClass(summary.status) }, [summary.status ?? "–", response.statusText].filter(Boolean).join(" ")),
         fact(`${milliseconds(summary.ms)} ms`), fact(clock(summary.time)), fact(summary.caller),
         log.group?.email && log.group.email !== summary.caller ? fact(log.group.email) : null,
-        fact(log.clientIPAddress), summary.replay ? fact("replay") : null, summary.development ? fact("development") : null,
+        fact(log.clientIPAddress), named("route", summary.route), named("trace", summary.trace), summary.replay ? fact("replay") : null, summary.development ? fact("development") : null,
         summary.answer ? h("span", { class: summary.answer < 300 ? "s2" : "s5" }, `ReadMe answered ${summary.answer}`) : null),
       h("div", { class: "tools" },
         button("Copy as curl", async () => copy("curl", await text(`${path}/curl`))),
@@ -96,6 +96,9 @@ function view(log, onClose) {
 }
 
 const fact = (content) => (content ? h("span", {}, String(content)) : null);
+
+// A fact whose text does not say what it is.
+const named = (name, content) => (content ? h("span", { class: `fact-${name}` }, `${name} `, h("code", {}, content)) : null);
 
 function button(label, click) {
   return h("button", { type: "button", click: async () => {
