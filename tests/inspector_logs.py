@@ -27,6 +27,7 @@ def log(
     response_type: str = "application/json",
     log_id: str | None = None,
     started: str | None = None,
+    route: str | None = None,
 ) -> dict[str, Any]:
     """A log as the middleware sends it."""
     number = next(_numbers)
@@ -45,7 +46,7 @@ def log(
     if params is not None:
         request["postData"] = {"mimeType": request_type, "params": params}
     now = datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    entry = {
+    entry: dict[str, Any] = {
         "startedDateTime": started or now,
         "time": ms,
         "cache": {},
@@ -64,6 +65,8 @@ def log(
             "content": {"text": answer, "size": len(answer), "mimeType": response_type},
         },
     }
+    if route is not None:
+        entry["_route"] = route
     return {
         "_id": log_id or f"00000000-0000-4000-8000-{number:012d}",
         "_version": 3,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import logging
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +41,6 @@ TEXTS: dict[str, tuple[str, object]] = {
     "compress": ("yes", True),
     "relay_bytes": ("2000000", 2_000_000),
 }
-
-toml = pytest.mark.skipif(sys.version_info < (3, 11), reason="tomllib is of Python 3.11")
 
 
 @pytest.fixture(autouse=True)
@@ -129,13 +126,19 @@ def test_the_constructor_reads_no_variables(monkeypatch: pytest.MonkeyPatch) -> 
     assert (config.README_API_KEY, config.BUFFER_LENGTH) == ("", 10)
 
 
+def test_a_file_is_read_and_no_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("README_API_KEY", "key")
+    monkeypatch.setenv("README_METRICS_BUFFER_LENGTH", "7")
+    config = MetricsApiConfig.from_toml(written(tmp_path, "[tool.readme-metrics]\ncompress = true"))
+    assert (config.README_API_KEY, config.BUFFER_LENGTH, config.missing_argument()) == ("", 10, "api_key")
+
+
 def written(tmp_path: Path, text: str) -> Path:
     path = tmp_path / "pyproject.toml"
     path.write_text(text)
     return path
 
 
-@toml
 def test_a_table_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = written(
         tmp_path,
@@ -151,17 +154,16 @@ def test_a_table_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         """,
     )
     monkeypatch.setenv("README_API_KEY", "key")
-    config = MetricsApiConfig.from_toml(path, timeout=1)
-    assert (config.README_API_KEY, config.GROUPING_FUNCTION) == ("key", "wsgi.group")
+    config = MetricsApiConfig.from_toml(path, timeout=1, api_key="own")
+    assert (config.README_API_KEY, config.GROUPING_FUNCTION) == ("own", "wsgi.group")
     assert (config.BUFFER_LENGTH, config.DENYLIST, config.METRICS_API_TIMEOUT) == (5, ["token"], 1)
     assert [repr(rule) for rule in config.rules] == ["Rule(status='4xx-5xx')", "Rule(sample=0.1)"]
     shown = {name: (value, origin) for name, value, origin in outside.effective(config)}
     assert shown["buffer_length"] == ("5", f"{path} [tool.readme-metrics]")
-    assert shown["api_key"] == ("3 characters", "README_API_KEY")
+    assert shown["api_key"] == ("3 characters", "argument")
     assert shown["timeout"] == ("1", "argument") and shown["compress"] == ("False", "default")
 
 
-@toml
 @pytest.mark.parametrize(
     ("text", "error", "message"),
     [
@@ -180,7 +182,6 @@ def test_what_is_wrong_in_a_file_names_it(tmp_path: Path, text: str, error: type
         MetricsApiConfig.from_toml(path, "a")
 
 
-@toml
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         MetricsApiConfig.from_toml(tmp_path / "missing.toml")

@@ -146,7 +146,16 @@ def ids(text: str, *logs: dict[str, Any]) -> list[str]:
 
 
 MANY = [
-    log("/v1/users/7", "GET", 200, log_id="a", caller="Jane", ms=10),
+    log(
+        "/v1/users/7",
+        "GET",
+        200,
+        log_id="a",
+        caller="Jane",
+        ms=10,
+        route="/v1/users/{number}",
+        headers={"Traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"},
+    ),
     log("/v1/users", "POST", 201, log_id="b", caller="Ada", ms=600, body='{"name": "Zoë"}'),
     log("/v2/orders?page=2", "GET", 404, log_id="c", caller="Jane", ms=50, answer='{"error": "No such order"}'),
     log("/health", "GET", 503, log_id="d", caller="", ms=5000, answer="x" * 20_000, response_type="text/plain"),
@@ -169,6 +178,10 @@ MANY = [
         ("path:/v1/users", "b"),
         ("path:*users*", "ab"),
         ("path:/v2/orders?page=*", "c"),
+        ("route:/v1/users/{number}", "a"),
+        ("route:/v1/*", "a"),
+        ("trace:4bf92f35", "a"),
+        ("-trace:4bf92f35", "bcd"),
         ("caller:jane", "ac"),
         ("caller:jane -path:/v1/*", "c"),
         ("ms:>500", "bd"),
@@ -257,6 +270,25 @@ def test_a_percentile_is_the_smallest_that_enough_do_not_exceed(numbers: list[fl
     assert found is not None
     assert sum(number <= found for number in numbers) * 100 >= percent * len(numbers)
     assert sum(number < found for number in numbers) * 100 < percent * len(numbers)
+
+
+def test_an_endpoint_is_the_route_where_it_is_known() -> None:
+    assert summarize(log("/users/jane", route="/users/<name>"))["endpoint"] == "/users/<name>"
+    assert summarize(log("/users/jane"))["endpoint"] == "/users/jane"
+
+
+@pytest.mark.parametrize(
+    ("header", "trace"),
+    [
+        ("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "4bf92f3577b34da6a3ce929d0e0e4736"),
+        ("cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-later", "4bf92f3577b34da6a3ce929d0e0e4736"),
+        ("00-00000000000000000000000000000000-00f067aa0ba902b7-01", ""),
+        ("00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01", ""),
+        ("[REDACTED 55]", ""),
+    ],
+)
+def test_the_trace_is_that_of_a_valid_traceparent(header: str, trace: str) -> None:
+    assert summarize(log(headers={"traceparent": header}))["trace"] == trace
 
 
 @pytest.mark.parametrize(

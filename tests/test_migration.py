@@ -21,7 +21,6 @@ from typing import Any
 import fastapi
 import flask
 import pytest
-import tomllib
 from starlette.middleware.base import BaseHTTPMiddleware
 from werkzeug import Request
 
@@ -366,8 +365,7 @@ def test_exit(collector: Collector) -> None:
 
 
 def test_python() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"] if sys.version_info >= (3, 11) else {}
-    assert project.get("requires-python", ">=3.10") == ">=3.10"
+    assert '\nrequires-python = ">=3.10"\n' in (ROOT / "pyproject.toml").read_text()
 
 
 # Flask, Django, FastAPI

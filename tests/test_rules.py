@@ -157,26 +157,6 @@ def test_the_route_of_flask(logged: Logged) -> None:
 
 
 @pytest.mark.parametrize(
-    ("user_agent", "path", "method", "is_logged"),
-    [
-        ("kube-probe/1.31", "/", "GET", False),
-        ("ELB-HealthChecker/2.0", "/", "GET", False),
-        ("GoogleHC/1.0", "/", "GET", False),
-        ("Mozilla/5.0 (compatible; UptimeRobot/2.0; http://www.uptimerobot.com/)", "/", "HEAD", False),
-        ("curl/8", "/healthz", "GET", False),
-        ("curl/8", "/healthz", "POST", True),
-        ("curl/8", "/health/records", "GET", True),
-        ("Mozilla/5.0 (X11; Linux x86_64)", "/", "GET", True),
-        ("", "/", "GET", True),
-    ],
-)
-def test_probes(logged: Logged, user_agent: str, path: str, method: str, is_logged: bool) -> None:
-    middleware, logs = logged(app=answering, rules=[*PROBES])
-    call(middleware, path, method=method, HTTP_USER_AGENT=user_agent)
-    logs(int(is_logged))
-
-
-@pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
         ({}, ValueError, r"^Rule\(\): it has neither"),

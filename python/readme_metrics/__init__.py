@@ -11,7 +11,8 @@ from readme_metrics._core import __version__
 # attribute of the same name to the module, in place of the class.
 from readme_metrics.MetricsApiConfig import MetricsApiConfig
 from readme_metrics.MetricsMiddleware import MetricsMiddleware
-from readme_metrics.rule import PROBES, Rule
+from readme_metrics.probes import PROBES
+from readme_metrics.rule import Rule
 from readme_metrics.safe_defaults import SAFE_DEFAULTS
 
 __all__ = ["PROBES", "SAFE_DEFAULTS", "MetricsApiConfig", "MetricsMiddleware", "Rule", "__version__"]

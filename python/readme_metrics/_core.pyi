@@ -217,7 +217,7 @@ class Verdict:
     def fate(self) -> Fate: ...
     @property
     def is_plain(self) -> bool:
-        """Whether nothing is to be asked when the response starts: no rule concerns this request, and no route is shown."""
+        """Whether nothing is to be asked when the response starts: no rule concerns it, and no route is shown."""
 
 @final
 class Queue:

@@ -188,21 +188,18 @@ class MetricsApiConfig:
         Args:
             path: The path of the file.
             table: The table's name. In the table, `grouping_function` is a dotted path; `rules` are tables of their own
-                (`[[tool.readme-metrics.rules]]`). If the table has no `api_key`, the key is read from `README_API_KEY`,
-                since a secret does not belong in such a file.
+                (`[[tool.readme-metrics.rules]]`). No environment variable is read: a key
+                belongs in no such file, so pass it as an override (`api_key=os.getenv("README_API_KEY")`).
             overrides: Options that take precedence over the file.
 
         Raises:
             OSError: There is no such file.
-            ImportError: This is Python 3.10, and the package `tomli` is not installed.
             ValueError, TypeError: As from the constructor; the message names the file. Also: there is no such table, or
                 the table has a key that is no option.
         """
         from readme_metrics.configuration import outside
 
         values, origins = outside.from_toml(path, table)
-        if "api_key" not in values and (key := environment.api_key()):
-            values["api_key"], origins["api_key"] = key, outside.KEY_VARIABLE
         return outside.made(cls, values, origins, overrides)
 
     def effective_allowlist(self) -> list[str] | None:

@@ -1,4 +1,4 @@
-"""`Rule`: which requests are logged, and how much of them; `PROBES`: rules that leave health checks out."""
+"""`Rule`: which requests are logged, and how much of them."""
 
 from __future__ import annotations
 
@@ -112,61 +112,3 @@ class Rule:
 
 
 _DEFAULTS: dict[str, object] = Rule.__init__.__kwdefaults__ or {}
-
-#: Leaves out the probes of load balancers, orchestrators and uptime monitors: `rules=[*PROBES, ...]`. Off by default.
-#: Sources: the documentation of Kubernetes (`kube-probe`), AWS ELB (`ELB-HealthChecker`) and Route 53, Google Cloud
-#: (`GoogleHC`), Azure (`Load Balancer Agent`, Application Gateway's, Traffic Manager's and Front Door's), DigitalOcean,
-#: HAProxy and Consul, Pingdom, UptimeRobot, StatusCake, Better Stack, Site24x7, Uptime Kuma, Blackbox Exporter.
-PROBES = (
-    Rule(
-        user_agent=[
-            "kube-probe/*",
-            "ELB-HealthChecker/*",
-            "Amazon-Route53-Health-Check-Service*",
-            "GoogleHC/*",
-            "GoogleStackdriverMonitoring*",
-            "Load Balancer Agent",
-            "Azure Traffic Manager Endpoint Monitor",
-            "Edge Health Probe",
-            "HealthChecker/*",
-            "DigitalOcean*Health*",
-            "Consul Health Check",
-            "Pingdom.com_bot*",
-            "Mozilla/5.0*UptimeRobot/*",
-            "*StatusCake*",
-            "Better Stack Better Uptime Bot*",
-            "*Site24x7*",
-            "Uptime-Kuma/*",
-            "Blackbox Exporter/*",
-        ],
-        log=False,
-    ),
-    Rule(
-        path=[
-            "/health",
-            "/health/",
-            "/healthz",
-            "/healthz/",
-            "/health/live",
-            "/health/ready",
-            "/healthcheck",
-            "/health-check",
-            "/livez",
-            "/readyz",
-            "/live",
-            "/ready",
-            "/liveness",
-            "/readiness",
-            "/ping",
-            "/metrics",
-            "/-/healthy",
-            "/-/ready",
-            "/_ah/health",
-            "/_health",
-            "/__heartbeat__",
-            "/__lbheartbeat__",
-        ],
-        method=["GET", "HEAD"],
-        log=False,
-    ),
-)

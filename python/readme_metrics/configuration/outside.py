@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from readme_metrics.configuration import checks
 from readme_metrics.configuration.rules import rules_of
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 if TYPE_CHECKING:
     from readme_metrics.config import MetricsApiConfig
@@ -142,15 +147,7 @@ def from_toml(path: str | Path, table: str) -> tuple[dict[str, Any], dict[str, s
         OSError: There is no such file.
         ValueError: The file is not TOML, it has no such table, or the table has a key that is no option; the message
             says which.
-        ImportError: This is Python 3.10, and the package `tomli` is not installed.
     """
-    try:
-        tomllib: Any = importlib.import_module("tomllib")
-    except ImportError:
-        try:
-            tomllib = importlib.import_module("tomli")
-        except ImportError as error:
-            raise ImportError("from_toml needs Python 3.11, or the package tomli: pip install tomli") from error
     where = f"{path} [{table}]"
     with Path(path).open("rb") as file, checks.within(str(path)):
         found: Any = tomllib.load(file)

@@ -42,7 +42,9 @@ class Command:
             yield
             return
         with interrupts_deferred():
-            self._process = process = subprocess.Popen(self._arguments, env=_environment(url, is_forwarded=is_forwarded))
+            self._process = process = subprocess.Popen(
+                self._arguments, env=_environment(url, is_forwarded=is_forwarded)
+            )
         try:
             yield
         finally:

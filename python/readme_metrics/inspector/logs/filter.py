@@ -96,7 +96,7 @@ def _path(word: str) -> Test:
     return lambda kept: match("?".join(kept.summary[name] for name in names).lower()) is not None
 
 
-def _pattern(name: str) -> Callable[[str], Test]:
+def _like(name: str) -> Callable[[str], Test]:
     def test(word: str) -> Test:
         match = re.compile(translate(_literal(word))).match
         return lambda kept: match(kept.summary[name].lower()) is not None
@@ -178,7 +178,7 @@ KEYS = {
     "status": Key(_status, "5xx"),
     "method": Key(_method, "POST"),
     "path": Key(_path, "/v1/*"),
-    "route": Key(_pattern("route"), "/users/*"),
+    "route": Key(_like("route"), "/users/*"),
     "trace": Key(_in_field("trace"), "4bf92f35"),
     "host": Key(_in_field("host"), "localhost"),
     "caller": Key(_in_field("caller"), "jane"),
