@@ -35,8 +35,8 @@ class Command:
     def running(self, url: str, *, is_forwarded: bool) -> Iterator[None]:
         """Start it, with its logs going to `url`, and stop it at the end. Raises OSError where it cannot be started.
 
-        `is_forwarded`: What arrives there goes on to ReadMe. The command gets no key then that it has not, and its logs no
-        route.
+        `is_forwarded`: What arrives there goes on to ReadMe. The command gets no key then that it has not, and its
+        logs no route.
         """
         if not self._arguments:
             yield
