@@ -45,7 +45,13 @@ class Suite(NamedTuple):
 
 
 SUITES = {
-    "werkzeug": Suite("Werkzeug", "werkzeug", requires=("ephemeral-port-reserve", "cryptography", "watchdog")),
+    # The development server is a process of its own, which nothing here wraps.
+    "werkzeug": Suite(
+        "Werkzeug",
+        "werkzeug",
+        options=("-m", "not dev_server"),
+        requires=("ephemeral-port-reserve", "cryptography"),
+    ),
     "flask": Suite("Flask", "werkzeug", requires=("asgiref", "python-dotenv")),
     "bottle": Suite("bottle", "bottle", tests=("test",)),
     "webtest": Suite("WebTest", "webob", requires=("pyquery", "wsgiproxy2", "PasteDeploy")),

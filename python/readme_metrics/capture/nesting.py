@@ -25,7 +25,7 @@ def enter(head: dict[str, Any], exchange: Exchange | SampledOut) -> None:
     head[KEY] = (*head.get(KEY, ()), exchange)
 
 
-def leave(head: dict[str, Any], exchange: Exchange) -> None:
+def leave(head: dict[str, Any], exchange: Exchange | SampledOut) -> None:
     """Takes it away again, so that an environ is as it came."""
     entered = head.pop(KEY, ())
     if len(entered) > 1:
@@ -43,8 +43,10 @@ def is_logged_further_out(
         make_request: Makes the request for that function, when the outer door's response starts.
     """
     for exchange in head.get(KEY, ()):
-        # One that is over was for another use of the same environ or scope.
-        if not exchange.is_finished and exchange.intake.project == intake.project:
+        # One that is over was for another use of the same environ or scope, and so was what this very door has left.
+        if exchange.is_left_by(intake):
+            leave(head, exchange)
+        elif not exchange.is_finished and exchange.intake.project == intake.project:
             exchange.give_request(intake.grouping, make_request, head)
             return True
     return False

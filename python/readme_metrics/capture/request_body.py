@@ -75,7 +75,8 @@ class RequestBody:
     @property  # type: ignore[misc]
     def __class__(self) -> type[Any]:
         """What `isinstance` asks for: the type of the server's object."""
-        return type(self.stream)
+        kind: type[Any] = self.stream.__class__
+        return kind
 
     @property
     def __enter__(self) -> Callable[[], Any]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
-from functools import cache
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
+from weakref import finalize, ref
 
 if TYPE_CHECKING:
     from readme_metrics.capture.wsgi_exchange import WsgiExchange
@@ -20,8 +21,8 @@ def watched(iterable: Iterable[bytes], exchange: WsgiExchange) -> Iterable[bytes
     try:
         if _is_opaque(iterable, exchange):
             return iterable
-        supported = tuple(name for name in PASSED_ON if hasattr(type(iterable), name))
-        return _body_class(supported)(iterable, exchange)
+        kind = type(iterable)
+        return (STAND_INS.get(id(kind)) or _stand_in(kind))(iterable, exchange)
     except Exception as error:
         exchange.lose(error)
         return iterable
@@ -63,12 +64,19 @@ class ListResponseBody(list[bytes]):
     exchange: WsgiExchange
 
     def close(self) -> None:
-        exchange = self.exchange
+        try:
+            exchange = self.exchange
+        except AttributeError:  # somebody else has made one, of the type of ours
+            return
         if not exchange.is_finished:
             exchange.finish(self)
 
     # A server that drops a response without closing it breaks PEP 3333, and still answered a request.
     __del__ = close
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """A copy is a plain list: it is not what is logged."""
+        return list, (list(self),)
 
 
 class ResponseBody:
@@ -86,6 +94,8 @@ class ResponseBody:
         self._exchange = exchange
         self._noted_chunks = 0
         self._is_begun = False
+        #: The latest going over, if it was not by `__next__` of the app's object itself.
+        self._course: _Course | None = None
 
     def __iter__(self) -> Iterator[bytes]:
         try:
@@ -94,7 +104,12 @@ class ResponseBody:
             self._exchange.failed(error)
             raise
         # What is its own iterator has a `__next__`, and so have we then.
-        return cast("Iterator[bytes]", self) if chunks is self._iterable else _Pass(self, chunks)
+        if chunks is self._iterable:
+            return cast("Iterator[bytes]", self)
+        # Some objects give the same iterator each time, which goes on where it was.
+        if self._course is None or not self._course.is_of(chunks):
+            self._course = _Course(chunks)
+        return _Pass(self, chunks, self._course)
 
     def next_of(self, chunks: Iterator[bytes], number: int | None = None) -> bytes:
         """The next of these chunks, noted unless an earlier pass has: servers measure a sized result, then send it.
@@ -146,23 +161,40 @@ class ResponseBody:
     @property  # type: ignore[misc]
     def __class__(self) -> type:
         """What `isinstance` asks for: the type of the app's object."""
-        return type(self._iterable)
+        kind: type = self._iterable.__class__
+        return kind
+
+
+class _Course:
+    """How far an iterator of the app's has come, whoever asks it."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        try:
+            # A generator that is left ends at once, and cleans up before the response is closed.
+            self._chunks: Callable[[], object] = ref(chunks)
+        except TypeError:
+            self._chunks = lambda: chunks
+        self.next_number = 0
+
+    def is_of(self, chunks: Iterator[bytes]) -> bool:
+        return self._chunks() is chunks
 
 
 class _Pass:
     """One going over the chunks of an iterable that can be gone over again."""
 
-    def __init__(self, body: ResponseBody, chunks: Iterator[bytes]) -> None:
+    def __init__(self, body: ResponseBody, chunks: Iterator[bytes], course: _Course) -> None:
         self._body = body  # which lives as long as somebody goes over it
         self._chunks = chunks
-        self._next_number = 0
+        self._course = course
 
     def __iter__(self) -> Iterator[bytes]:
         return self
 
     def __next__(self) -> bytes:
-        chunk = self._body.next_of(self._chunks, self._next_number)
-        self._next_number += 1
+        course = self._course
+        chunk = self._body.next_of(self._chunks, course.next_number)
+        course.next_number += 1
         return chunk
 
 
@@ -171,21 +203,47 @@ def _next(self: ResponseBody) -> bytes:
 
 
 def _passed_on(name: str) -> Any:
-    def method(self: ResponseBody, *args: Any) -> Any:
-        return getattr(self._iterable, name)(*args)
+    gives_itself = name == "__enter__" or name.startswith("__i")  # `with`, and `+=` and its like
+
+    def method(self: ResponseBody, *args: Any, **options: Any) -> Any:
+        result = getattr(self._iterable, name)(*args, **options)
+        return self if gives_itself and result is self._iterable else result
 
     method.__name__ = name
     return method
 
 
-#: Special methods of the app's object that its stand-in has as well.
-PASSED_ON = ("__next__", "__len__", "__getitem__", "__contains__", "__reversed__", "__bool__", "__length_hint__")
+#: Special methods in which the stand-in does not follow the app's object: what makes it an object of its own.
+ITS_OWN = {"__new__", "__init__", "__del__", "__iter__", "__class__", "__class_getitem__", "__init_subclass__"}
+ITS_OWN |= {"__getattribute__", "__getattr__", "__setattr__", "__delattr__", "__subclasshook__", "__set_name__"}
+ITS_OWN |= {"__annotate__", "__annotate_func__", "__release_buffer__"}
+
+#: The class that stands in for each type of an app's object, by the type's `id`, as long as there is that type.
+STAND_INS: dict[int, type[ResponseBody]] = {}
 
 
-@cache  # bounded by the subsets of PASSED_ON that occur
-def _body_class(supported: tuple[str, ...]) -> type[ResponseBody]:
-    methods = {name: _next if name == "__next__" else _passed_on(name) for name in supported}
-    return type("ResponseBody", (ResponseBody,), methods)
+def _stand_in(kind: type) -> type[ResponseBody]:
+    """The subclass of `ResponseBody` that has the special methods of `kind`."""
+    methods: dict[str, bool] = {}
+    for ancestor in reversed(kind.__mro__):
+        for name, attribute in vars(ancestor).items():
+            if name.startswith("__") and name.endswith("__") and name not in ITS_OWN:
+                if callable(attribute) or isinstance(attribute, (classmethod, staticmethod)):
+                    methods[name] = True
+                elif attribute is None:  # as `__hash__` of what cannot be hashed
+                    methods[name] = False
+    made = _body_class(frozenset(methods.items()))
+    STAND_INS[id(kind)] = made
+    finalize(kind, STAND_INS.pop, id(kind), None).atexit = False
+    return made
+
+
+@lru_cache(maxsize=64)  # types that are alike share one: an app may make a type for each request
+def _body_class(methods: frozenset[tuple[str, bool]]) -> type[ResponseBody]:
+    members = {name: _passed_on(name) if is_there else None for name, is_there in methods}
+    if "__next__" in members:
+        members["__next__"] = _next
+    return type("ResponseBody", (ResponseBody,), members)
 
 
 def _are_events(headers: Iterable[tuple[str, str]]) -> bool:

@@ -24,6 +24,10 @@ class SampledOut:
     def __init__(self, intake: Intake) -> None:
         self.intake = intake
 
+    def is_left_by(self, intake: Intake) -> bool:
+        """Whether the door of this intake has made it: nobody takes it away when the request is over."""
+        return self.intake is intake
+
     def give_request(self, *_: object) -> None:
         """The grouping function of a door further in is not asked."""
 

@@ -14,6 +14,7 @@ from readme_metrics.capture.unread_body import read_rest
 
 if TYPE_CHECKING:
     from readme_metrics._core import Capture, Verdict
+    from readme_metrics.capture.caller import Grouping
     from readme_metrics.capture.intake import Intake
     from readme_metrics.capture.wsgi_types import Environ, ExcInfo, Headers, StartResponse
 
@@ -29,6 +30,8 @@ class WsgiExchange(Exchange):
     #: What stands in the environ for a file wrapper that is a function.
     _file_wrap: Callable[..., object] | None = None
     _has_failed = False
+    #: The server's, where `head` is the copy of it that a door further in has got.
+    _copied_environ: Environ | None = None
 
     def start_response(self, status: str, headers: Headers, exc_info: ExcInfo | None = None) -> Callable[..., object]:
         if type(headers) is not list:
@@ -85,6 +88,13 @@ class WsgiExchange(Exchange):
         rule = getattr(getattr(self.head.get("werkzeug.request"), "url_rule", None), "rule", None)
         return rule if isinstance(rule, str) else None
 
+    def give_request(
+        self, grouping: Grouping, make_request: Callable[[Environ, Capture], object], head: Environ
+    ) -> None:
+        if head is not self.head and self._copied_environ is None:
+            self._copied_environ = self.head
+        super().give_request(grouping, make_request, head)
+
     def read_rest(self) -> None:
         body, intake = self.request_body, self.intake
         if body is not None and self.unread_bytes + self.request_bytes <= intake.max_unread_bytes:
@@ -108,6 +118,8 @@ class WsgiExchange(Exchange):
 
     def let_go(self) -> None:
         environ = self.head
+        if self._copied_environ is not None:
+            environ, self._copied_environ = self._copied_environ, None
         # Some tests call with one environ again and again.
         if (body := self.request_body) is not None and environ.get("wsgi.input") is body:
             environ["wsgi.input"] = self.server_input
