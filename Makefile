@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find rust -name '*.rs')
 
-.PHONY: relay-demo fleet relay-soak relay-matrix demo test debian-packages dev check lint types rust-test loom other-systems soak suites bench bench-core bench-json python-test format wheel manylinux smoke mod-wsgi sdist deny footprint fuzz screenshots clean coverage differential har-tools oldest-dependencies newest-dependencies
+.PHONY: relay-demo fleet relay-soak relay-matrix demo test debian-packages dev check lint types rust-test as-root loom other-systems soak suites bench bench-core bench-json python-test format wheel manylinux smoke mod-wsgi sdist deny footprint fuzz screenshots clean coverage differential har-tools oldest-dependencies newest-dependencies
 
 demo: $(VENV)/.installed ## sample API under gunicorn -> redacted logs in a local stand-in server and on a page in the browser
 	$(BIN)/readme-metrics demo --inspect
@@ -32,6 +32,14 @@ types: $(VENV)/.dev
 
 rust-test:
 	cargo test --locked --no-default-features
+
+# Tests that mount file systems or become another user. Without root they are reported as ignored and as skipped, so CI runs
+# them once more as root. What they write goes nowhere that another user has to remove.
+ROOT = $(if $(filter 0,$(shell id -u)),env,sudo --non-interactive env)
+
+as-root: $(VENV)/.dev ## the tests that need root, by sudo
+	cargo test --locked --no-default-features --test queue_as_root --config 'target."cfg(unix)".runner = "$(ROOT)"' -- --ignored
+	$(ROOT) PYTHONDONTWRITEBYTECODE=1 $(BIN)/pytest -p no:cacheprovider -m root
 
 # Loom replaces every atomic, so it has a target directory of its own. With this bound on preemptions it finds each of the
 # four orderings when it is weakened; a higher one finds nothing more.

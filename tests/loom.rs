@@ -6,6 +6,7 @@
 use loom::cell::UnsafeCell;
 use loom::sync::{Arc, Mutex};
 use loom::thread;
+use readme_metrics_core::queue::protocol::copy::copy;
 use readme_metrics_core::queue::protocol::memory::{Memory, Word};
 use readme_metrics_core::queue::protocol::ring::{Consumer, Producer, ring};
 use readme_metrics_core::sync::{AtomicU64, Ordering};
@@ -169,6 +170,47 @@ fn two_pushing_threads() {
         deliver(&mut consumer, &mut delivered);
         delivered.sort_unstable();
         assert_eq!(delivered, [1, 2]);
+    });
+}
+
+/// As where a segment's file is gone: the flusher, which alone reads, seals the ring under the producers' lock, copies it
+/// without, and lets both ends go on in the copy. Meanwhile another thread pushes; what finds the ring sealed goes elsewhere.
+#[test]
+fn a_ring_moves_while_another_thread_pushes() {
+    explore("a ring moves", || {
+        let (producer, mut consumer) = ring(Shared::new(4));
+        let end = Arc::new(Mutex::new((producer, false)));
+        let pushing = {
+            let end = Arc::clone(&end);
+            thread::spawn(move || {
+                let push = |byte: &u8| {
+                    let (producer, sealed) = &mut *end.lock().unwrap();
+                    !*sealed && producer.push(&[*byte; 5]).is_ok()
+                };
+                (1..=4_u8).filter(push).collect::<Vec<_>>()
+            })
+        };
+        let mut delivered = Vec::new();
+        deliver(&mut consumer, &mut delivered);
+        end.lock().unwrap().1 = true;
+        let old = consumer.shared_memory();
+        let (head, tail) = (
+            old.load(Word::Head, Ordering::Acquire),
+            old.load(Word::Tail, Ordering::Acquire),
+        );
+        let new = Shared::new(4);
+        assert!(copy(&*old, &new, head, tail));
+        let new = Arc::new(new);
+        {
+            let (producer, sealed) = &mut *end.lock().unwrap();
+            producer.move_to(Arc::clone(&new));
+            *sealed = false;
+        }
+        consumer.move_to(new, head);
+        deliver(&mut consumer, &mut delivered);
+        let pushed = pushing.join().unwrap();
+        deliver(&mut consumer, &mut delivered);
+        assert_eq!(delivered, pushed);
     });
 }
 

@@ -10,15 +10,12 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
 
-use common::{adopt_until, drain, files, options};
-use readme_metrics_core::counters::{Counter, DropReason};
-use readme_metrics_core::queue::{Adopted, Options, Queue, Refusal};
+use common::{adopt_until, adopter, drain, files, options, refused, shared_bytes};
+use readme_metrics_core::counters::Counter;
+use readme_metrics_core::queue::{Adopted, Options, Queue};
 use tempfile::{TempDir, tempdir};
 
-/// Another user.
-const NOBODY: u32 = 65534;
 /// A file name of a process that is no more.
 const DEAD: &str = "00000000deadbeef-1.seg";
 /// Offsets in the header, as the module documentation draws them.
@@ -28,28 +25,6 @@ const CAPACITY: u64 = 24;
 const TAIL: u64 = 128;
 const HEAD: u64 = 256;
 const DATA: u64 = 4096;
-
-fn refused(rung: &Path, reason: &str) {
-    let queue = Queue::open(&options(rung));
-    assert_eq!(queue.directory(), None);
-    assert_eq!(queue.refusals().len(), 1);
-    assert!(
-        queue.refusals()[0].contains(reason),
-        "{:?}",
-        queue.refusals()
-    );
-    assert_eq!(queue.push(b"private"), Ok(1));
-    assert_eq!(drain(&queue), [b"private".to_vec()]);
-}
-
-fn is_root() -> bool {
-    // SAFETY: cannot fail and touches no memory.
-    let root = unsafe { libc::geteuid() } == 0;
-    if !root {
-        println!("skipped: needs root");
-    }
-    root
-}
 
 #[test]
 fn refuses_directories_that_others_could_reach() {
@@ -119,23 +94,6 @@ fn a_missing_rung_is_made() {
 }
 
 #[test]
-fn refuses_what_belongs_to_somebody_else() {
-    if !is_root() {
-        return;
-    }
-    let rung = tempdir().unwrap();
-    let app = rung.path().join("app");
-    fs::create_dir(&app).unwrap();
-    fs::set_permissions(&app, Permissions::from_mode(0o700)).unwrap();
-    std::os::unix::fs::chown(&app, Some(NOBODY), None).unwrap();
-    refused(rung.path(), "belongs to another user");
-    fs::remove_dir(&app).unwrap();
-    // In somebody else's directory there can be one of ours.
-    std::os::unix::fs::chown(rung.path(), Some(NOBODY), None).unwrap();
-    assert!(Queue::open(&options(rung.path())).directory().is_some());
-}
-
-#[test]
 fn refuses_names_that_are_not_one_component() {
     let rung = tempdir().unwrap();
     for name in ["", ".", "..", "../app", "/tmp", "a/b", "a/", "a\0b"] {
@@ -195,10 +153,6 @@ fn orphan(rung: &TempDir, entries: &[&[u8]]) -> File {
         .write(true)
         .open(app.join(DEAD))
         .unwrap()
-}
-
-fn adopter(rung: &TempDir) -> Queue {
-    Queue::open(&options(rung.path()))
 }
 
 #[test]
@@ -319,13 +273,7 @@ fn leaves_alone_what_it_does_not_know() {
     let fifo = CString::new(app.join("00000000deadbeef-6.seg").as_os_str().as_bytes()).unwrap();
     // SAFETY: a path that ends in zero.
     assert_eq!(unsafe { libc::mkfifo(fifo.as_ptr(), 0o600) }, 0);
-    let mut expected = files(&app);
-    if is_root() {
-        let foreign = app.join("00000000deadbeef-7.seg");
-        fs::write(&foreign, b"?").unwrap();
-        std::os::unix::fs::chown(&foreign, Some(NOBODY), None).unwrap();
-        expected = files(&app);
-    }
+    let expected = files(&app);
 
     let queue = adopter(&rung);
     queue.push(b"own").unwrap();
@@ -376,138 +324,6 @@ fn remains_of_a_creator_are_removed() {
     let queue = adopter(&rung);
     adopt_until(&queue, |_| files(&app).len() == 1);
     assert_eq!(queue.adopt(), Adopted::default());
-}
-
-/// Segments of dead processes with so many entries of so many bytes each, oldest first.
-fn orphans(rung: &TempDir, count: u64, entries: usize, bytes: usize) {
-    let app = rung.path().join("app");
-    for number in 0..count {
-        let earlier: Vec<String> = if app.exists() {
-            names(&app)
-        } else {
-            Vec::new()
-        };
-        let queue = adopter(rung);
-        for _ in 0..entries {
-            let entry = [&number.to_le_bytes()[..], &vec![7; bytes]].concat();
-            queue.push(&entry).unwrap();
-        }
-        let old = std::time::SystemTime::now() - std::time::Duration::from_secs(3600 - number);
-        // As if killed: the newest file is there in full, under the name of a process that is no more.
-        let files = files(&app).into_iter();
-        // Earlier orphans may have been made smaller, under a new name: the file is known by what is in it.
-        let entry = [&number.to_le_bytes()[..], &[7; 16]].concat();
-        let has_entry = |name: &String| {
-            memchr::memmem::find(&fs::read(app.join(name)).unwrap(), &entry).is_some()
-        };
-        let own = files.filter(|(name, _)| !earlier.contains(name) && has_entry(name));
-        let (name, _) = own.max_by_key(|(_, bytes)| *bytes).unwrap();
-        let to = app.join(format!("00000000deadbeef-{}.seg", number + 1));
-        fs::copy(app.join(name), &to).unwrap();
-        drain(&queue);
-        queue.close();
-        File::open(to).unwrap().set_modified(old).unwrap();
-    }
-}
-
-fn names(directory: &Path) -> Vec<String> {
-    files(directory).into_iter().map(|(name, _)| name).collect()
-}
-
-fn shared_bytes(directory: &Path) -> u64 {
-    let files = fs::read_dir(directory).unwrap();
-    files
-        .map(|file| file.unwrap().metadata().unwrap().blocks() * 512)
-        .sum()
-}
-
-#[test]
-fn a_new_process_takes_64_kib_and_what_it_leaves_a_few() {
-    let rung = common::shared_memory_rung();
-    let queue = adopter(&rung);
-    let app = queue.directory().unwrap();
-    assert_eq!(shared_bytes(&app), 64 << 10);
-    queue.push(&[7; 1000]).unwrap();
-    queue.close();
-    assert_eq!(shared_bytes(&app), 8 << 10);
-    let heir = adopter(&rung);
-    adopt_until(&heir, |adopted| adopted.entries == 1);
-    assert_eq!(drain(&heir), [vec![7; 1000]]);
-}
-
-/// The bound counts what waits, not the files that it waits in.
-#[test]
-fn small_orphans_are_all_delivered() {
-    let rung = common::shared_memory_rung();
-    let count = 1500; // of 64 KiB each, 94 MiB: those that come later make the earlier ones smaller
-    orphans(&rung, count, 2, 500);
-    let queue = adopter(&rung);
-    let app = queue.directory().unwrap();
-    let mut calls = 0;
-    let mut delivered = 0;
-    while delivered < 2 * count {
-        queue.adopt();
-        calls += 1;
-        delivered += drain(&queue).len() as u64;
-        assert!(calls < 1000, "only {delivered} of {}", 2 * count);
-    }
-    assert_eq!(queue.adopted().dropped(), 0);
-    // One call and the draining after it, a second of a flusher's life, takes over hundreds of segments.
-    assert!(calls < 8, "{calls} calls for {count} segments");
-    assert_eq!(files(&app).len(), 1);
-}
-
-/// Nobody has to get round to looking: the bound holds when a segment is made.
-#[test]
-fn orphans_are_bounded_when_a_segment_is_made_oldest_first() {
-    let rung = common::shared_memory_rung();
-    let count = 90_u64; // of 1 MiB each, three quarters of it full
-    orphans(&rung, count, 8, 100_000);
-    let app = rung.path().join("app");
-    // Where another thread of this process is scanning, a segment is made without a look.
-    let deadline = Instant::now() + Duration::from_secs(60);
-    let queue = loop {
-        let queue = adopter(&rung);
-        let bytes = shared_bytes(&app);
-        if bytes <= (64 << 20) + (64 << 10) + 4096 {
-            break queue;
-        }
-        assert!(Instant::now() < deadline, "{bytes} bytes are kept");
-    };
-    let mut delivered = Vec::new();
-    for _ in 0..200 {
-        queue.adopt();
-        delivered.extend(drain(&queue).iter().map(|entry| entry[0]));
-    }
-    delivered.dedup();
-    // By whichever process made a segment when it was due.
-    let gone = queue.pause().state().gone;
-    let dropped = gone.get(Counter::Dropped(DropReason::Orphan));
-    assert_eq!(dropped + 8 * delivered.len() as u64, 8 * count);
-    let first = u8::try_from(dropped / 8).unwrap();
-    assert_eq!(
-        delivered,
-        (first..90).collect::<Vec<_>>(),
-        "the oldest went"
-    );
-}
-
-/// They will all be delivered: nothing is evicted.
-#[test]
-fn nothing_is_evicted_while_the_server_takes_logs() {
-    let rung = common::shared_memory_rung();
-    let healthy = adopter(&rung);
-    healthy.pause().succeeded();
-    healthy.close();
-    let count = 90;
-    orphans(&rung, count, 8, 100_000);
-    let queue = adopter(&rung);
-    let mut delivered = 0;
-    for _ in 0..200 {
-        queue.adopt();
-        delivered += drain(&queue).len() as u64;
-    }
-    assert_eq!((delivered, queue.adopted().dropped()), (8 * count, 0));
 }
 
 #[test]
@@ -588,32 +404,54 @@ fn a_vanished_rung_is_made_again_or_the_next_one_taken() {
     assert_eq!(drain(&queue), [b"one".to_vec(), b"two".to_vec()]);
 }
 
-/// Somebody who may write to the parent moves our directory away and puts one of his own in its place.
 #[test]
-fn nothing_is_written_into_another_users_directory() {
-    if !is_root() {
-        return;
+fn private_memory_is_left_as_soon_as_a_rung_will_do() {
+    let rung = tempdir().unwrap();
+    let app = rung.path().join("app");
+    File::create(&app).unwrap(); // in the way
+    let queue = adopter(&rung);
+    queue.push(b"one").unwrap();
+    assert_eq!(queue.directory(), None);
+    fs::remove_file(&app).unwrap();
+    let mut looks = 0;
+    while queue.directory().is_none() {
+        queue.adopt();
+        looks += 1;
+        assert!(looks <= 30, "half a minute");
     }
-    let (rung, next) = (tempdir().unwrap(), tempdir().unwrap());
-    fs::set_permissions(rung.path(), Permissions::from_mode(0o777)).unwrap();
-    let queue = Queue::open(&Options {
-        directories: vec![rung.path().to_owned(), next.path().to_owned()],
+    assert_eq!((looks, queue.refusals().len()), (30, 0));
+    assert_eq!(queue.push(b"two"), Ok(2));
+    // As if killed: another process finds what was in private memory, too.
+    let copy = rung.path().join("copy");
+    fs::create_dir(&copy).unwrap();
+    fs::set_permissions(&copy, Permissions::from_mode(0o700)).unwrap();
+    for (number, (name, _)) in files(&app).iter().enumerate() {
+        let dead = format!("00000000deadbeef-{number}.seg");
+        fs::copy(app.join(name), copy.join(dead)).unwrap();
+    }
+    let heir = Queue::open(&Options {
+        name: "copy".into(),
         ..options(rung.path())
     });
-    queue.push(b"secret").unwrap();
+    adopt_until(&heir, |adopted| adopted.entries == 2);
+    let mut entries = drain(&heir);
+    entries.sort();
+    assert_eq!(entries, [b"one".to_vec(), b"two".to_vec()]);
+}
+
+/// A process that ends before the next try makes a last one.
+#[test]
+fn private_memory_is_left_at_the_end_if_a_rung_will_do() {
+    let rung = tempdir().unwrap();
     let app = rung.path().join("app");
-    fs::rename(&app, rung.path().join("moved")).unwrap();
-    fs::create_dir(&app).unwrap();
-    std::os::unix::fs::chown(&app, Some(NOBODY), None).unwrap();
-    queue.pause().failed(1, "before the next call");
-    queue.push(&vec![1; 100_000]).unwrap();
-    queue.adopt();
-    queue.pause().failed(1, "after it");
-    queue.push(&vec![1; 1_000_000]).unwrap();
+    File::create(&app).unwrap();
+    let queue = adopter(&rung);
+    queue.push(b"one").unwrap();
+    fs::remove_file(&app).unwrap();
     queue.close();
-    assert_eq!(fs::read_dir(&app).unwrap().count(), 0);
-    let heir = Queue::open(&options(next.path()));
-    adopt_until(&heir, |adopted| adopted.entries == 3);
+    let heir = adopter(&rung);
+    adopt_until(&heir, |adopted| adopted.entries == 1);
+    assert_eq!(drain(&heir), [b"one".to_vec()]);
 }
 
 /// Something in this process copies the directory, which drops the locks; before they are taken again, another process
@@ -663,138 +501,4 @@ fn a_segment_that_was_adopted_while_its_owner_lives_loses_nothing() {
         ),
         (3, 3, 0)
     );
-}
-
-/// A mounted tmpfs of so many bytes; `None`, with a reason, where mounting is not allowed.
-struct Tmpfs(TempDir);
-
-impl Tmpfs {
-    fn mount(options: &str) -> Option<Tmpfs> {
-        let point = tempdir().unwrap();
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", options, "none"])
-            .arg(point.path())
-            .output();
-        match mounted {
-            Ok(output) if output.status.success() => Some(Tmpfs(point)),
-            other => {
-                println!("skipped: no tmpfs can be mounted here: {other:?}");
-                None
-            }
-        }
-    }
-
-    fn remount(&self, options: &str) {
-        let output = Command::new("mount")
-            .args(["-o", options])
-            .arg(self.0.path())
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{output:?}");
-    }
-}
-
-impl Drop for Tmpfs {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(self.0.path()).output();
-    }
-}
-
-#[test]
-fn a_tiny_or_full_file_system_is_refused_not_a_bus_error() {
-    for size in ["size=8k", "size=60k", "nr_inodes=2"] {
-        let Some(tmpfs) = Tmpfs::mount(size) else {
-            return;
-        };
-        refused(tmpfs.0.path(), "No space left");
-        assert_eq!(
-            files(&tmpfs.0.path().join("app")).len() * usize::from(size != "nr_inodes=2"),
-            0
-        );
-    }
-}
-
-#[test]
-fn growth_that_finds_no_room_refuses_the_newest() {
-    let Some(tmpfs) = Tmpfs::mount("size=4m") else {
-        return;
-    };
-    let queue = Queue::open(&options(tmpfs.0.path()));
-    let mut accepted = Vec::new();
-    for number in 0..10_000_u32 {
-        let entry = number.to_le_bytes().repeat(500);
-        match queue.push(&entry) {
-            Ok(_) => accepted.push(entry),
-            Err(refusal) => assert_eq!(refusal, Refusal::Dropped(DropReason::NoSpace)),
-        }
-    }
-    let held: u64 = files(&queue.directory().unwrap())
-        .iter()
-        .map(|(_, bytes)| bytes)
-        .sum();
-    assert!(
-        held > (4 << 20) - 5 * 64 * 1024,
-        "{held} of 4 MiB are used: growth did not halve"
-    );
-    assert!(accepted.len() > 1850, "{}", accepted.len());
-    let segments = queue.segment_count();
-    assert!(accepted == drain(&queue));
-    assert_eq!(
-        queue.segment_count(),
-        segments,
-        "they stay for the next burst"
-    );
-    assert!(queue.push(&[1; 2000]).is_ok());
-}
-
-#[test]
-fn a_read_only_or_noexec_file_system() {
-    let Some(tmpfs) = Tmpfs::mount("noexec,size=8m") else {
-        return;
-    };
-    assert!(Queue::open(&options(tmpfs.0.path())).directory().is_some());
-    tmpfs.remount("remount,ro");
-    refused(tmpfs.0.path(), "Read-only");
-}
-
-/// Root opens a queue, a forked worker gives up root: it is refused root's directory and takes the next rung.
-#[test]
-fn root_then_unprivileged() {
-    if !is_root() {
-        return;
-    }
-    let (first, second) = (tempdir().unwrap(), tempdir().unwrap());
-    for rung in [&first, &second] {
-        fs::set_permissions(rung.path(), Permissions::from_mode(0o1777)).unwrap();
-    }
-    let queue = Queue::open(&options(first.path()));
-    queue.push(b"root's").unwrap();
-    let directories = vec![first.path().to_owned(), second.path().to_owned()];
-    let expected = second.path().join("app");
-    // SAFETY: the child opens a queue of its own and leaves by `_exit`; allocation after a fork is allowed by the C library.
-    let pid = unsafe { libc::fork() };
-    if pid == 0 {
-        // SAFETY: changes this process alone; a failure shows in the result.
-        let dropped = unsafe { libc::setgid(NOBODY) == 0 && libc::setuid(NOBODY) == 0 };
-        let own = Queue::open(&Options {
-            directories,
-            ..options(first.path())
-        });
-        let good = dropped
-            && queue.push(b"x") == Err(Refusal::Forked)
-            && own.directory().as_deref() == Some(&*expected)
-            && own.refusals().len() == 1
-            && own.push(b"worker's") == Ok(1)
-            && own.adopt().segments == 0;
-        // SAFETY: ends this process without touching its parent's state.
-        unsafe { libc::_exit(i32::from(!good)) };
-    }
-    let mut status = -1;
-    // SAFETY: `status` outlives the call.
-    unsafe { libc::waitpid(pid, &raw mut status, 0) };
-    assert_eq!(status, 0);
-    assert_eq!(drain(&queue), [b"root's".to_vec()]);
-    // Nobody's orphan is not root's to read.
-    let root = Queue::open(&options(second.path()));
-    assert_eq!(root.directory(), None);
 }

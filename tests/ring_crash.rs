@@ -8,7 +8,10 @@ mod words;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 
-use readme_metrics_core::queue::protocol::ring::{Consumer, ring};
+use readme_metrics_core::queue::protocol::copy::copy;
+use readme_metrics_core::queue::protocol::memory::{Memory, Word};
+use readme_metrics_core::queue::protocol::ring::{Consumer, Producer, ring};
+use readme_metrics_core::sync::{Arc, Ordering};
 use words::Words;
 
 /// What must, and what may, be found after a crash.
@@ -59,17 +62,7 @@ fn work(memory: &Words, model: &RefCell<Model>) {
     let (mut producer, mut consumer) = ring(memory.clone());
     let mut number = 0;
     for group in [1, 3, 2, 5, 4, 1, 2, 7, 3, 1, 1, 9, 2] {
-        loop {
-            let entry = entry(number);
-            model.borrow_mut().pushing = Some(entry.clone());
-            let pushed = producer.push(&entry);
-            model.borrow_mut().pushing = None;
-            if pushed.is_err() {
-                break;
-            }
-            model.borrow_mut().waiting.push_back(entry);
-            number += 1;
-        }
+        push_all(&mut producer, &mut number, model);
         deliver(&mut consumer, model, group);
     }
 }
@@ -147,4 +140,67 @@ fn die_everywhere(capacity: usize) -> (u64, u64) {
         }
     }
     (stores, points)
+}
+
+/// A ring that goes on in other memory, since its file is gone: the copy is made where nobody sees it, then given its name,
+/// which is one step. Whoever comes after a death finds the old memory or the new one.
+#[test]
+fn a_death_while_a_ring_moves_loses_nothing_and_tears_nothing() {
+    let (mut stores, mut points) = (0, 0);
+    for capacity in (56..600).step_by(8) {
+        for death in 0.. {
+            let memory = Words::new(capacity);
+            let model = RefCell::new(Model::default());
+            let named = RefCell::new(memory.clone());
+            let outcome = memory.run(death, || work_and_move(&memory, &named, &model));
+            let survivors = found(&Consumer::attach(named.borrow().image()));
+            let survivors: Vec<_> = survivors.into_iter().map(|(entry, _)| entry).collect();
+            assert!(
+                model.borrow().allows(&survivors),
+                "death before store {death} of {capacity} bytes: {survivors:?}"
+            );
+            if outcome.is_some() {
+                stores += memory.stores_made();
+                break;
+            }
+            points += 1;
+        }
+    }
+    println!("{stores} stores, {points} crash points");
+}
+
+/// Moves the ring after each group of entries. `named`: the memory that others would find.
+fn work_and_move(memory: &Words, named: &RefCell<Words>, model: &RefCell<Model>) {
+    let (mut producer, mut consumer) = ring(memory.clone());
+    let mut number = 0;
+    for group in [1, 3, 2, 5, 4] {
+        push_all(&mut producer, &mut number, model);
+        deliver(&mut consumer, model, group);
+        let old = consumer.shared_memory();
+        let new = memory.sibling(usize::try_from(old.capacity()).unwrap());
+        let (head, tail) = (
+            old.load(Word::Head, Ordering::Acquire),
+            old.load(Word::Tail, Ordering::Acquire),
+        );
+        assert!(copy(&*old, &new, head, tail));
+        named.replace(new.clone());
+        #[allow(clippy::arc_with_non_send_sync)] // loom's or the standard one: the ends take it
+        let new = Arc::new(new);
+        producer.move_to(Arc::clone(&new));
+        consumer.move_to(new, head);
+    }
+}
+
+fn push_all(producer: &mut Producer<Words>, number: &mut usize, model: &RefCell<Model>) {
+    loop {
+        let entry = entry(*number);
+        model.borrow_mut().pushing = Some(entry.clone());
+        let pushed = producer.push(&entry);
+        model.borrow_mut().pushing = None;
+        if pushed.is_err() {
+            break;
+        }
+        model.borrow_mut().waiting.push_back(entry);
+        *number += 1;
+    }
 }

@@ -7,8 +7,6 @@ use std::sync::Arc;
 
 use crate::counters::Counts;
 #[cfg(all(unix, not(portable)))]
-use crate::queue::adopt;
-#[cfg(all(unix, not(portable)))]
 use crate::queue::files::directory::Directory;
 #[cfg(all(unix, not(portable)))]
 use crate::queue::files::file_lock::FileLock;
@@ -17,6 +15,8 @@ use crate::queue::files::names::Name;
 use crate::queue::machine::state::State;
 #[cfg(all(unix, not(portable)))]
 use crate::queue::machine::state_file;
+#[cfg(all(unix, not(portable)))]
+use crate::queue::orphans;
 use crate::queue::protocol::ring::Consumer;
 #[cfg(all(unix, not(portable)))]
 use crate::queue::segment::compact::compact;
@@ -81,7 +81,7 @@ impl Home {
     ) -> Result<(Home, (Mapping, Holding)), String> {
         let directory = Arc::new(Directory::create(rung, &options.name)?);
         let home = Home::Shared(Arc::clone(&directory));
-        dropped.add(&home.make_room());
+        dropped.add(&orphans::make_room(&directory));
         let first = home
             .make_segment(file_bytes)
             .map_err(|error| format!("{}: {error}", directory.path().display()))?;
@@ -122,21 +122,28 @@ impl Home {
         }
     }
 
-    /// Keeps what the dead have left here within its bound. To be called before a segment is made.
-    pub fn make_room(&self) -> Adopted {
-        match self {
-            Home::Private => Adopted::default(),
-            #[cfg(all(unix, not(portable)))]
-            Home::Shared(directory) => adopt::make_room(directory),
-        }
+    pub fn make_segment(&self, file_bytes: u64) -> io::Result<(Mapping, Holding)> {
+        self.make_filled_segment(file_bytes, &|_| true)
     }
 
-    pub fn make_segment(&self, file_bytes: u64) -> io::Result<(Mapping, Holding)> {
+    /// A segment with what `fill` puts into it before others can see it; none where `fill` answers `false`.
+    pub fn make_filled_segment(
+        &self,
+        file_bytes: u64,
+        fill: &dyn Fn(&Mapping) -> bool,
+    ) -> io::Result<(Mapping, Holding)> {
         match self {
-            Home::Private => Ok((Mapping::private(file_bytes)?, Holding::Memory)),
+            Home::Private => {
+                let mapping = Mapping::private(file_bytes)?;
+                if fill(&mapping) {
+                    Ok((mapping, Holding::Memory))
+                } else {
+                    Err(io::ErrorKind::InvalidData.into())
+                }
+            }
             #[cfg(all(unix, not(portable)))]
             Home::Shared(directory) => {
-                let (mapping, lock) = create::create(directory, file_bytes)?;
+                let (mapping, lock) = create::create(directory, file_bytes, fill)?;
                 Ok((mapping, Holding::File(lock)))
             }
         }

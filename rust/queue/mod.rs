@@ -63,6 +63,8 @@
 //! |---|---|---|
 //! | `open` of the `.tmp`, its lock, its allocation, its preamble | an unlocked `.tmp` | unlinks it: nothing was accepted yet |
 //! | `rename` to `.seg` | an empty ring | unlinks it |
+//! | `rename` to `.seg` of a copy, made since the directory of the first file was gone | all that waits | delivers it |
+//! | `rename` of an orphan's smaller file over the larger one | all that waits | delivers it |
 //! | any byte of a record | bytes beyond `tail` | nothing: nobody reads beyond `tail` |
 //! | the store of `tail` | one more whole record | delivers it, though its `push` may not have returned |
 //! | `peek`, or the POST | the old `head` | delivers again: at least once, with the same `_id` |
@@ -106,7 +108,11 @@ mod files;
 #[cfg(not(loom))]
 mod fork;
 #[cfg(not(loom))]
+mod growth;
+#[cfg(not(loom))]
 mod home;
+#[cfg(all(unix, not(any(loom, portable))))]
+mod orphans;
 #[cfg(not(loom))]
 mod peek;
 #[cfg(not(loom))]

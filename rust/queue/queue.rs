@@ -39,7 +39,7 @@ impl Queue {
     /// Opens a queue on the best rung that can hold it; never fails, since private memory is the last rung.
     pub fn open(options: &Options) -> Queue {
         let mut writer = Writer::new(options.max_bytes);
-        let found = Home::find(options, writer.first_segment_bytes());
+        let found = Home::find(options, writer.growth().first_bytes());
         let pause = SharedPause::new(found.home.clone());
         writer.books.enter(&found.dropped);
         writer.move_to(found.home, found.first);
@@ -48,7 +48,7 @@ impl Queue {
             owner_pid: std::process::id(),
             options: options.clone(),
             refusals: Mutex::new(found.refusals),
-            max_entry_bytes: writer.max_entry_bytes(),
+            max_entry_bytes: writer.growth().max_entry_bytes(),
             pause,
             inner: ManuallyDrop::new(Inner {
                 reader: Mutex::default(),

@@ -8,12 +8,15 @@ use crate::queue::Adopted;
 #[cfg(all(unix, not(portable)))]
 use crate::queue::adopt;
 use crate::queue::home::Home;
+use crate::queue::protocol::copy::copy;
+use crate::queue::protocol::ledger::Ledger;
 use crate::queue::protocol::memory::{Memory, Word};
 use crate::queue::protocol::ring::Consumer;
 use crate::queue::queue::Queue;
 use crate::queue::reader::Reader;
 use crate::queue::scan_lock::ScanLock;
 use crate::queue::segment::Segment;
+use crate::queue::segment::mapping::Mapping;
 use crate::queue::waiting::Waiting;
 use crate::queue::writer::Homeless;
 use crate::sync::{Arc, Ordering};
@@ -24,7 +27,7 @@ const CLOSE_WAIT: Duration = Duration::from_millis(200);
 impl Queue {
     /// To be called about once a second by the thread that peeks; cheap.
     ///
-    /// * Finds another home if the directory is gone, and gives each own segment a file there.
+    /// * Finds another home if the directory is gone or there has been none, and gives each own segment a file there.
     /// * Takes over segments of dead processes, on whatever rung they are.
     /// * Gives spare segments back.
     ///
@@ -33,7 +36,7 @@ impl Queue {
         if self.writer().is_none_or(|writer| writer.is_closed()) {
             return Adopted::default();
         }
-        self.look_after_home();
+        self.look_after_home(false);
         self.lease();
         let (Some(mut reader), Some(mut writer)) = (self.reader(), self.writer()) else {
             return Adopted::default();
@@ -49,18 +52,30 @@ impl Queue {
             .map_or_else(Adopted::default, |mut writer| writer.books.take_found())
     }
 
-    /// Where the home is gone, goes on in the next best one.
-    fn look_after_home(&self) {
+    /// Where the home is gone, goes on in the next best one. From private memory, goes back to a rung that will do again.
+    fn look_after_home(&self, is_last: bool) {
         let Some((home, first_bytes)) = self
             .writer()
-            .map(|writer| (writer.home().clone(), writer.first_segment_bytes()))
+            .map(|writer| (writer.home().clone(), writer.growth().first_bytes()))
         else {
             return;
         };
-        if home.is_in_place() {
+        let is_private = home.path().is_none();
+        let is_settled = if is_private {
+            let mut writer = self.writer();
+            !writer
+                .as_mut()
+                .is_some_and(|writer| writer.is_retry_due(is_last))
+        } else {
+            home.is_in_place()
+        };
+        if is_settled || self.options.directories.is_empty() {
             return;
         }
         let found = Home::find(&self.options, first_bytes);
+        if is_private && found.first.is_none() {
+            return; // as before
+        }
         let Some(mut writer) = self.writer() else {
             return;
         };
@@ -112,11 +127,14 @@ impl Queue {
             counts = Counts::default();
             counts.set(Counter::Made, left.entries);
         }
+        let fill = |new: &Mapping| {
+            new.store_counts(&counts);
+            copy(&*old, new, head, tail)
+        };
         // Without room for it now, the segment stays sealed until the next try; its entries are delivered all the same.
-        let Ok((mapping, holding)) = home.make_segment(segment.file_bytes) else {
+        let Ok((mapping, holding)) = home.make_filled_segment(segment.file_bytes, &fill) else {
             return;
         };
-        mapping.copy_of(&old, head, tail, &counts);
         let new = Arc::new(mapping);
         let gone = self
             .writer()
@@ -145,7 +163,7 @@ impl Queue {
     /// Ends the queue: removes what is drained, and leaves the rest to a sibling or the next start. Nothing is accepted
     /// afterwards.
     pub fn close(&self) {
-        self.look_after_home();
+        self.look_after_home(true);
         let Some(mut reader) = self.reader() else {
             return;
         };

@@ -1,12 +1,13 @@
-//! The pushing side: this process's own segments, how they grow and shrink, and what waits.
+//! The pushing side: this process's own segments, and what waits in them.
 
 use std::io;
 
 use crate::counters::{Counter, Counts, DropReason};
 use crate::queue::Refusal;
 use crate::queue::books::Books;
+use crate::queue::growth::{self, Growth, Size};
 use crate::queue::home::{Holding, Home};
-use crate::queue::protocol::layout::{self, HEADER_BYTES, RECORD_HEADER_BYTES};
+use crate::queue::protocol::layout::{self, HEADER_BYTES};
 use crate::queue::protocol::ring::{Consumer, ring};
 use crate::queue::segment::Segment;
 use crate::queue::segment::mapping::Mapping;
@@ -14,15 +15,11 @@ use crate::queue::segment::own::Own;
 use crate::queue::waiting::Waiting;
 use crate::sync::Arc;
 
-/// What an idle process holds.
-pub const FIRST_SEGMENT_BYTES: u64 = 64 << 10;
-/// The second segment of a process whose first one is full; each further one is twice as large as the one before.
-const SECOND_SEGMENT_BYTES: u64 = 1 << 20;
 /// Spare segments outlive a burst by so many calls of `inspect`.
 const CALM_LOOKS: u32 = 5;
-/// Rather refuse than add a segment smaller than this.
-const LEAST_OVERFLOW_BYTES: u64 = 64 << 10;
-
+/// In private memory, each so many-th look tries the rungs again: what made them refuse (a full file system, no descriptors)
+/// may be over, and a try costs a few system calls for each rung.
+const RETRY_LOOKS: u32 = 30;
 /// Everything a push touches, behind one short lock.
 ///
 /// Pushes go to the newest segment, so the order of entries is the order of segments. When it is full, a drained one
@@ -30,7 +27,7 @@ const LEAST_OVERFLOW_BYTES: u64 = 64 << 10;
 /// stays until all has been calm for some seconds; then only the first, or one of its size, is left.
 pub struct Writer {
     home: Home,
-    max_bytes: u64,
+    growth: Growth,
     segments: Vec<Own>,
     next_id: u64,
     /// Reading ends of new segments, until the reader fetches them: the reader's lock is held while it copies, so a push
@@ -43,11 +40,9 @@ pub struct Writer {
     is_reordered: bool,
     /// `inspect` calls since the backlog last exceeded half the first segment. At `CALM_LOOKS`, spare segments are freed.
     calm_looks: u32,
-    /// The last segment could not be made: not tried again until something has changed.
-    blocked: bool,
-    /// Why there is no room, where there is none.
-    cause: DropReason,
     closed: bool,
+    /// Calls of `is_retry_due`.
+    private_looks: u32,
     pub books: Books,
 }
 
@@ -67,8 +62,7 @@ impl Writer {
     pub fn new(max_bytes: u64) -> Writer {
         Writer {
             home: Home::Private,
-            max_bytes: max_bytes.clamp(2 * HEADER_BYTES, layout::MAX_SEGMENT_BYTES) / HEADER_BYTES
-                * HEADER_BYTES,
+            growth: Growth::new(max_bytes),
             segments: Vec::new(),
             next_id: 0,
             arrivals: Vec::new(),
@@ -76,9 +70,8 @@ impl Writer {
             leased: Waiting::default(),
             is_reordered: false,
             calm_looks: 0,
-            blocked: false,
-            cause: DropReason::Full,
             closed: false,
+            private_looks: 0,
             books: Books::default(),
         }
     }
@@ -86,7 +79,7 @@ impl Writer {
     /// Makes new segments at `home` from now on, `first` being the first of them.
     pub fn move_to(&mut self, home: Home, first: Option<(Mapping, Holding)>) {
         self.home = home;
-        self.blocked = false;
+        self.growth.unblock();
         if let Some((mapping, holding)) = first {
             self.join(mapping, holding);
         }
@@ -96,25 +89,23 @@ impl Writer {
         &self.home
     }
 
-    pub fn first_segment_bytes(&self) -> u64 {
-        FIRST_SEGMENT_BYTES.min(self.max_bytes)
+    /// In private memory: whether the rungs should be tried again. `is_last`: there will be no other try, so this one is due
+    /// if something waits.
+    pub fn is_retry_due(&mut self, is_last: bool) -> bool {
+        if is_last {
+            return self.waiting.entries > 0;
+        }
+        self.private_looks += 1;
+        self.private_looks.is_multiple_of(RETRY_LOOKS)
     }
 
-    /// The largest payload that an empty queue takes: in its first segment, or in a second that takes all the rest.
-    pub fn max_entry_bytes(&self) -> usize {
-        let first = self.first_segment_bytes();
-        let rest = self.max_bytes - first;
-        let largest = if rest < LEAST_OVERFLOW_BYTES {
-            first
-        } else {
-            first.max(rest)
-        };
-        layout::index(layout::capacity(largest) - RECORD_HEADER_BYTES)
+    pub fn growth(&self) -> &Growth {
+        &self.growth
     }
 
     /// Appends `entry`, growing if need be, and returns the number of own entries waiting.
     pub fn push(&mut self, entry: &[u8]) -> Result<u64, Refusal> {
-        if entry.len() > self.max_entry_bytes() {
+        if entry.len() > self.growth.max_entry_bytes() {
             return Err(Refusal::TooLarge);
         }
         if self.closed {
@@ -124,9 +115,9 @@ impl Writer {
             self.reuse(entry.len()).or_else(|| self.grow(entry.len()))?;
             self.push_newest(entry)
         });
-        let bytes = taken.ok_or(Refusal::Dropped(self.cause))?;
+        let bytes = taken.ok_or(Refusal::Dropped(self.growth.cause()))?;
         self.waiting.add(1, bytes);
-        if self.waiting.bytes > FIRST_SEGMENT_BYTES / 2 {
+        if self.waiting.bytes > growth::FIRST_BYTES / 2 {
             self.calm_looks = 0;
         }
         Ok(self.waiting.entries)
@@ -189,66 +180,40 @@ impl Writer {
 
     /// Adds a segment with room for `payload` bytes, within the bound.
     fn grow(&mut self, payload: usize) -> Option<()> {
-        if self.blocked {
+        if self.growth.is_blocked() {
             return None;
         }
         let need = HEADER_BYTES + layout::record_bytes(payload)?;
-        let held: u64 = self.segments.iter().map(|segment| segment.file_bytes).sum();
-        let left = self.max_bytes.saturating_sub(held);
-        let (usual, least) = match self.segments.last() {
-            None => (self.first_segment_bytes(), 2 * HEADER_BYTES),
-            Some(newest) => (
-                (2 * newest.file_bytes)
-                    .min(self.max_bytes / 4)
-                    .max(SECOND_SEGMENT_BYTES),
-                LEAST_OVERFLOW_BYTES,
-            ),
-        };
-        let file_bytes = usual.max(need.next_multiple_of(HEADER_BYTES)).min(left);
-        if file_bytes < need.max(least) {
+        let held = self.segments.iter().map(|segment| segment.file_bytes).sum();
+        let newest = self.segments.last().map(|newest| newest.file_bytes);
+        let Some(size) = self.growth.next(held, newest, need) else {
             if self.segments.iter().all(|own| own.file_bytes < need) {
                 // No segment will ever be drained for this one: what is drained makes room for the next like it.
                 self.calm_looks = CALM_LOOKS;
             }
-            self.cause = DropReason::Full;
             return None;
-        }
-        match self.add_halving(file_bytes, need.max(least)) {
-            Ok(()) => Some(()),
-            Err(error) => {
-                self.blocked = true;
-                self.cause = cause(&error);
-                None
-            }
-        }
+        };
+        self.add_halving(size)
+            .inspect_err(|error| self.growth.refused(error))
+            .ok()
     }
 
-    /// Where the file system has less room than that, half as much is tried, and so on down to `least_bytes`.
-    fn add_halving(&mut self, mut file_bytes: u64, least_bytes: u64) -> io::Result<()> {
-        self.books.enter(&self.home.make_room());
+    /// Where the file system has less room than that, half as much is tried, and so on.
+    fn add_halving(&mut self, mut size: Size) -> io::Result<()> {
         loop {
-            let error = match self.home.make_segment(file_bytes) {
+            let error = match self.home.make_segment(size.usual_bytes) {
                 Ok((mapping, holding)) => {
                     self.join(mapping, holding);
                     return Ok(());
                 }
                 Err(error) => error,
             };
-            match cause(&error) {
-                DropReason::NoSpace | DropReason::NoMemory => {}
-                _ => {
-                    // The directory is gone. Private memory, until `adopt` has found another home, a second from now.
-                    self.join(Mapping::private(file_bytes)?, Holding::Memory);
-                    return Ok(());
-                }
+            if !growth::is_short_of_room(&error) {
+                // The directory is gone. Private memory, until `adopt` has found another home, a second from now.
+                self.join(Mapping::private(size.usual_bytes)?, Holding::Memory);
+                return Ok(());
             }
-            let smaller = (file_bytes / 2)
-                .max(least_bytes)
-                .next_multiple_of(HEADER_BYTES);
-            if smaller >= file_bytes {
-                return Err(error);
-            }
-            file_bytes = smaller;
+            size = size.halved().ok_or(error)?;
         }
     }
 
@@ -291,7 +256,7 @@ impl Writer {
 
     /// Notes that the reader has released entries of an own segment.
     pub fn released(&mut self, id: u64, entries: u64, bytes: u64) {
-        self.blocked = false;
+        self.growth.unblock();
         if let Some(own) = self.segments.iter_mut().find(|own| own.id == id) {
             own.waiting.remove(entries, bytes);
             self.waiting.remove(entries, bytes);
@@ -301,7 +266,7 @@ impl Writer {
     /// Takes out the drained segments that will not be used again: all but one of the first one's size, once it has been
     /// calm for a while.
     pub fn retire(&mut self) -> Vec<Own> {
-        let first_bytes = self.first_segment_bytes();
+        let first_bytes = self.growth.first_bytes();
         let is_calm = self.calm_looks >= CALM_LOOKS;
         let mut has_first = false;
         let is_spare = |own: &mut Own| {
@@ -339,7 +304,7 @@ impl Writer {
     /// second or so.
     pub fn inspect(&mut self) {
         self.calm_looks = self.calm_looks.saturating_add(1);
-        self.blocked = false;
+        self.growth.unblock();
         for own in &mut self.segments {
             own.sealed |= !self.home.keeps(&own.holding);
         }
@@ -402,24 +367,5 @@ impl Writer {
 
     pub fn is_closed(&self) -> bool {
         self.closed
-    }
-}
-
-/// Why a segment could not be made.
-fn cause(error: &io::Error) -> DropReason {
-    use io::ErrorKind;
-    #[cfg(all(unix, not(portable)))]
-    if matches!(
-        error.raw_os_error(),
-        Some(libc::ENOMEM | libc::EMFILE | libc::ENFILE | libc::ENOLCK)
-    ) {
-        return DropReason::NoMemory;
-    }
-    match error.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
-            DropReason::NoSpace
-        }
-        ErrorKind::OutOfMemory => DropReason::NoMemory,
-        _ => DropReason::NoDirectory,
     }
 }

@@ -104,3 +104,37 @@ impl Random {
         self.next().to_le_bytes()[7]
     }
 }
+
+/// What opens on a rung that must not be used.
+pub fn refused(rung: &Path, reason: &str) {
+    let queue = Queue::open(&options(rung));
+    assert_eq!(queue.directory(), None);
+    assert_eq!(queue.refusals().len(), 1);
+    assert!(
+        queue.refusals()[0].contains(reason),
+        "{:?}",
+        queue.refusals()
+    );
+    assert_eq!(queue.push(b"private"), Ok(1));
+    assert_eq!(drain(&queue), [b"private".to_vec()]);
+}
+
+pub fn adopter(rung: &tempfile::TempDir) -> Queue {
+    Queue::open(&options(rung.path()))
+}
+
+pub fn names(directory: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(directory).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name != "state-2").collect()
+}
+
+#[cfg(unix)]
+pub fn shared_bytes(directory: &Path) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+
+    let files = std::fs::read_dir(directory).unwrap();
+    files
+        .map(|file| file.unwrap().metadata().unwrap().blocks() * 512)
+        .sum()
+}

@@ -33,6 +33,15 @@ impl Words {
         }
     }
 
+    /// Other memory of the same process: it dies before a store to either.
+    pub fn sibling(&self, capacity: usize) -> Words {
+        Words {
+            stores_left: Rc::clone(&self.stores_left),
+            stores_made: Rc::clone(&self.stores_made),
+            ..Words::new(capacity)
+        }
+    }
+
     /// Runs one process: `None` if it died before its store number `stores`.
     pub fn run<T>(&self, stores: u64, process: impl FnOnce() -> T) -> Option<T> {
         self.stores_left.set(stores);

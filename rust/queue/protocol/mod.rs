@@ -1,5 +1,6 @@
 //! The bytes of a segment and the rules for reading and writing them: pure, and modelled by loom.
 
+pub mod copy;
 pub mod layout;
 pub mod ledger;
 pub mod memory;

@@ -15,11 +15,15 @@ use crate::queue::segment::mapping::Mapping;
 /// How often a file is made anew because an adopter took it for rubbish between `open` and the lock.
 const ATTEMPTS: usize = 3;
 
-/// A fresh segment in `directory`.
-pub fn create(directory: &Arc<Directory>, file_bytes: u64) -> io::Result<(Mapping, FileLock)> {
+/// A fresh segment in `directory`, with what `initialise` puts into it; none where that answers `false`.
+pub fn create(
+    directory: &Arc<Directory>,
+    file_bytes: u64,
+    initialise: &dyn Fn(&Mapping) -> bool,
+) -> io::Result<(Mapping, FileLock)> {
     let mut attempt = 1;
     loop {
-        match create_file(directory, file_bytes) {
+        match create_file(directory, file_bytes, initialise) {
             Err(error) if error.kind() == io::ErrorKind::NotFound && attempt < ATTEMPTS => {
                 attempt += 1;
             }
@@ -30,7 +34,11 @@ pub fn create(directory: &Arc<Directory>, file_bytes: u64) -> io::Result<(Mappin
 
 /// Lock, allocate, initialise, rename: in this order, nobody ever finds a segment that is not whole, and nobody takes
 /// one whose creator lives. `NotFound` if an adopter removed the file before it was locked.
-fn create_file(directory: &Arc<Directory>, file_bytes: u64) -> io::Result<(Mapping, FileLock)> {
+fn create_file(
+    directory: &Arc<Directory>,
+    file_bytes: u64,
+    initialise: &dyn Fn(&Mapping) -> bool,
+) -> io::Result<(Mapping, FileLock)> {
     let name = Name::own(Extension::Temporary);
     let file = directory.create_file(name)?;
     let locked = FileLock::of_new(directory, name, file);
@@ -49,12 +57,18 @@ fn create_file(directory: &Arc<Directory>, file_bytes: u64) -> io::Result<(Mappi
                 creator_pid: std::process::id(),
             };
             mapping.write_preamble(&preamble, fork::random());
+            if !initialise(&mapping) {
+                return Err(io::ErrorKind::InvalidData.into());
+            }
             lock.rename(Extension::Segment)?;
             Ok(mapping)
         });
     match made {
         Ok(mapping) => Ok((mapping, lock)),
         Err(error) => {
+            // A child that this process has just forked has the descriptor too, until it executes a program or ends: its
+            // blocks would count as used until then, and a smaller file, tried next, find no room. Nothing is mapped.
+            let _ = lock.file().set_len(0);
             lock.unlink();
             Err(error)
         }

@@ -6,14 +6,10 @@ use std::io;
 
 use memmap2::{MmapOptions, MmapRaw};
 
-use crate::counters::Counts;
 use crate::queue::protocol::layout::{self, HEADER_BYTES};
 use crate::queue::protocol::ledger::Ledger;
 use crate::queue::protocol::memory::{Memory, Word};
 use crate::sync::{AtomicU64, Ordering};
-
-/// What is copied at once.
-const COPY_BYTES: u64 = 64 << 10;
 
 /// Header page and data area, of a file or of private memory.
 ///
@@ -84,34 +80,6 @@ impl Mapping {
     /// Header page and data area.
     pub fn bytes(&self) -> u64 {
         self.raw.len() as u64
-    }
-
-    /// Makes a fresh mapping a copy of `other`, of equal size, as far as its records from `head` to `tail` go. Nobody
-    /// pushes into or reads from either meanwhile.
-    pub fn copy_of(&self, other: &Mapping, head: u64, tail: u64, counts: &Counts) {
-        let capacity = self.capacity();
-        if other.capacity() != capacity
-            || tail.checked_sub(head).is_none_or(|bytes| bytes > capacity)
-        {
-            return;
-        }
-        let mut piece = vec![0; layout::index(COPY_BYTES)];
-        let mut position = head;
-        while position < tail {
-            let offset = position % capacity;
-            let length = COPY_BYTES.min(tail - position).min(capacity - offset);
-            let piece = &mut piece[..layout::index(length)];
-            // SAFETY: within the capacity, by the line above; that nobody else reads or writes is for the caller.
-            unsafe {
-                let _ = other.read(offset, piece);
-                self.write(offset, piece);
-            }
-            position += length;
-        }
-        // A process killed after the counts and before the positions leaves entries that are missing: counted, as killed.
-        self.store_counts(counts);
-        self.store(Word::Head, head, Ordering::Release);
-        self.store(Word::Tail, tail, Ordering::Release);
     }
 
     fn word(&self, word: Word) -> &AtomicU64 {
