@@ -21,7 +21,7 @@ from readme_metrics import MetricsApiConfig, MetricsMiddleware
 from readme_metrics.collector import Collector
 from readme_metrics.delivery import backoff, delivery
 from readme_metrics.delivery.senders import http
-from readme_metrics.relay import exposition, layout
+from readme_metrics.relay import acl, exposition, layout
 from wsgi import call
 
 ROOT = Path(__file__).parent.parent
@@ -303,7 +303,7 @@ def test_the_recipes_that_deliver_what_dead_processes_left(recipe: str, collecto
 
 def test_the_acl_lines_are_those_of_the_code() -> None:
     lines = [line.strip() for line in page("relay.md").splitlines() if line.strip().startswith("ACL SETUSER")]
-    assert lines == [layout.app_acl("app", layout.Keys.of("shop")), layout.relay_acl("relay")]
+    assert lines == [acl.app_acl("app", layout.Keys.of("shop")), acl.relay_acl("relay")]
 
 
 def test_the_metrics_are_those_of_the_code() -> None:

@@ -21,7 +21,7 @@ import wsgi
 from readme_metrics import MetricsApiConfig
 from readme_metrics.collector import HANG, Answer, Collector, Post
 from readme_metrics.delivery.delivery import MAX_BATCH_ENTRIES
-from readme_metrics.relay import layout, stream_queue
+from readme_metrics.relay import layout, stream_reader
 from readme_metrics.relay.connection import Connection
 from readme_metrics.relay.service import Options, Relay
 from readme_metrics.relay.stream_queue import StreamQueue
@@ -555,7 +555,7 @@ def test_an_entry_of_a_later_release_waits_a_day(
     redis_server: RedisServer, collector: Collector, relay: MakeRelay
 ) -> None:
     now_ms = int(time.time() * 1000)
-    old_ms = now_ms - stream_queue.OTHER_VERSION_MS - 60_000
+    old_ms = now_ms - stream_reader.OTHER_VERSION_MS - 60_000
     redis_server("XADD", KEYS.stream, f"{old_ms}-0", "v", "2", "n", "4", "b", "later")
     redis_server("XADD", KEYS.stream, f"{now_ms - 60_000}-0", "v", "2", "n", "4", "b", "later")
     add(redis_server, 5)
@@ -597,7 +597,7 @@ def test_an_entry_that_kills_relays_is_put_aside_and_takes_no_other_along(redis_
         queue.settle()
     assert redis_server.length() == 0
     assert posted_with[-1] == 10, "alone in the end"
-    assert len(posted_with) <= stream_queue.DELIVERIES_BOUND + 2
+    assert len(posted_with) <= stream_reader.DELIVERIES_BOUND + 2
     refused = redis_server.refused()
     assert len(refused) == 10, "the other entries have been delivered"
     assert all(b"without an answer" in fields[b"reason"] for fields in refused)

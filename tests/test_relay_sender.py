@@ -24,7 +24,7 @@ import wsgi
 from readme_metrics import MetricsApiConfig, MetricsMiddleware
 from readme_metrics.collector import Collector
 from readme_metrics.commands import main
-from readme_metrics.relay import layout
+from readme_metrics.relay import acl, layout
 from redis_server import Between, RedisServer
 from relaying import BY_HAND, HERE, RelayProcess, app, check_fleet, eventually, log, number
 
@@ -242,15 +242,15 @@ def test_a_user_without_the_right_is_told_which_line_to_set(
     assert middleware.flush(60) == 3
     [record] = [record for record in caplog.records if record.levelname == "ERROR"]
     message = record.getMessage()
-    acl = layout.app_acl("app", KEYS)
-    assert "NOPERM" in message and acl in message and "s3cret" not in caplog.text
+    command = acl.app_acl("app", KEYS)
+    assert "NOPERM" in message and command in message and "s3cret" not in caplog.text
     # The line as it was told; nothing else is needed, and nothing of this can be read with it.
-    redis_server(*acl.split())
+    redis_server(*command.split())
     assert middleware.flush(60) == 0
     client = redis.Redis.from_url(url)
-    for command in (("XRANGE", KEYS.stream, "-", "+"), ("GET", "another"), ("DEL", KEYS.stream), ("FLUSHALL",)):
+    for denied in (("XRANGE", KEYS.stream, "-", "+"), ("GET", "another"), ("DEL", KEYS.stream), ("FLUSHALL",)):
         with pytest.raises(redis.exceptions.NoPermissionError):
-            client.execute_command(*command)  # type: ignore[no-untyped-call]
+            client.execute_command(*denied)  # type: ignore[no-untyped-call]
     with pytest.raises(redis.exceptions.ResponseError):
         client.eval("return redis.call('XRANGE', KEYS[1], '-', '+')", 1, KEYS.stream)
     client.close()
@@ -258,7 +258,7 @@ def test_a_user_without_the_right_is_told_which_line_to_set(
 
 def test_the_relays_line_is_all_it_needs(redis_server: RedisServer, collector: Collector) -> None:
     redis_server("ACL", "SETUSER", "relay", "on", ">pw")
-    redis_server(*layout.relay_acl("relay").split())
+    redis_server(*acl.relay_acl("relay").split())
     middleware = app(redis_server.url, **BY_HAND)
     log(middleware, range(5))
     assert middleware.flush(60) == 0
@@ -578,7 +578,7 @@ def test_the_doctor_names_each_link(
     redis_server: RedisServer, collector: Collector, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     redis_server("ACL", "SETUSER", "app", "on", ">s3cret")
-    redis_server(*layout.app_acl("app", KEYS).split())
+    redis_server(*acl.app_acl("app", KEYS).split())
     monkeypatch.setenv("README_METRICS_RELAY", redis_server.url.replace("redis://", "redis://app:s3cret@"))
     monkeypatch.setenv("README_METRICS_PROJECT", "shop")
     monkeypatch.setattr("readme_metrics.delivery.queue_dirs.rungs", lambda _: [os.environ["README_METRICS_QUEUE_DIR"]])
@@ -599,7 +599,7 @@ def test_the_doctor_names_each_link(
     assert "allkeys-lru" in found["redis"]["detail"] and "aof_enabled is 0" in found["redis"]["detail"]
     redis_server("ACL", "SETUSER", "app", "-evalsha", "-eval")
     status, found = doctor(capsys)
-    assert status == 1 and layout.app_acl("app", KEYS) in found["redis"]["advice"]
+    assert status == 1 and acl.app_acl("app", KEYS) in found["redis"]["advice"]
     redis_server("ACL", "SETUSER", "app", "resetpass", ">another")
     status, found = doctor(capsys)
     assert status == 1 and "password" in found["redis"]["advice"] and "test log" not in found

@@ -1,4 +1,4 @@
-"""Signals that ask a command to stop. All of this is for the main thread."""
+"""Signals that ask a command to stop. Call these functions on the main thread."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _NUMBERS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Raise KeyboardInterrupt for every signal that asks to stop, unless it is ignored, as under nohup."""
+    """Raises KeyboardInterrupt for every signal that asks to stop, unless the signal is ignored, as under nohup."""
     with _handled_by(signal.default_int_handler):
         yield
 
 
 @contextmanager
 def interrupts_deferred() -> Iterator[None]:
-    """Raise KeyboardInterrupt only at the end of the block: a process being started must not get lost half-way."""
+    """Raises KeyboardInterrupt only at the end of the block, so that a process that is being started is not lost."""
     received = []
     with _handled_by(lambda number, _: received.append(number)):
         yield

@@ -17,10 +17,10 @@ _INTERRUPTED = 128 + signal.SIGINT
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one subcommand and return its exit status.
+    """Runs one subcommand and returns its exit status.
 
     `argv` defaults to the arguments of the process. Usage errors exit with status 2, as argparse
-    does. SIGTERM and SIGHUP stop a command the way Ctrl-C does, so that it cleans up.
+    does. SIGTERM and SIGHUP stop a command as Ctrl-C does, so that it cleans up.
     """
     parser = argparse.ArgumentParser(
         prog="readme-metrics",

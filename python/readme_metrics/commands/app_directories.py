@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def surveys(queue_dir: str | None) -> Iterator[tuple[Path, _core.Survey]]:
-    """Each app's directory on each rung, and what it holds. What must not be used is left out."""
+    """Each app's directory on each rung, with its survey. A directory that must not be used is left out."""
     for rung in queue_dirs.rungs(queue_dir):
         for directory in sorted(Path(rung).glob(queue_dirs.prefix() + "*")):
             try:
@@ -30,10 +30,10 @@ def surveys(queue_dir: str | None) -> Iterator[tuple[Path, _core.Survey]]:
 
 
 class OtherQueue(NamedTuple):
-    """A queue that is there, and that this user may not read."""
+    """A queue that belongs to another user, so that this user may not read it."""
 
     directory: Path
-    #: The user's name, or `uid N` where the number has none here.
+    #: The owner's name, or `uid N` if that user has no name on this host.
     owner: str
 
     def __str__(self) -> str:
@@ -45,7 +45,7 @@ def of_other_users(queue_dir: str | os.PathLike[str] | None, identity: str = "*"
 
     Args:
         queue_dir: As in the app's configuration.
-        identity: The last part of the directory's name, which stands for key and server; any by default.
+        identity: The last part of the directory's name, a hash of API key and server; by default, any.
     """
     found = []
     for rung in queue_dirs.rungs(queue_dir):

@@ -1,4 +1,4 @@
-"""`readme-metrics collect`: a Metrics server of one's own, to see what an app sends."""
+"""`readme-metrics collect`: a stand-in Metrics server that shows what an app sends."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from readme_metrics.collector.log_file import LogFile
 from readme_metrics.commands.console.har_view import HarView
 from readme_metrics.commands.console.terminal import Terminal
 
-# Enough to look at in a debugger; a collector that runs for weeks must not grow with its logs.
+# How many POSTs and logs are kept in memory: a collector that runs for weeks must not grow.
 _REMEMBERED = 1000
-# The sender whose line could not be shown is told that its logs were accepted.
+# How long the end waits for answers that are being sent, so that their senders know that the logs were accepted.
 _LAST_ANSWERS_S = 1.0
 
 
@@ -33,7 +33,7 @@ def add_parser(subcommands: argparse._SubParsersAction[argparse.ArgumentParser])
 
 
 def run(options: argparse.Namespace) -> int:
-    """Serve until SIGINT or SIGTERM; 1 if the address or the file cannot be had, else 0."""
+    """Serves until SIGINT or SIGTERM. Returns 1 if the address or the file cannot be used, else 0."""
     with ExitStack() as stack:
         try:
             file = stack.enter_context(LogFile(options.jsonl)) if options.jsonl else None
@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 class _Printer:
-    """Keeps and shows each POST; the collector calls it for one POST at a time."""
+    """Writes each POST to the file and the terminal. The collector calls it for one POST at a time."""
 
     def __init__(self, file: LogFile | None, *, is_quiet: bool) -> None:
         self.is_stopped = threading.Event()
@@ -88,7 +88,7 @@ class _Printer:
         try:
             self._terminal.line(text)
         except BrokenPipeError:
-            # The reader of our output has gone. The sender's logs are accepted all the same.
+            # The program that read our output has ended. The logs are accepted nevertheless.
             self.is_stopped.set()
 
 

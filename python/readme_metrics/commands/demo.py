@@ -1,4 +1,4 @@
-"""`readme-metrics demo`: a real app under a real server, and the proof that its logs arrive."""
+"""`readme-metrics demo`: runs a real app under a real server and proves that its logs arrive."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from readme_metrics.redaction.redactor import Lists
 
 _SHOWN_LOGS = 3
 _SHOWN_OUTPUT_LINES = 15
-#: Where it is taken, the next free one.
+#: If this port is taken, the next free one is used.
 _PAGE_PORT = 8090
 _PAGE_STAYS_S = 600.0
 
@@ -51,7 +51,7 @@ def add_parser(subcommands: argparse._SubParsersAction[argparse.ArgumentParser])
 
 
 def run(options: argparse.Namespace) -> int:
-    """Return 0 if nothing was lost or leaked, 1 if something was, 2 if the demo cannot run."""
+    """Returns 0 if nothing was lost or leaked, 1 if something was, 2 if the demo cannot run."""
     if not hasattr(os, "fork"):
         return _fail("gunicorn needs an operating system with fork()", 2)
     if missing := [name for name in ("flask", "gunicorn") if not _is_installed(name)]:
@@ -95,7 +95,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 class _Sink:
-    """Where the logs go that the collector takes."""
+    """Gets the logs that the collector has accepted, for the file and the page."""
 
     def __init__(self, file: LogFile | None, inspector: Inspector | None) -> None:
         self._file = file
@@ -109,7 +109,7 @@ class _Sink:
 
 
 def _inspector() -> Inspector:
-    from readme_metrics.demo.sample_app import DENYLIST  # wants Flask, which the demo alone needs
+    from readme_metrics.demo.sample_app import DENYLIST  # imported here, since only the demo needs Flask
 
     return Inspector(_PAGE_PORT, Store(), lists=Lists(denylist=tuple(DENYLIST)))
 
@@ -138,7 +138,7 @@ def _show_logs(terminal: Terminal, rehearsal: Rehearsal, collector: Collector) -
     terminal.line()
     terminal.line(terminal.bold("Some of the logs, as they arrived"))
     urls = {answered.log_id: answered.documentation_url for answered in rehearsal.answered}
-    # The ones with most redactions, one of each method and path.
+    # The logs with most redacted values, one of each method and path.
     views = sorted(map(HarView, collector.logs), key=lambda view: -len(list(view.redactions())))
     varied = {(view.method, view.url.partition("?")[0]): view for view in reversed(views)}
     for view in list(reversed(varied.values()))[:_SHOWN_LOGS]:
@@ -149,7 +149,7 @@ def _show_logs(terminal: Terminal, rehearsal: Rehearsal, collector: Collector) -
 
 
 def _shortened(value: str) -> str:
-    """A masked value is 95 characters of which the last four can be recognised."""
+    """`value` without its middle: a masked value has 95 characters, of which only the last four mean something."""
     return value if len(value) <= 40 else f"{value[:24]}...{value[-12:]}"
 
 
@@ -183,7 +183,7 @@ def _quoted(output: str) -> str:
 def _is_installed(name: str) -> bool:
     try:
         return find_spec(name) is not None
-    except ValueError:  # Imported, but not as a module: blocked.
+    except ValueError:  # the entry in `sys.modules` is no module: a test has blocked the import
         return False
 
 

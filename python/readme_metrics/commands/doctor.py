@@ -1,4 +1,4 @@
-"""`readme-metrics doctor`: walks the way of a log, link by link, and names the one that is broken."""
+"""`readme-metrics doctor`: checks each link between the app and ReadMe, and names the one that is broken."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def add_parser(subcommands: argparse._SubParsersAction[argparse.ArgumentParser])
 
 
 def run(options: argparse.Namespace) -> int:
-    """Return the exit status that the help describes."""
+    """Returns the exit status that the help describes."""
     try:
         config = target.load(options)
     except target.NoConfiguration as problem:
@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
         findings.append(finding)
         if not options.json:
             mark = terminal.green("ok    ") if finding.is_ok else terminal.red("BROKEN")
-            # One line for each option.
+            # The finding of the options gets one line for each option.
             detail = finding.detail.replace("; ", "\n         ") if finding.link == chain.OPTIONS else finding.detail
             lines = [printable(line) for line in detail.split("\n")]
             terminal.line(f"{mark} {finding.link}: " + "\n".join(lines))

@@ -1,4 +1,4 @@
-"""`readme-metrics flush`: deliver what dead processes have left."""
+"""`readme-metrics flush`: delivers the logs that dead processes have left in the queue, or gives them up."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from readme_metrics.delivery import orphans, queue_dirs
 from readme_metrics.delivery.expiry import expire
 
 _EXIT_CODES = """exit status:
-  0  nothing of dead processes is left
-  1  something is left: the server did not take it, or the time was up
+  0  no log of a dead process is left
+  1  some logs are left: the server did not take them, or the time was up
   2  there is no API key"""
 
 
@@ -44,7 +44,7 @@ def add_parser(subcommands: argparse._SubParsersAction[argparse.ArgumentParser])
 
 
 def run(options: argparse.Namespace) -> int:
-    """Return the exit status that the help describes."""
+    """Returns the exit status that the help describes."""
     if options.discard:
         directory = Path(options.discard).absolute()
         return _discard([str(directory.parent)], directory.name, as_json=options.json)

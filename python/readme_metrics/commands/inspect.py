@@ -48,7 +48,7 @@ def add_parser(subcommands: argparse._SubParsersAction[argparse.ArgumentParser])
 
 
 def run(options: argparse.Namespace) -> int:
-    """Serve until SIGINT or SIGTERM; 1 if a port or a file cannot be had, 2 if an option means nothing, else 0."""
+    """Serves until SIGINT or SIGTERM. Returns 1 if no port or file can be used, 2 if an option is wrong, else 0."""
     store = Store()
     forward_to = _forward_to() if options.forward else None
     command = Command(options.command)

@@ -51,7 +51,7 @@ def add_parser(subcommands: argparse._SubParsersAction[argparse.ArgumentParser])
 
 
 def run(options: argparse.Namespace) -> int:
-    """Relay until SIGINT or SIGTERM; return the exit status that the help describes."""
+    """Relays until SIGINT or SIGTERM. Returns the exit status that the help describes."""
     url = options.redis or environment.relay()
     try:
         if url is None:

@@ -1,4 +1,4 @@
-"""`readme-metrics status --relay URL`: what waits in a Redis server, and what became of the rest."""
+"""`readme-metrics status --relay URL`: which logs wait in a Redis server, and what became of the others."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _TIMEOUT_S = 5.0
 
 
 def show(url: str, *, as_json: bool) -> int:
-    """Print it; return 0, or 1 where Redis is away, or 2 where `url` is no URL or redis-py is missing."""
+    """Prints the state of each project. Returns 1 if Redis does not answer, 2 if `url` is wrong or redis-py missing."""
     try:
         address.checked_url("--relay", url)
     except ValueError as problem:
@@ -34,7 +34,7 @@ def show(url: str, *, as_json: bool) -> int:
     except (TypeError, ValueError):
         return _fail("a parameter of the Redis URL is none of redis-py's, or has a wrong value", 2)
     except Exception as error:
-        # The text of redis-py's errors may show what the URL hides.
+        # The message does not quote the error: redis-py's errors may show the password.
         return _fail(f"Redis at {address.masked(url)} cannot be read: {type(error).__name__}", 1)
     terminal = Terminal()
     if as_json:

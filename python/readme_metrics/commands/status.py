@@ -1,4 +1,4 @@
-"""`readme-metrics status`: what waits, who holds it, what became of the rest."""
+"""`readme-metrics status`: which logs wait, which process holds them, and what became of the others."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def add_parser(subcommands: argparse._SubParsersAction[argparse.ArgumentParser])
 
 
 def run(options: argparse.Namespace) -> int:
-    """Return the exit status that the help describes."""
+    """Returns the exit status that the help describes."""
     if options.relay:
         return relay_status.show(options.relay, as_json=options.json)
     apps = [App(directory, survey) for directory, survey in app_directories.surveys(options.queue_dir)]
@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
         for app in apps:
             _show(terminal, app)
     for other in others:
-        # Not among what programs read, which is about what could be read.
+        # Written to stderr if a program reads stdout, which has only the queues that could be read.
         (Terminal(sys.stderr) if options.json or options.prometheus else terminal).line(f"Not shown: {other}")
     if not apps:
         return 3
@@ -62,7 +62,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 class App:
-    """One app's directory, as it is shown."""
+    """One app's directory, and what is shown of it."""
 
     def __init__(self, directory: Path, survey: _core.Survey) -> None:
         self.directory = directory
@@ -97,7 +97,7 @@ def _show(terminal: Terminal, app: App) -> None:
     rows = []
     for segment in survey.segments:
         if segment.is_orphan and not segment.counts.queued and not segment.defect:
-            continue  # drained, and removed by whoever looks next
+            continue  # empty: the next process of the app removes it
         if segment.defect:
             owner, style = f"not a queue: {segment.defect}", terminal.red
         elif segment.is_orphan:
@@ -137,7 +137,7 @@ def _ago(now: float, then: float | None) -> str:
 
 
 def _age(seconds: float) -> str:
-    """In the largest unit of which there are two: 119 s, 2 min, 47 h, 2 d."""
+    """The time in the largest unit of which it has at least two: 119 s, 2 min, 47 h, 2 d."""
     for unit, size_s in (("d", 86_400), ("h", 3600), ("min", 60)):
         if seconds >= 2 * size_s:
             return f"{seconds // size_s:.0f} {unit}"

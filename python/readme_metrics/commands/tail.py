@@ -1,4 +1,4 @@
-"""`readme-metrics tail`: the logs that wait, and those that pass, without consuming them."""
+"""`readme-metrics tail`: shows the logs that wait in the queue and those that pass through it, and removes none."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from readme_metrics.commands import app_directories
 from readme_metrics.commands.console.har_view import HarView
 from readme_metrics.commands.console.terminal import Terminal
 
-#: A segment keeps delivered records until it needs their room, so looking this often misses few of them.
+#: A segment keeps delivered records until it needs their room, so a look at this interval misses few of them.
 _INTERVAL_S = 0.2
 
-#: Where the last look at each segment ended, by directory and segment.
+#: The position in each segment from which to read on, by directory and segment.
 Positions = dict[tuple[Path, str], int]
 
 
@@ -37,7 +37,7 @@ def add_parser(subcommands: argparse._SubParsersAction[argparse.ArgumentParser])
 
 
 def run(options: argparse.Namespace) -> int:
-    """Show logs until SIGINT or SIGTERM, or once."""
+    """Shows logs until SIGINT or SIGTERM, or once."""
     terminal = Terminal()
     positions: Positions = {}
     shown = 0
@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def new_logs(queue_dir: str | None, positions: Positions) -> Iterator[dict[str, Any]]:
-    """What has been queued since the last look; `positions` remembers where that ended."""
+    """The logs that were queued since the last call with these `positions`, which are updated."""
     for directory, survey in app_directories.surveys(queue_dir):
         for segment in survey.segments:
             key = directory, segment.name
@@ -66,6 +66,6 @@ def new_logs(queue_dir: str | None, positions: Positions) -> Iterator[dict[str, 
                 try:
                     log = msgpack.unpackb(entry, raw=False, unicode_errors="replace")
                 except (ValueError, msgpack.UnpackException):
-                    continue  # damaged: it will be counted by whoever delivers it
+                    continue  # damaged: counted by the process that delivers it
                 if isinstance(log, dict):
                     yield log

@@ -1,4 +1,4 @@
-"""The configuration that a command is about."""
+"""`load`: the configuration that a command works on."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from readme_metrics._process import environment
 
 
 class NoConfiguration(Exception):
-    """There is no configuration; the message says why."""
+    """No configuration was named, or it cannot be loaded; the message says why."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def load(options: argparse.Namespace) -> MetricsApiConfig:
-    """Raises NoConfiguration."""
+    """The configuration that the options name, or that of the environment. Raises NoConfiguration."""
     if options.config:
         config = _imported(options.config)
     elif (key := environment.api_key()) or environment.relay():
@@ -58,9 +58,9 @@ def _imported(path: str) -> MetricsApiConfig:
     return config
 
 
-#: Where middlewares and frameworks keep the app that they wrap.
+#: The attributes in which middlewares and frameworks keep the app that they wrap.
 _INNER = ("wsgi_app", "app", "asgi_app", "application", "wrapped_app")
-#: More than any app is wrapped in.
+#: How many objects are looked at; no app is wrapped in as many middlewares.
 _DEEPEST = 50
 
 
@@ -78,7 +78,7 @@ def _config_of(found: Any) -> MetricsApiConfig | None:
             from django.conf import settings
 
             waiting.append(getattr(settings, "README_METRICS_CONFIG", None))
-        # Starlette makes the middlewares that were added at the first request, from these.
+        # Starlette keeps added middlewares here and makes them at the first request.
         for added in getattr(found, "user_middleware", None) or ():
             waiting.append(getattr(added, "kwargs", {}).get("config"))
         waiting += [inner for name in _INNER if (inner := getattr(found, name, None)) is not None]

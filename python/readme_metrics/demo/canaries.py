@@ -1,4 +1,4 @@
-"""Recognisable secrets: planted in requests, looked for wherever they must not be."""
+"""`Canaries`: recognisable secrets that are sent with requests, and searched for wherever they must not be."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""gunicorn settings of the demo. Naming a file keeps gunicorn from one in the working directory."""
+"""gunicorn's settings in the demo. Since this file is named, gunicorn reads none from the working directory."""
 
 from __future__ import annotations
 
-# The control socket of gunicorn >= 25.1 would leave a file in the user's home. Earlier versions have no such option on
-# their command line, but ignore a name in this file that they do not know.
+# The control socket of gunicorn >= 25.1 would leave a file in the user's home. The setting stands here and not on the
+# command line, since earlier versions ignore an unknown name in this file.
 control_socket_disable = True

@@ -1,4 +1,4 @@
-"""The sample app under gunicorn, in processes of its own."""
+"""`GunicornServer`: runs the sample app under gunicorn."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ class GunicornServer:
         return self
 
     def start(self) -> None:
-        """Start gunicorn. Call it inside the `with` block, from the main thread."""
+        """Starts gunicorn. Call it inside the `with` block, from the main thread."""
         descriptor = self._socket.fileno()
         command = [sys.executable, "-m", "gunicorn", "--config", _CONFIG, "--bind", f"fd://{descriptor}"]
         command += ["--workers", str(self._workers), "--graceful-timeout", str(_STOP_SECONDS), _APP]
-        # The socket is closed here, so that clients are refused once gunicorn is gone. A session of its own keeps
-        # Ctrl-C from gunicorn, which has to be stopped after the clients.
+        # Our copy of the socket is closed, so that clients are refused once gunicorn is gone. In a session of its own,
+        # gunicorn does not get Ctrl-C: it has to be stopped after the clients.
         with self._socket, self._output.open("ab") as output, interrupts_deferred():
             self._process = subprocess.Popen(
                 command,
@@ -72,7 +72,7 @@ class GunicornServer:
             self._process.wait()
 
     def stop(self) -> bool:
-        """Send SIGTERM and wait; False if gunicorn was still running after its time was up."""
+        """Sends SIGTERM and waits. Returns False if gunicorn is still running when its time is up."""
         if self._process is None:
             return True
         self._process.terminate()
@@ -81,11 +81,11 @@ class GunicornServer:
         return self._process.returncode is not None
 
     def kill_busy_worker(self) -> int:
-        """SIGKILL a worker in the middle of a request and return its process id.
+        """Kills a worker (SIGKILL) in the middle of a request and returns its process id.
 
-        The request is one that is not logged, and a worker handles one at a time: everything it
-        has answered before is logged by then, and no other client's connection is cut. Raises
-        requests.RequestException if no worker answers.
+        That request is not logged, and a worker handles one request at a time. So every request
+        that the worker has answered is logged by then, and no other client's connection is cut.
+        Raises requests.RequestException if no worker answers.
         """
         with requests.Session() as session:
             session.trust_env = False
@@ -100,6 +100,6 @@ class GunicornServer:
         inherited = {
             name: value for name, value in os.environ.items() if not name.startswith(("README_METRICS_", "GUNICORN_"))
         }
-        # The middleware honours proxies, which cannot reach a loopback address of this host.
+        # The middleware would use the environment's proxy, which cannot reach a loopback address of this host.
         no_proxy = {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
         return {**inherited, **no_proxy, **self._environment}

@@ -1,4 +1,4 @@
-"""The demo's events: traffic, a killed worker, an orderly stop, and what became of the logs."""
+"""`Rehearsal`: one run of the demo, with traffic, a killed worker, an orderly stop and the tally of the logs."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ class Kill:
     answered: int
     """Requests that the worker had answered."""
     orphans: frozenset[str]
-    """The ids of those of their logs that had not arrived yet."""
+    """The ids of the logs of those requests that had not arrived when the worker was killed."""
 
 
 class Rehearsal:
     """One run of the sample app, sending its logs to `collector`.
 
-    `workers` processes answer `count` requests on a loopback `port` (0: a free one). Half-way one
-    of them is killed. `narrate` is told what happens, a line at a time. After `timeout` seconds
-    nothing is waited for any more.
+    `workers` processes answer `count` requests on a loopback `port` (0: a free one). Half-way, one
+    of the workers is killed. `narrate` is called with a line for each event. After `timeout` seconds
+    the run waits for nothing any more.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Rehearsal:
         self._cut = 0
 
     def run(self) -> Tally:
-        """Stops every process and removes every file, whatever happens.
+        """Runs the demo. Whatever happens, every process is stopped and every file removed.
 
         Raises OSError if the port is taken, requests.RequestException if the app does not answer.
         """
@@ -90,7 +90,7 @@ class Rehearsal:
         return self._sums()
 
     def adoption_seconds(self) -> float | None:
-        """From the kill to the arrival of the last orphan; None if there are none, or not yet."""
+        """Seconds from the kill to the arrival of the last log of the killed worker; None if one has not arrived."""
         if self.kill is None or not self.kill.orphans <= self._collector.ids():
             return None
         arrivals = [
@@ -150,12 +150,12 @@ class Rehearsal:
         return self._collector.wait_until(lambda: announced <= self._collector.ids(), min(seconds, self._remaining()))
 
     def _search(self, scratch: Path) -> None:
-        """Look for secrets in the queue's files and in what the app printed."""
+        """Searches the queue's files and the app's output for secrets."""
         for path in (path for path in scratch.rglob("*") if path.is_file()):
             try:
                 self._leaked |= self._canaries.found_in(path.read_bytes())
             except FileNotFoundError:
-                continue  # Delivered and removed in between.
+                continue  # the file's logs were delivered and the file removed meanwhile
             self.searched.add(path.relative_to(scratch))
 
     def _remaining(self) -> float:

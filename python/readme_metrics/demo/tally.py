@@ -1,4 +1,4 @@
-"""Whether everything that was answered arrived, once, and without its secrets."""
+"""`Tally`: whether the log of every answered request arrived, once, and without its secrets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Tally:
     answered: int
     """Requests that got a response; a request tried again counts once."""
     cut: int
-    """Attempts without a response: the app may have logged them, or not."""
+    """Attempts that got no response. The app may have logged them, or not."""
     received: int
     """Logs received, duplicates included."""
     distinct: int
@@ -23,7 +23,7 @@ class Tally:
     lost: int
     """Answered requests whose log did not arrive."""
     unannounced: int
-    """Logs of no answered request."""
+    """Logs whose id no response has announced."""
     leaked: int
     """Secrets found where they must not be."""
 
@@ -47,14 +47,14 @@ class Tally:
             received=received,
             distinct=len(received_ids),
             duplicates=received - len(received_ids),
-            # Without an announced id, whether its log arrived cannot be known: it counts as lost.
+            # A response without an id counts as lost, since nobody can tell whether its log arrived.
             lost=answered - len(announced_ids & received_ids),
             unannounced=len(received_ids - announced_ids),
             leaked=leaked,
         )
 
     def differences(self) -> list[str]:
-        """What does not add up, in words; empty if all is well."""
+        """The numbers that do not add up, in words; empty if all is well."""
         checks = [
             (self.answered != self.requested, f"{self.requested - self.answered} not answered"),
             (self.lost > 0, f"{self.lost} lost"),

@@ -33,7 +33,7 @@ class Answered:
     worker: int
     """Process id of the worker that answered."""
     documentation_url: str
-    """Where its log can be seen; empty if the response did not say."""
+    """The URL that shows the request's log; empty if the response did not name it."""
 
     @property
     def log_id(self) -> str:
@@ -72,7 +72,7 @@ class Traffic:
             thread.join(_REQUEST_TIMEOUT_SECONDS)
 
     def wait_for(self, count: int, timeout: float) -> bool:
-        """Wait until `count` requests are answered or the clients are done."""
+        """Waits until `count` requests are answered or the clients are done. Returns whether so many are answered."""
         with self._changed:
             self._changed.wait_for(lambda: len(self.answered) >= count or not self._running, timeout)
             return len(self.answered) >= count
@@ -89,7 +89,7 @@ class Traffic:
     def _run(self, customer: str) -> None:
         try:
             with requests.Session() as session:
-                session.trust_env = False  # No proxy between us and loopback.
+                session.trust_env = False  # a proxy could not reach a loopback address
                 session.headers["X-Customer"] = customer
                 while (number := self._next_number()) is not None and not self._is_stopped:
                     self._send(session, number)

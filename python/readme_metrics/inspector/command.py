@@ -1,4 +1,4 @@
-"""The command that is started with the page: the reader's own server, pointed here."""
+"""`Command`: the user's own server, started with the page and set to send its logs to the page."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from contextlib import contextmanager, suppress
 
 from readme_metrics._process.interrupts import interrupts_deferred
 
-#: An app without a key logs nothing. This one goes to the page alone.
+#: An app without an API key logs nothing, so the command gets this one. Only the page ever receives it.
 STAND_IN_KEY = "inspect"
-#: Seconds that the command has to end: after Ctrl-C, which the terminal sends to it as well, and after SIGTERM.
+#: How many seconds the command may take to end after Ctrl-C, which the terminal sends to it too, and after SIGTERM.
 _INTERRUPTED_S = 0.5
 _TERMINATED_S = 5.0
 
 
 class Command:
-    """`arguments` as a process of its own; none at all where they are empty."""
+    """Runs `arguments` as a process; with no arguments, runs nothing."""
 
     def __init__(self, arguments: Sequence[str]) -> None:
         self._arguments = list(arguments)
@@ -25,7 +25,7 @@ class Command:
 
     @property
     def state(self) -> str:
-        """What became of it, in words; empty where there is none."""
+        """What became of the command, in words; empty if there is no command."""
         if self._process is None:
             return ""
         status = self._process.poll()
@@ -33,10 +33,15 @@ class Command:
 
     @contextmanager
     def running(self, url: str, *, is_forwarded: bool) -> Iterator[None]:
-        """Start it, with its logs going to `url`, and stop it at the end. Raises OSError where it cannot be started.
+        """Starts the command, whose logs go to `url`, and stops it at the end of the `with` block.
 
-        `is_forwarded`: What arrives there goes on to ReadMe. The command gets no key then that it has not, and its
-        logs no route.
+        Args:
+            url: The address of the page.
+            is_forwarded: Whether the page passes the logs on to ReadMe. Then the command runs with its own API key or
+                none, and its logs have no route. Otherwise a command without a key gets `STAND_IN_KEY`.
+
+        Raises:
+            OSError: The command cannot be started.
         """
         if not self._arguments:
             yield
@@ -51,7 +56,7 @@ class Command:
             self._stop(process)
 
     def wait(self) -> None:
-        """Until it ends by itself; at once where there is none."""
+        """Waits until the command ends by itself; returns at once if there is none."""
         if self._process is not None:
             self._process.wait()
 
@@ -61,7 +66,7 @@ class Command:
             return
         process.terminate()
         with suppress(subprocess.TimeoutExpired):
-            # It delivers its last logs meanwhile.
+            # In this time the command delivers its last logs.
             process.wait(_TERMINATED_S)
             return
         process.kill()
@@ -72,7 +77,7 @@ def _environment(url: str, *, is_forwarded: bool) -> Mapping[str, str]:
     environment = {**os.environ, "README_METRICS_SERVER": url}
     if not is_forwarded:
         environment["README_METRICS_ROUTES"] = "1"
-    # The middleware honours proxies, which cannot reach a loopback address of this host.
+    # The middleware would use the environment's proxy, which cannot reach a loopback address of this host.
     for name in ("NO_PROXY", "no_proxy"):
         environment[name] = ",".join(filter(None, [os.environ.get(name), "127.0.0.1"]))
     if not is_forwarded and not environment.get("README_API_KEY"):

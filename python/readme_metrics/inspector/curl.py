@@ -1,8 +1,8 @@
 """A request of a log as a curl command that is safe to paste into a POSIX shell.
 
-Everything in a log may come from an attacker. Each argument is quoted; nothing in it can name a file (`--data-raw`,
-`--form-string`, no header that begins with `@`) or another URL (`--globoff`). What was redacted becomes a variable that
-the reader sets.
+Everything in a log may come from an attacker. Each argument is quoted, and none can name a file (`--data-raw`,
+`--form-string`, no header that begins with `@`) or another URL (`--globoff`). Each redacted value becomes a shell
+variable for the user to set.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from readme_metrics.collector.post import Log
 from readme_metrics.inspector.logs.summary import MARKER, REPLAY_HEADER
 
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-#: About one connection, or made by curl itself.
+#: Headers that are about one connection, or that curl makes by itself.
 _NOT_SENT = {
     "connection", "content-length", "host", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding",
     "upgrade", "expect", REPLAY_HEADER,
@@ -39,7 +39,7 @@ def curl(log: Log) -> str:
         if name.lower() == "accept-encoding":
             words.append("--compressed")
         else:
-            # curl takes "Name;" for a header without value, and "Name:" for none at all.
+            # To curl, "Name;" is a header with an empty value, and "Name:" leaves the header out.
             line = _quoted(_one_line(f"{name}: {value}"), name) if value else quote(f"{name};")
             words.append(f"--header {line}")
     words += _body(entry, is_multipart)
@@ -60,10 +60,10 @@ def _body(entry: Any, is_multipart: bool) -> list[str]:
 
 def _field(field: Any, encoded: Callable[[str], str]) -> str:
     name, value = text_at(field, "name"), text_at(field, "value")
-    # curl would split a form field whose name holds "=" at its first one.
+    # curl splits a form field at the first "=", even at one that belongs to the name.
     shown_name = encoded(name.replace("=", "%3D") if encoded is str else name)
     if at(field, "fileName") is not None:
-        # A log holds no files, and must not name one of the reader's.
+        # A log holds no uploaded files, and the command must not name a file of the user's.
         return quote(f"{shown_name}=") + _variable(f"file_{name}")
     if MARKER.fullmatch(value):
         return quote(f"{shown_name}=") + _variable(name)
@@ -75,12 +75,12 @@ def _one_line(text: str) -> str:
 
 
 def _variable(name: str) -> str:
-    """A reference to the variable for what was redacted in `name`."""
+    """A reference to the shell variable that stands for the redacted value of `name`."""
     return '"$REDACTED_' + (re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_") or "value")[:60] + '"'
 
 
 def _quoted(text: str, name: str) -> str:
-    """`text` for the shell, the markers in it as variables, called `name` where nothing says it better."""
+    """`text` quoted for the shell, with a variable in place of each marker: named after the key in front, or `name`."""
     text = text.replace("\0", "")
     parts, end = [], 0
     for marker in MARKER.finditer(text):

@@ -1,6 +1,6 @@
-"""Why a value of a log is redacted, and what it would take to redact one that is sent.
+"""Why a value of a log is redacted, and which list entry would redact a value that is sent.
 
-Each answer is tried in the core first: a rule is named only if the redactor, with that rule alone, does it.
+Each answer is tested with the core: an entry is named only if the redactor, with that entry alone, redacts the value.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MAX_PLACES = 3000
 _MAX_TRIED = 40
 _ALWAYS_MASKED = ("authorization", "proxy-authorization")
 _SECRET_NAMES = frozenset(re.sub(r"[-_]", "", name).lower() for name in SAFE_DEFAULTS)
-#: Values that look like secrets or persons, whatever their name is.
+#: Values that look like a secret or like personal data, whatever their name is.
 _SUSPICIOUS = {
     "a JSON Web Token": re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"),
     "a key with a well-known beginning": re.compile(r"\b(?:sk_live_|sk-|ghp_|xox[abp]-|AKIA)[A-Za-z0-9_-]{10,}"),
@@ -34,16 +34,16 @@ _SUSPICIOUS = {
 
 
 def explain(log: Log, lists: Lists | None) -> dict[str, Any]:
-    """What of `log` is redacted, withheld and worth a look.
+    """Which values of `log` are redacted or withheld, and which sent ones may be secrets.
 
     Args:
-        log: As it arrived, redacted.
-        lists: Those of the app, where they are known.
+        log: The log as it arrived, already redacted.
+        lists: The app's lists; None if they are not known.
 
     Returns:
-        `redacted`, each with the `rule` that did it; `withheld`, each with the `reason`; `sent`: values that a list of
-        common secrets or a pattern would pick, each with the rule that is `needed`. `is_complete` is False for a log
-        with more than 3,000 values.
+        `redacted`: the redacted values, each with the `rule` that redacted it. `withheld`: the withheld bodies, each
+        with the `reason`. `sent`: the values whose name or form is that of a secret, each with the configuration that
+        is `needed` to redact it. `is_complete`: False for a log with more than 3,000 values.
     """
     found = list(islice(places(entry_of(log)), MAX_PLACES + 1))
     rules = Rules(exchange_of(log), lists)
@@ -69,7 +69,7 @@ def explain(log: Log, lists: Lists | None) -> dict[str, Any]:
 
 
 def suspicion(place: Place) -> str:
-    """Why a value that is sent is worth a look; empty where it is not."""
+    """Why the value of `place` may be a secret that was sent; empty if nothing suggests that."""
     if place.is_redacted or place.is_withheld or not place.value:
         return ""
     if re.sub(r"[-_]", "", place.name).lower() in _SECRET_NAMES:
@@ -96,7 +96,7 @@ class Rules:
         self._by_rule: dict[Lists, frozenset[tuple[str, str]]] = {}
 
     def of(self, place: Place, key: tuple[str, str] | None = None) -> str:
-        """The rule that redacts `place`, in words; `key`: of a place that is gone with it, in the place's stead."""
+        """The rule that redacts `place`, in words. `key`: that of a value inside `place` that is redacted with it."""
         if place.value.startswith("sha512-") or " sha512-" in place.value:
             return "always masked"
         if self._is_known and self._lists.denylist:
@@ -108,7 +108,7 @@ class Rules:
         return f'a list: by the name "{place.name}"'
 
     def needed(self, place: Place) -> str:
-        """The configuration that would redact `place`; empty where none does."""
+        """The configuration that would redact `place`; empty if no list can."""
         if not place.is_member:
             return "no list looks into this text; bodies=False in a Rule, or before_send"
         for nested in dict.fromkeys((self._lists.redact_nested, True)):
@@ -138,14 +138,14 @@ class Rules:
         if found is None:
             before = _values(Redactor(Lists(max_body_bytes=lists.max_body_bytes)).entry(self._exchange))
             after = _values(Redactor(lists).entry(self._exchange))
-            # A member that is an object is redacted as one: its members are gone with it.
+            # If a member that is an object is redacted, the members inside it are no longer there.
             gone = {key for key, values in before.items() if after.get(key) != values}
             found = self._by_rule[lists] = frozenset(gone)
         return found
 
 
 def exchange_of(log: Log) -> TextExchange:
-    """The exchange of `log`, with an ordinary word for each value that was redacted."""
+    """The exchange that `log` is about, with the word `value` in place of each redacted value."""
     entry = entry_of(log)
     url = text_at(entry, "request", "url")
     try:

@@ -1,4 +1,4 @@
-"""What the page says where an empty table would say nothing: which link of a log's way is broken."""
+"""Which link between the app and the page is broken: shown on the page while it has no logs."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ class LinkState(NamedTuple):
 
 
 def findings(url: str, stand_in: dict[str, Any], queues: Mapping[str, Survey], command: str) -> Iterator[LinkState]:
-    """One for each link, from the app to this page.
+    """The state of each link between the app and this page.
 
     Args:
-        url: This server's.
-        stand_in: What has been posted to it.
+        url: The address of this server.
+        stand_in: The POSTs that this server has received, from `StandIn.as_dict`.
         queues: The survey of each queue of this user's apps, by directory.
-        command: What became of the command that was started with this page; empty where none was.
+        command: What became of the command that was started with this page; empty if none was.
     """
     if command:
         is_running = command.endswith("is running")
@@ -31,7 +31,7 @@ def findings(url: str, stand_in: dict[str, Any], queues: Mapping[str, Survey], c
             "command", is_running, command, "" if is_running else "start it again, and read what it printed"
         )
     yield _posts(url, stand_in)
-    # What an app that is gone has delivered in full says nothing about this one.
+    # A queue that no process uses and that is empty belongs to an app that has ended.
     live = {directory: survey for directory, survey in queues.items() if _is_live(survey)}
     if not live:
         yield LinkState(

@@ -1,4 +1,4 @@
-"""Try it: what would be sent of this body, these headers, this HAR file, with these lists."""
+"""`preview`: what would be sent of a given body, headers or HAR file, with given lists."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from readme_metrics.inspector.explanation import MAX_PLACES, Rules, exchange_of,
 from readme_metrics.inspector.logs.places import Place, places
 from readme_metrics.redaction.redactor import Lists, Pairs, Redactor, TextExchange
 
-#: Neither the reader's nor about the value: the middleware's own, or made for the trial.
+#: Headers that the middleware or this preview adds, not the user.
 _OWN_HEADERS = {"host", "content-length", "x-documentation-url"}
 
 
 def preview(question: dict[str, Any], lists: Lists) -> dict[str, Any]:
-    """What is kept, redacted and withheld.
+    """Which values are kept, redacted and withheld.
 
     Args:
-        question: `{"content_type", "body"}`, `{"headers"}` (an object, pairs or lines), or `{"har"}`; with them
-            `denylist`, `allowlist` and `redact_nested`, to try others than the app's.
-        lists: The app's.
+        question: `{"content_type", "body"}`, `{"headers"}` (an object, pairs or lines), or `{"har"}`; in addition
+            `denylist`, `allowlist` and `redact_nested`, to try lists other than the app's.
+        lists: The app's lists.
 
     Raises:
-        Refused: The question is none; the message says which part.
+        Refused: A part of the question is missing or has the wrong type; the message says which.
     """
     lists = _lists(question, lists)
     exchange = _exchange(question)
@@ -62,7 +62,7 @@ def as_dict(lists: Lists) -> dict[str, Any]:
 
 
 def _rule(rules: Rules, place: Place, before: list[Place]) -> str:
-    """A member that was an object has no value of its own before it is redacted: one of its members stands for it."""
+    """The rule that redacts `place`. A redacted object had no value of its own before: a member of it stands for it."""
     known = {other.key for other in before}
     if place.key not in known:
         inside = [other for other in before if other.where == place.where and other.path.startswith(place.path + ".")]

@@ -1,4 +1,4 @@
-"""Sends a logged request again, edited or not, to this machine alone."""
+"""Sends a logged request again, edited or not, to this machine and to no other."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from readme_metrics.inspector.logs.summary import MARKER, REPLAY_HEADER
 
 _TIMEOUT_S = 30
 _SHOWN_BYTES = 256 * 1024
-#: Made anew for the new connection.
+#: Headers that belong to one connection; the new connection gets its own.
 _NOT_SENT = {"connection", "content-length", "host", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"}
 _BODILESS = ("GET", "HEAD")
 
@@ -28,7 +28,7 @@ def draft(log: Log) -> dict[str, Any]:
     headers = [
         [name, value]
         for name, value in pairs_at(entry, "request", "headers")
-        # An empty Accept-Encoding: what comes back is shown.
+        # Without Accept-Encoding the answer comes uncompressed and can be shown.
         if TOKEN.fullmatch(name) and name.lower() not in {*_NOT_SENT, "accept-encoding", REPLAY_HEADER}
     ]
     body = text_at(entry, "request", "postData", "text")
@@ -36,9 +36,9 @@ def draft(log: Log) -> dict[str, Any]:
     if not body and isinstance(params, list):
         mime_type = text_at(entry, "request", "postData", "mimeType")
         if mime_type.lower().startswith("multipart/"):
-            body = "[WITHHELD 0 bytes: not valid multipart]"  # a log holds the fields of it, not the text
+            body = "[WITHHELD 0 bytes: not valid multipart]"  # a log holds the fields of a multipart body, not its text
         else:
-            # A marker stays legible, so that whoever edits this can replace it.
+            # Markers are not percent-encoded, so that the user can find and replace them.
             body = "&".join(
                 f"{quote_plus(name)}={value if MARKER.fullmatch(value) else quote_plus(value)}"
                 for name, value in pairs_at(entry, "request", "postData", "params")
@@ -52,7 +52,7 @@ def draft(log: Log) -> dict[str, Any]:
 
 
 def edited(log: Log, changes: dict[str, Any]) -> dict[str, Any]:
-    """The draft of `log` with those of its four parts that `changes` names. Raises Refused."""
+    """The draft of `log`, with the parts that `changes` has in place of the draft's. Raises Refused."""
     request = draft(log)
     for part in ("method", "url", "body"):
         if part in changes:
@@ -70,9 +70,9 @@ def edited(log: Log, changes: dict[str, Any]) -> dict[str, Any]:
 
 
 def replay(request: dict[str, Any], own_port: int) -> dict[str, Any]:
-    """Send `request`, as `edited` returns it, and return the answer.
+    """Sends `request`, which `edited` has made, and returns the answer.
 
-    Raises Refused where it would leave this machine, comes back to this server, or still holds what was redacted.
+    Raises Refused if the request would leave this machine or come back to this server, or if it still holds a marker.
     """
     host, port, target = _target(request["url"], own_port)
     if not TOKEN.fullmatch(request["method"]) or request["method"].upper() == "CONNECT":
@@ -122,7 +122,8 @@ def _target(url: str, own_port: int) -> tuple[str, int, str]:
         raise Refused(HTTPStatus.FORBIDDEN, "a replay goes to http:// on this machine; edit the URL")
     if parts.username is not None or parts.password is not None:
         raise Refused(HTTPStatus.FORBIDDEN, "a replay takes no user name in its URL")
-    # Addresses and the one name that must mean this machine (RFC 6761): any other name may mean anything by now.
+    # Loopback addresses and `localhost`, which must mean this machine (RFC 6761). DNS may resolve any other name
+    # differently each time.
     address = "127.0.0.1" if host in ("localhost", "localhost.") else host
     try:
         is_loopback = ipaddress.ip_address(address).is_loopback

@@ -1,4 +1,4 @@
-"""The Metrics server's part: takes POSTs of logs into the store, or shows them and passes them on."""
+"""`StandIn`: a Metrics server that keeps the logs it receives for the page, and can pass them on to ReadMe."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from readme_metrics.collector.post import Answer, Post, Refused
 from readme_metrics.inspector.logs.store import Store
 
-#: Seconds that ReadMe may take. The app's own timeout is shorter, and it tries again.
+#: Seconds that ReadMe may take to answer. An app whose own timeout is shorter tries again.
 _FORWARD_TIMEOUT_S = 10
 _ANSWER_BYTES = 64 * 1024
 _PASSED_ON = ("Authorization", "Content-Type", "Content-Encoding", "User-Agent")
@@ -20,9 +20,10 @@ class StandIn:
     """A `Service` for `ServiceHandler`.
 
     Args:
-        store: Where the logs go.
-        url: Of this server; the documentation links of apps that ask for one lead here.
-        forward_to: The URL, without path, of the server that decides; None where this one takes everything.
+        store: Gets the logs.
+        url: The address of this server, which is also the answer to apps that ask for the documentation's address.
+        forward_to: The URL, without path, of the server to which POSTs are passed on and whose answer the app gets.
+            None: no POST is passed on, and every well-formed one is accepted.
     """
 
     def __init__(self, store: Store, url: str, forward_to: str | None = None) -> None:
@@ -54,7 +55,7 @@ class StandIn:
         return Answer.json(HTTPStatus.OK, {"baseUrl": self._url})
 
     def reject(self, reason: str) -> None:
-        """Note a POST that was refused before it came here."""
+        """Notes a POST that was refused before it reached this object."""
         self._note(reason)
 
     def as_dict(self) -> dict[str, Any]:
@@ -79,10 +80,10 @@ class StandIn:
 
         headers = {name: value for name in _PASSED_ON if (value := post.headers.get(name))}
         try:
-            # A session of its own for each POST: these are rare, and it may be any thread. No redirect, which would
-            # carry the key elsewhere.
+            # Each POST has a session of its own: POSTs are rare, and come on any thread. Redirects are not followed:
+            # one would carry the API key elsewhere.
             with requests.Session() as session:
-                # The app's credentials, not those of a .netrc.
+                # Keeps requests from replacing the app's credentials with those of a .netrc file.
                 session.auth = _NoAuth()
                 response = session.post(
                     f"{server}/v1/request",
@@ -94,7 +95,7 @@ class StandIn:
                 )
                 body = response.raw.read(_ANSWER_BYTES, decode_content=True)
         except (requests.RequestException, OSError) as error:
-            # Not the error's text: it may hold the credentials of a proxy.
+            # The answer does not quote the error: its text may hold the credentials of a proxy.
             return Answer.refusal(HTTPStatus.BAD_GATEWAY, f"{server} cannot be reached: {type(error).__name__}")
         kept = {name: value for name in ("Content-Type", "Retry-After") if (value := response.headers.get(name))}
         return Answer(response.status_code, kept, body)

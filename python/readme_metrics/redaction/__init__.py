@@ -1,1 +1,1 @@
-"""The core's redactor, asked from Python: for the inspector, and for logs that `before_send` has changed."""
+"""Redaction by the core, for the inspector and for logs that `before_send` has changed."""

@@ -1,4 +1,4 @@
-"""What the core makes of an exchange, with any lists: asks the middleware's own redactor, and knows no rule itself."""
+"""`Redactor`: redacts an exchange with the core, so that no rule of redaction is written twice."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ Pairs = list[tuple[str, str]]
 
 @dataclass(frozen=True)
 class Lists:
-    """What decides about a value."""
+    """The options that decide which values are redacted."""
 
     denylist: tuple[str, ...] = ()
-    #: None: there is no such list; empty: nothing is on it.
+    #: None: there is no allowlist; empty: the allowlist lets nothing through.
     allowlist: tuple[str, ...] | None = None
     redact_nested: bool = False
     max_body_bytes: int = 1024 * 1024
 
     @classmethod
     def of(cls, config: MetricsApiConfig | None) -> Lists:
-        """Those of a configuration; without one, nothing is on any list."""
+        """The lists of a configuration; without a configuration, no lists."""
         if config is None:
             return cls()
         allowed = config.effective_allowlist()
@@ -38,7 +38,7 @@ class Lists:
         return cls(tuple(config.DENYLIST), allowlist, config.redact_nested, config.max_body_bytes)
 
     def only(self, entry: str) -> Lists:
-        """A denylist of this entry alone, applied as these lists are."""
+        """A denylist with this entry alone, and the other options of these lists."""
         return replace(self, denylist=(entry,), allowlist=None)
 
 
@@ -57,7 +57,7 @@ class TextExchange:
 
 
 class Redactor:
-    """The core's redaction with these lists. Not for several threads at once."""
+    """Redacts with the core and these lists. Not for several threads at once."""
 
     def __init__(self, lists: Lists) -> None:
         self._encoder = _core.Encoder(
@@ -79,7 +79,7 @@ class Redactor:
         capture.add_response(response)
         capture.end()
         capture.set_caller(("inspect", None, None))
-        # Private memory: nothing of this meets an app's queue.
+        # A queue in private memory, which no app and no command sees.
         queue = _core.Queue([], "inspect", _QUEUE_BYTES)
         headers = [(name, _latin_1(value)) for name, value in exchange.response_headers]
         queue.record(capture, None, "200 OK", headers, is_read=True)
@@ -108,7 +108,7 @@ def _environ(exchange: TextExchange, length: int) -> dict[str, Any]:
 
 
 def _joined(pairs: Iterable[tuple[str, str]]) -> Iterable[tuple[str, str]]:
-    """Repeated headers as one, as WSGI servers join them."""
+    """The headers with repeated names joined, as WSGI servers join them."""
     joined: dict[str, str] = {}
     for name, value in pairs:
         key = name.lower()
@@ -117,5 +117,5 @@ def _joined(pairs: Iterable[tuple[str, str]]) -> Iterable[tuple[str, str]]:
 
 
 def _latin_1(text: str) -> str:
-    """A header's text as WSGI hands it on (PEP 3333): each character one byte."""
+    """A header's text as a WSGI string, whose characters each stand for one byte (PEP 3333)."""
     return text.encode("utf-8", "replace").decode("latin-1")

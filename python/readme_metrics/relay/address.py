@@ -1,23 +1,23 @@
-"""Where the stream is: the Redis server's URL and the project's name, checked, and shown without secrets."""
+"""The URL of the Redis server and the name of the project: how both are checked, and shown without secrets."""
 
 from __future__ import annotations
 
 import re
 from urllib.parse import SplitResult, urlsplit
 
-#: It becomes part of a Redis key between braces, of a metric's label and of a log line.
+#: A project's name becomes part of a Redis key between braces, of a metric's label and of a log line.
 _PROJECT = re.compile(r"[A-Za-z0-9._-]{1,100}")
 _EXAMPLE = "redis://user:password@host:6379/0"
 DEFAULT_PORT = 6379
 
 
 def checked_url(name: str, value: object) -> str:
-    """`value` as it is, if it is a Redis server's URL.
+    """`value` unchanged, if it is the URL of a Redis server.
 
     Raises:
-        TypeError: It is no string.
-        ValueError: It is no `redis://` or `rediss://` URL. The message names the argument `name` and shows nothing of
-            the value, any part of which may be a password in the wrong place.
+        TypeError: `value` is not a string.
+        ValueError: `value` is not a `redis://` or `rediss://` URL. The message names the argument `name` and does not
+            show the value, any part of which may be a password in the wrong place.
     """
     if not isinstance(value, str):
         raise TypeError(f"{name} takes a string, got {type(value).__name__}")
@@ -46,11 +46,11 @@ def _problem(value: str) -> str:
 
 
 def checked_project(name: str, value: object) -> str:
-    """`value` as it is, if it may be a project's name: up to 100 ASCII letters, digits, `.`, `_` and `-`.
+    """`value` unchanged, if it may be a project's name: up to 100 ASCII letters, digits, `.`, `_` and `-`.
 
     Raises:
-        TypeError: It is no string.
-        ValueError: It is no such name.
+        TypeError: `value` is not a string.
+        ValueError: `value` may not be a project's name.
     """
     if not isinstance(value, str):
         raise TypeError(f"{name} takes a string, got {type(value).__name__}")
@@ -66,7 +66,7 @@ def masked(url: str) -> str:
 
 
 def user(url: str) -> str:
-    """The ACL user that `url` logs in as."""
+    """The Redis user (ACL) that `url` names."""
     return urlsplit(url).username or "default"
 
 

@@ -1,7 +1,9 @@
-"""`Connection`: one connection to a Redis server, on which every exchange ends in time.
+"""`Connection`: a connection to a Redis server whose every exchange ends within a deadline.
 
-Loaded late, by a thread that may wait: it imports redis-py. Of that, only connection and protocol are used: its clients
-repeat a command whose answer is late, each time with the whole timeout, and change the shape of answers with releases.
+This module imports redis-py, so it is loaded late, by a thread that may wait. It uses only redis-py's connection and
+protocol: the clients of redis-py repeat a command whose answer is late, each time with the whole timeout, and change
+    the
+form of answers from one release to the next.
 """
 
 from __future__ import annotations
@@ -17,15 +19,16 @@ import redis.connection
 import redis.exceptions
 import redis.retry
 
-from readme_metrics.relay.layout import Script
+from readme_metrics.relay.scripts import Script
 
-#: Without types of its own.
+#: redis-py has no types for this function.
 _parse_url: Any = redis.connection.parse_url
 Argument = str | bytes | int
-#: How redis-py introduces itself, in two commands more per connection: `driver_info` since 7.1, the others before.
+#: The options by which redis-py names itself to the server, with two more commands per connection: `driver_info` since
+#: version 7.1, the others before.
 _accepted = inspect.signature(redis.connection.AbstractConnection.__init__).parameters
 _INTRODUCTION = ("driver_info",) if "driver_info" in _accepted else ("lib_name", "lib_version")
-#: Of redis-py's own options, those that would wait, repeat, or tell of us more than needed. A URL may not change them.
+#: Options of redis-py that a URL may not change: those that wait, repeat a command, or send facts about this host.
 _FIXED = {
     "protocol": 2,
     "decode_responses": False,
@@ -36,11 +39,11 @@ _FIXED = {
 
 
 class Connection:
-    """Connects with its first command, and again after whatever broke it. Of use to one thread at a time.
+    """Connects with the first command, and again after an error. Not for several threads at once.
 
     Args:
-        url: The server's, with redis-py's own parameters.
-        timeout_s: Seconds that an exchange may take, from the look-up of the name to the last byte.
+        url: The URL of the server; it may have redis-py's own parameters.
+        timeout_s: Seconds that one exchange may take, from the DNS query to the last byte.
     """
 
     def __init__(self, url: str, timeout_s: float) -> None:
@@ -58,7 +61,7 @@ class Connection:
         """Sends one command and returns its answer: integers, bytes, None, lists.
 
         Raises:
-            redis.exceptions.RedisError: As redis-py does.
+            redis.exceptions.RedisError: The command failed, or was not answered in time.
         """
         [answer] = self.pipeline([command], timeout_s)
         if isinstance(answer, Exception):
@@ -66,7 +69,7 @@ class Connection:
         return answer
 
     def pipeline(self, commands: Sequence[Sequence[Argument]], timeout_s: float | None = None) -> list[Any]:
-        """The answers to several commands, each sent without waiting for those before; an error is an answer."""
+        """Sends several commands at once and returns their answers. An error is returned in place of an answer."""
         connection = self._connection
         connection.deadline_s = time.monotonic() + (self._timeout_s if timeout_s is None else timeout_s)
         answers: list[Any] = []
@@ -79,7 +82,7 @@ class Connection:
                 except redis.exceptions.ResponseError as error:
                     answers.append(error)
         except BaseException:
-            # What is still to come would be taken for the answer to the next command.
+            # Otherwise a late answer would be taken for the answer to the next command.
             connection.disconnect()
             raise
         return answers
@@ -100,7 +103,7 @@ def _bounded(kind: type) -> Any:
         deadline_s = 0.0
 
         def _connect(self) -> Any:
-            # Each address of the name gets this, and so does each step of a TLS handshake.
+            # redis-py applies this timeout to each address of the name and to each step of the TLS handshake.
             self.socket_connect_timeout = self.socket_timeout = _left_s(self.deadline_s)
             return _Socket(super()._connect(), self)
 
@@ -108,7 +111,7 @@ def _bounded(kind: type) -> Any:
 
 
 class _Socket:
-    """A connected socket, each of whose operations ends when the exchange has to."""
+    """A connected socket, each of whose operations ends at the exchange's deadline."""
 
     def __init__(self, real: socket.socket, connection: Any) -> None:
         self._real = real

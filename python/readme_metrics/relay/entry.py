@@ -1,4 +1,4 @@
-"""`Entry`: one entry of a stream, read without trust, and how far its logs have been delivered."""
+"""`Entry`: one entry of a stream, which anybody may have written, and how far its logs have been delivered."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 from readme_metrics.relay.layout import REFUSED_LOG_BYTES, VERSION
 
-#: An entry that holds more, once unpacked, is no batch of ours: the largest queue of an app is far smaller.
+#: An entry that is larger than this once unpacked is no batch of ours.
 MAX_BODY_BYTES = 256 * 1024 * 1024
 _GZIP_WBITS = 16 + zlib.MAX_WBITS
-#: As in the script that recounts.
+#: The same pattern as in `scripts.RECOUNT`.
 _COUNT = re.compile(rb"[1-9][0-9]{0,4}")
 _decoder = json.JSONDecoder()
 _SEPARATORS = re.compile(r"[ \t\r\n]*")
@@ -28,10 +28,10 @@ class OtherVersion(Exception):
 
 
 class RefusedLog(NamedTuple):
-    """What is kept of a log that was refused for good."""
+    """The part that is kept of a log that was refused for good."""
 
     reason: str
-    #: The HTTP status; empty where it was not the server that refused.
+    #: The HTTP status; empty if the relay refused the log.
     status: str
     url: str
     id: str
@@ -40,20 +40,20 @@ class RefusedLog(NamedTuple):
 
 @dataclass
 class Entry:
-    """Held by this relay until it is released."""
+    """An entry that this relay holds until it is released."""
 
     id: bytes
-    #: Bytes that it counts for in the stream's bound.
+    #: The bytes that the entry counts for in the bound of the stream.
     size: int
-    #: Logs that it counts for in the stream's sums.
+    #: The logs that the entry counts for in the sums of the stream.
     weight: int
-    #: Each as its JSON text.
+    #: The logs, each as its JSON text.
     logs: list[bytes]
-    #: How many of them, from the first, are settled.
+    #: How many of the logs, from the first, are delivered or refused.
     settled: int = 0
     delivered: int = 0
     refused: list[RefusedLog] = field(default_factory=list)
-    #: It may be what kills relays, and is held alone.
+    #: Whether this entry may be what kills relays: then it is held alone.
     is_suspect: bool = False
 
     @property
@@ -62,7 +62,7 @@ class Entry:
 
 
 def measure(fields: dict[bytes, bytes]) -> tuple[int, int]:
-    """What an entry of these fields counts for: bytes and logs."""
+    """How many bytes and logs an entry with these fields counts for."""
     count = fields.get(b"n", b"")
     return len(fields.get(b"b", b"")), int(count) if _COUNT.fullmatch(count) else 1
 
@@ -71,8 +71,8 @@ def logs_of(fields: dict[bytes, bytes]) -> list[bytes]:
     """The logs of an entry.
 
     Raises:
-        OtherVersion: Another release may be able to read it.
-        BadEntry: Nobody is.
+        OtherVersion: Another release may be able to read the entry.
+        BadEntry: No release can read the entry.
     """
     version = fields.get(b"v")
     if version != VERSION:
@@ -102,7 +102,7 @@ def _unpacked(body: bytes) -> bytes:
 
 
 def _split(body: bytes) -> list[bytes]:
-    """The objects of a JSON array, each as it is written."""
+    """The objects of a JSON array, each as its text."""
     try:
         text = body.decode()
     except UnicodeDecodeError:
@@ -135,7 +135,7 @@ def _after_space(text: str, at: int) -> int:
 
 
 def refused_log(log: bytes, reason: str, status: str) -> RefusedLog:
-    """What is kept of a log: enough to find the request it is about."""
+    """The part that is kept of a refused log: enough to find the request that it is about."""
     url = log_id = ""
     try:
         parsed: Any = json.loads(log)

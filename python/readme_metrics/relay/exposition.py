@@ -1,4 +1,4 @@
-"""The relay's counters as Prometheus text, on an address of their own."""
+"""`Exposition`: serves the relay's counters as Prometheus text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _Reading = Callable[["ProjectWorker"], float]
 
-#: This relay's own: to be summed over relays.
+#: The counters of this relay. Their sum over all relays is that of the project.
 _OF_RELAY: dict[str, tuple[str, str, _Reading]] = {
     "readme_metrics_relay_delivered_total": ("counter", "Logs that this relay delivered.", lambda w: w.queue.delivered),
     "readme_metrics_relay_refused_total": ("counter", "Logs that were refused for good.", lambda w: w.queue.refused),
@@ -27,7 +27,7 @@ _OF_RELAY: dict[str, tuple[str, str, _Reading]] = {
     "readme_metrics_relay_held_entries": ("gauge", "Entries that this relay holds.", lambda w: w.queue.held),
     "readme_metrics_relay_redis_up": ("gauge", "Whether Redis answered last time.", lambda w: w.is_redis_up),
 }
-#: The stream's: every relay says the same.
+#: The counters of the stream, which are the same at every relay.
 _OF_STREAM: dict[str, tuple[str, str, _Reading]] = {
     "readme_metrics_stream_added_total": ("counter", "Logs that apps added.", lambda w: w.seen.added),
     "readme_metrics_stream_delivered_total": ("counter", "Logs that any relay delivered.", lambda w: w.seen.delivered),
@@ -58,7 +58,7 @@ class Exposition:
 
     def __init__(self, host: str, port: int, workers: Sequence[ProjectWorker]) -> None:
         class MetricsHandler(BaseHTTPRequestHandler):
-            # Of a client that opens a connection and says nothing.
+            # Seconds that a client may be silent.
             timeout = 10
 
             def do_GET(self) -> None:
@@ -77,7 +77,7 @@ class Exposition:
             daemon_threads = True
 
             def handle_error(self, *_: object) -> None:
-                """A reader that went away is no news."""
+                """Ignores a client that has closed its connection."""
 
         self._server = Server((host, port), MetricsHandler)
         self.port = int(self._server.server_address[1])

@@ -1,4 +1,4 @@
-"""Which ReadMe key each project has: from environment variables, or from a file that its owner alone can read."""
+"""The ReadMe API key of each project, from environment variables or from a file that only its owner can read."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class BadArguments(Exception):
 
 
 def from_environment(arguments: Iterable[str]) -> dict[str, str]:
-    """Project to key, from arguments of the form `NAME=VARIABLE`.
+    """The keys by project, from arguments of the form `NAME=VARIABLE`.
 
     Raises:
         BadArguments: An argument has another form, or its variable is unset or empty.
@@ -29,10 +29,11 @@ def from_environment(arguments: Iterable[str]) -> dict[str, str]:
 
 
 def from_file(path: str) -> dict[str, str]:
-    """Project to key, from a file of lines `NAME=KEY`; empty ones and those that begin with `#` say nothing.
+    """The keys by project, from a file of lines `NAME=KEY`; empty lines and lines that begin with `#` are ignored.
 
     Raises:
-        BadArguments: There is no such file, others than its owner may read or write it, or a line has another form.
+        BadArguments: There is no such file, users other than its owner may read or write it, or a line has another
+            form.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))

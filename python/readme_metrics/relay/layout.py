@@ -1,25 +1,20 @@
-"""What a project has in Redis: its keys, the fields of an entry, and the scripts that change them.
+"""What a project has in Redis: its keys and the fields of an entry.
 
-    readme-metrics:{PROJECT}            stream; an entry is a batch: v=1, n=logs, b=JSON array [, z=gzip]
-    readme-metrics:{PROJECT}:totals     hash; added = delivered + refused + lost + queued (logs), entries, bytes
-    readme-metrics:{PROJECT}:refused    stream; a log that was refused for good, and why
-    readme-metrics:{PROJECT}:relays     hash; the relays that take from it, and when each was last heard of (Unix time)
-    readme-metrics:{PROJECT}:base_url   string; where the project's documentation is
-
-Each script changes the stream and its sums as one. Under `maxmemory` Redis refuses commands that could take memory, but
-not within a script that has written already (it could not be undone): the scripts that free memory, or that lead to it,
-begin with a write that Redis always accepts. All of it needs Redis 6.2 and no more.
+readme-metrics:{PROJECT}            stream; an entry is a batch: v=1, n=logs, b=JSON array [, z=gzip]
+readme-metrics:{PROJECT}:totals     hash; added = delivered + refused + lost + queued (logs), entries, bytes
+readme-metrics:{PROJECT}:refused    stream; a log that was refused for good, and why
+readme-metrics:{PROJECT}:relays     hash; the relays that take from it, and when each was last heard of (Unix time)
+readme-metrics:{PROJECT}:base_url   string; where the project's documentation is
 """
 
 from __future__ import annotations
 
-import hashlib
 from typing import NamedTuple
 
-#: Of an entry. Another is of a later release.
+#: The version of an entry. Another version comes from another release.
 VERSION = b"1"
 GROUP = "relay"
-#: Logs that `:refused` keeps, the newest, and what it keeps of each.
+#: `:refused` keeps this many of the newest refused logs, and this many bytes of each.
 REFUSED_LOGS = 1000
 REFUSED_LOG_BYTES = 16 * 1024
 #: The pattern of all the keys of all projects.
@@ -27,7 +22,7 @@ ALL_KEYS = "readme-metrics:{*}*"
 
 
 class Keys(NamedTuple):
-    """A project's. The braces put them on one node of a cluster."""
+    """The names of a project's keys. The braces put all of them on one node of a cluster."""
 
     stream: str
     totals: str
@@ -39,234 +34,3 @@ class Keys(NamedTuple):
     def of(cls, project: str) -> Keys:
         stream = f"readme-metrics:{{{project}}}"
         return cls(stream, f"{stream}:totals", f"{stream}:refused", f"{stream}:relays", f"{stream}:base_url")
-
-
-class Script:
-    """A Lua script and the digest by which a server that has seen it knows it."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.digest = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
-
-
-#: Adds an entry. KEYS: stream, totals. ARGV: logs, the stream's bound in bytes, body, encoding.
-#: Returns the id; 0 where the stream is full; -1 where the entry alone exceeds the bound.
-ADD = Script("""
-local bound, size = tonumber(ARGV[2]), #ARGV[3]
-if size > bound then return -1 end
-local held = tonumber(redis.call('HGET', KEYS[2], 'bytes') or '0')
-if held > 0 and redis.call('XLEN', KEYS[1]) == 0 then
-    redis.call('HINCRBY', KEYS[2], 'lost', redis.call('HGET', KEYS[2], 'queued') or '0')
-    redis.call('HSET', KEYS[2], 'queued', 0, 'entries', 0, 'bytes', 0)
-    held = 0
-end
-if held + size > bound then return 0 end
-local id
-if ARGV[4] == '' then
-    id = redis.call('XADD', KEYS[1], '*', 'v', 1, 'n', ARGV[1], 'b', ARGV[3])
-else
-    id = redis.call('XADD', KEYS[1], '*', 'v', 1, 'n', ARGV[1], 'z', ARGV[4], 'b', ARGV[3])
-end
-redis.call('HINCRBY', KEYS[2], 'added', ARGV[1])
-redis.call('HINCRBY', KEYS[2], 'queued', ARGV[1])
-redis.call('HINCRBY', KEYS[2], 'entries', 1)
-redis.call('HINCRBY', KEYS[2], 'bytes', size)
-return id
-""")
-
-#: Makes the group, and the stream, even at `maxmemory`. KEYS: stream, totals. ARGV: group.
-MAKE_GROUP = Script("""
-redis.call('HDEL', KEYS[2], '')
-local made = redis.pcall('XGROUP', 'CREATE', KEYS[1], ARGV[1], '0', 'MKSTREAM')
-if made.err and not string.find(made.err, 'BUSYGROUP') then return made end
-return 1
-""")
-
-#: Lets go of an entry. KEYS: stream, totals, refused. ARGV: group, id, size, its weight in logs, delivered, refused,
-#: the bound of `:refused`, then five for each refused log: reason, status, url, id, log.
-#: Returns 1, or 0 where somebody else has: nothing is counted twice.
-RELEASE = Script("""
-redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])
-if redis.call('XDEL', KEYS[1], ARGV[2]) == 0 then return 0 end
-local weight, delivered, refused = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
-redis.call('HINCRBY', KEYS[2], 'added', delivered + refused - weight)
-redis.call('HINCRBY', KEYS[2], 'delivered', delivered)
-redis.call('HINCRBY', KEYS[2], 'refused', refused)
-redis.call('HINCRBY', KEYS[2], 'queued', 0 - weight)
-redis.call('HINCRBY', KEYS[2], 'entries', -1)
--- Not the negative of it: Lua has a -0, which Redis takes for no number.
-redis.call('HINCRBY', KEYS[2], 'bytes', 0 - tonumber(ARGV[3]))
-for i = 8, #ARGV, 5 do
-    redis.call('XADD', KEYS[3], 'MAXLEN', ARGV[7], '*', 'reason', ARGV[i], 'status', ARGV[i + 1],
-        'url', ARGV[i + 2], 'id', ARGV[i + 3], 'log', ARGV[i + 4])
-end
-return 1
-""")
-
-#: Keeps entries that this consumer holds from being taken over. KEYS: stream. ARGV: group, consumer, '1' where the
-#: server has answered since (so that none of them is what kills relays), ids. Returns the ids that are still its own.
-KEEP = Script("""
-local own = {}
-for i = 4, #ARGV do
-    if #redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[i], ARGV[i], 1, ARGV[2]) == 1 then
-        if ARGV[3] == '1' then
-            redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, ARGV[i], 'RETRYCOUNT', 0, 'JUSTID')
-        else
-            redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, ARGV[i], 'JUSTID')
-        end
-        own[#own + 1] = ARGV[i]
-    end
-end
-return own
-""")
-
-#: Offers entries to the other relays at once, as if this one had never had them. KEYS: stream. ARGV: group, consumer,
-#: ids. Returns how many.
-GIVE_BACK = Script("""
-local given = 0
-for i = 3, #ARGV do
-    local found = redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[i], ARGV[i], 1, ARGV[2])
-    if #found == 1 then
-        local count = math.max(found[1][4] - 1, 0)
-        redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, ARGV[i], 'IDLE', 86400000, 'RETRYCOUNT', count, 'JUSTID')
-        given = given + 1
-    end
-end
-return given
-""")
-
-#: Notes that a relay is alive. (A consumer that waits for entries counts as idle for Redis before 7.2.)
-#: KEYS: relays. ARGV: consumer.
-HEARTBEAT = Script("""
-redis.call('HDEL', KEYS[1], '')
-redis.call('HSET', KEYS[1], ARGV[1], redis.call('TIME')[1])
-return 1
-""")
-
-#: How many relays are alive. KEYS: relays. ARGV: seconds since they were heard of, at most.
-LIVE_RELAYS = Script("""
-local now, live, flat = tonumber(redis.call('TIME')[1]), 0, redis.call('HGETALL', KEYS[1])
-for i = 2, #flat, 2 do
-    if now - (tonumber(flat[i]) or 0) <= tonumber(ARGV[1]) then live = live + 1 end
-end
-return live
-""")
-
-#: Forgets relays. KEYS: stream, relays. ARGV: group, seconds since they were heard of, or the one that leaves.
-#: Consumers that hold something stay, until somebody has taken it over. Returns how many.
-FORGET_RELAYS = Script("""
-local now, heard, forgotten = tonumber(redis.call('TIME')[1]), {}, 0
-local flat = redis.call('HGETALL', KEYS[2])
-for i = 1, #flat, 2 do heard[flat[i]] = tonumber(flat[i + 1]) end
-for _, found in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
-    local facts = {}
-    for i = 1, #found, 2 do facts[found[i]] = found[i + 1] end
-    local name, bound = facts['name'], tonumber(ARGV[2])
-    local is_gone = name == ARGV[2]
-    if bound and facts['idle'] >= bound * 1000 and now - (heard[name] or 0) >= bound then is_gone = true end
-    if is_gone and facts['pending'] == 0 then
-        redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], name)
-        forgotten = forgotten + 1
-    end
-end
-for name, at in pairs(heard) do
-    local bound = tonumber(ARGV[2])
-    if name == ARGV[2] or (bound and now - at >= bound) then redis.call('HDEL', KEYS[2], name) end
-end
-return forgotten
-""")
-
-#: Takes entries that were read once and that nobody holds any more, since somebody deleted their consumer.
-#: KEYS: stream, totals. ARGV: group, consumer, how many at most. Returns entries.
-CLAIM_STRAYS = Script("""
-local last, pending
-for _, group in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
-    local facts = {}
-    for i = 1, #group, 2 do facts[group[i]] = group[i + 1] end
-    if facts['name'] == ARGV[1] then last, pending = facts['last-delivered-id'], facts['pending'] end
-end
-if not last or redis.call('XLEN', KEYS[1]) <= pending then return {} end
-redis.call('HDEL', KEYS[2], '')
-local strays, from, most = {}, '-', tonumber(ARGV[3])
-while #strays < most do
-    local page = redis.call('XRANGE', KEYS[1], from, last, 'COUNT', 100)
-    if #page == 0 then break end
-    local held = {}
-    for _, found in ipairs(redis.call('XPENDING', KEYS[1], ARGV[1], page[1][1], page[#page][1], 10000)) do
-        held[found[1]] = true
-    end
-    for _, entry in ipairs(page) do
-        if not held[entry[1]] and #strays < most then strays[#strays + 1] = entry[1] end
-    end
-    from = '(' .. page[#page][1]
-end
-if #strays == 0 then return {} end
-strays[#strays + 1] = 'FORCE'
-return redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, unpack(strays))
-""")
-
-#: Where somebody else has added or removed entries, counts again what is there. KEYS: stream, totals.
-#: Returns how many logs were lost.
-RECOUNT = Script("""
-local queued = tonumber(redis.call('HGET', KEYS[2], 'queued') or '0')
-local entries = tonumber(redis.call('HGET', KEYS[2], 'entries') or '0')
-local length = redis.call('XLEN', KEYS[1])
-if length == entries and (length > 0 or queued == 0) then return 0 end
-local logs, bytes, from = 0, 0, '-'
-while true do
-    local page = redis.call('XRANGE', KEYS[1], from, '+', 'COUNT', 100)
-    if #page == 0 then break end
-    for _, entry in ipairs(page) do
-        local weight = 1
-        for i = 1, #entry[2], 2 do
-            local name, value = entry[2][i], entry[2][i + 1]
-            if name == 'n' and string.match(value, '^[1-9]%d?%d?%d?%d?$') then weight = tonumber(value) end
-            if name == 'b' then bytes = bytes + #value end
-        end
-        logs = logs + weight
-    end
-    from = '(' .. page[#page][1]
-end
-redis.call('HDEL', KEYS[2], '')
-if logs > queued then redis.call('HINCRBY', KEYS[2], 'added', logs - queued) end
-if logs < queued then redis.call('HINCRBY', KEYS[2], 'lost', queued - logs) end
-redis.call('HSET', KEYS[2], 'queued', logs, 'entries', length, 'bytes', bytes)
-return math.max(queued - logs, 0)
-""")
-
-#: The id of the oldest entry, without the entry. KEYS: stream.
-OLDEST = Script("""
-local oldest = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)
-return oldest[1] and oldest[1][1]
-""")
-
-#: Where the totals have gone (FLUSHALL, a failover to an empty server), puts back what this relay remembers; what was
-#: in the stream then is lost. KEYS: totals. ARGV: epoch, added, delivered, refused, lost. Returns the epoch that holds.
-RESTORE = Script("""
-local epoch = redis.call('HGET', KEYS[1], 'epoch')
-if epoch then return epoch end
-redis.call('HDEL', KEYS[1], '')
-redis.call('HSET', KEYS[1], 'epoch', ARGV[1])
-redis.call('HINCRBY', KEYS[1], 'added', ARGV[2])
-redis.call('HINCRBY', KEYS[1], 'delivered', ARGV[3])
-redis.call('HINCRBY', KEYS[1], 'refused', ARGV[4])
-redis.call('HINCRBY', KEYS[1], 'lost', ARGV[5])
-return ARGV[1]
-""")
-
-
-def app_acl(user: str, keys: Keys) -> str:
-    """The ACL command that lets an app's user add logs, and neither read them nor touch anything else."""
-    return (
-        f"ACL SETUSER {user} resetkeys ~{keys.stream} ~{keys.totals} ~{keys.relays} ~{keys.base_url} "
-        "-@all +eval +evalsha +xadd +xlen +hget +hgetall +hset +hincrby +get +time +select"
-    )
-
-
-def relay_acl(user: str) -> str:
-    """The ACL command that lets a relay's user do what relays do, for all projects."""
-    commands = (
-        "eval evalsha xadd xlen xreadgroup xack xdel xclaim xpending xrange xrevrange xinfo xgroup "
-        "hget hset hdel hincrby hgetall get set scan info time select"
-    )
-    return f"ACL SETUSER {user} resetkeys ~readme-metrics:* -@all " + " ".join(f"+{name}" for name in commands.split())

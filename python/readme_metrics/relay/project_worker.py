@@ -1,6 +1,7 @@
-"""`ProjectWorker`: moves one project's logs from its stream to ReadMe, on a thread and two connections of its own.
+"""`ProjectWorker`: moves one project's logs from its stream to ReadMe.
 
-A project that ReadMe does not take, or that takes long, so holds up no other.
+Each project has a thread and connections of its own, so that a project whose logs are refused or slow holds up no
+other.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from readme_metrics._process.reporter import HeldReports, Reporter
 from readme_metrics.delivery.delivery import Delivery
 from readme_metrics.delivery.docs_url import DocsUrl
 from readme_metrics.delivery.senders import http
-from readme_metrics.relay import address, layout
+from readme_metrics.relay import acl, address, layout, scripts
 from readme_metrics.relay.connection import Connection
 from readme_metrics.relay.stream_queue import StreamQueue
 from readme_metrics.relay.sums import Sums, read_sums
@@ -25,18 +26,18 @@ if TYPE_CHECKING:
     from readme_metrics.config import MetricsApiConfig
     from readme_metrics.delivery.senders.outcome import Sender
 
-#: How long a relay with nothing to do waits for an entry, and so how long its end may take then.
+#: How long an idle relay waits for an entry, which is also how long its end may take.
 BLOCK_S = 0.5
-#: Between two POSTs, unless there is enough for a whole one: so they carry more, and there are fewer.
+#: The pause between two POSTs, unless enough logs wait for a whole POST: POSTs carry more logs, and there are fewer.
 LINGER_S = 0.1
 #: How often the sums are read and checked.
 LOOK_S = 1.0
-#: How often a relay says that it is there.
+#: How often a relay reports that it is alive.
 HEARTBEAT_S = 5.0
-#: How often those that say nothing are looked for, and after how long they are forgotten.
+#: How often relays that no longer report are looked for, and after how long such a relay is forgotten.
 FORGET_EVERY_S = 600.0
 FORGET_AFTER_S = 3600
-#: The first wait for a Redis that is away; it doubles up to the other.
+#: The first wait for a Redis that does not answer; the wait doubles up to the longest.
 REDIS_FIRST_S = 0.1
 REDIS_LONGEST_S = 5.0
 #: Seconds that one exchange with Redis may take.
@@ -48,12 +49,12 @@ class Settings(NamedTuple):
 
     redis_url: str
     consumer: str
-    #: Seconds after which what a dead relay held is taken over.
+    #: Seconds after which the entries of a dead relay are taken over.
     take_over_s: float
 
 
 class ProjectWorker:
-    """Starts with `start`, and ends by `stop`; `join` waits for that."""
+    """The worker runs from `start` until `stop` is called; `join` waits for its end."""
 
     def __init__(self, project: str, config: MetricsApiConfig, sender: Sender, settings: Settings) -> None:
         self.project = project
@@ -84,11 +85,11 @@ class ProjectWorker:
         self._thread.start()
 
     def stop(self) -> None:
-        """Asks for the end: the POST under way is finished, what is held is given back."""
+        """Asks the worker to end: it finishes its POST and gives back the entries that it holds."""
         self._stopping.set()
 
     def join(self, timeout_s: float) -> bool:
-        """Waits for the end. Returns whether it has come."""
+        """Waits up to `timeout_s` seconds for the end. Returns whether the worker has ended."""
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
@@ -143,13 +144,13 @@ class ProjectWorker:
         self._reports.tell()
 
     def _look(self) -> None:
-        """Now and then: are the sums what the stream holds, and is this relay known to be there?"""
+        """Once in a while, checks the sums against the stream and reports that this relay is alive."""
         now_s = time.monotonic()
         if now_s < self._look_at_s:
             return
         self._look_at_s = now_s + LOOK_S
         keys = self.queue.keys
-        lost = self._redis.run(layout.RECOUNT, [keys.stream, keys.totals])
+        lost = self._redis.run(scripts.RECOUNT, [keys.stream, keys.totals])
         sums = read_sums(self._redis, keys)
         if not sums.epoch:
             lost += self._restore()
@@ -163,22 +164,22 @@ class ProjectWorker:
         self._publish_base_url()
         if now_s >= self._heartbeat_at_s:
             self._heartbeat_at_s = now_s + HEARTBEAT_S
-            self._redis.run(layout.HEARTBEAT, [keys.relays], self._settings.consumer)
+            self._redis.run(scripts.HEARTBEAT, [keys.relays], self._settings.consumer)
         if now_s >= self._forget_at_s:
             self._forget_at_s = now_s + FORGET_EVERY_S
             self._published_base_url = None
-            self._redis.run(layout.FORGET_RELAYS, [keys.stream, keys.relays], layout.GROUP, FORGET_AFTER_S)
+            self._redis.run(scripts.FORGET_RELAYS, [keys.stream, keys.relays], layout.GROUP, FORGET_AFTER_S)
 
     def _restore(self) -> int:
-        """Redis has forgotten the sums, or never had any: puts back what is known. Returns how many logs were lost."""
+        """Writes the sums that this worker remembers to a Redis that has none. Returns how many logs were lost."""
         known = self.sums or Sums()
         arguments = (known.added, known.delivered, known.refused, known.lost + known.queued)
         epoch = secrets.token_hex(8)
-        holds = self._redis.run(layout.RESTORE, [self.queue.keys.totals], epoch, *arguments)
+        holds = self._redis.run(scripts.RESTORE, [self.queue.keys.totals], epoch, *arguments)
         return known.queued if holds == epoch.encode() else 0
 
     def _publish_base_url(self) -> None:
-        """Tells the apps where the project's documentation is; now and then again, since Redis may have forgotten."""
+        """Writes the address of the documentation to Redis for the apps, and again if Redis may have lost it."""
         base_url = self._docs_url.base_url
         if base_url is not None and base_url != self._published_base_url:
             try:
@@ -188,7 +189,7 @@ class ProjectWorker:
             self._published_base_url = base_url
 
     def _show_error(self) -> None:
-        """Lets `status --relay` say why a project does not flow."""
+        """Writes the last error to Redis, so that `status --relay` can show why logs are not delivered."""
         error = self.queue.last_error if self.queue.failures else ""
         if error == self._shown_error:
             return
@@ -216,14 +217,14 @@ class ProjectWorker:
         self.is_redis_up = True
 
     def _redis_failed(self, error: Exception) -> None:
-        """Reports, and waits: what is held stays, and is let go of or given back once Redis is there again."""
+        """Reports the error and waits. The held entries stay held until Redis answers again."""
         self.is_redis_up = False
         self._redis_failures += 1
         kind = type(error).__name__
         where = address.masked(self._settings.redis_url)
         if isinstance(error, redis.exceptions.NoPermissionError):
-            acl = layout.relay_acl(address.user(self._settings.redis_url))
-            self._reporter.error("redis denied", "Redis at %s denies the relay what it needs. Set: %s", where, acl)
+            command = acl.relay_acl(address.user(self._settings.redis_url))
+            self._reporter.error("redis denied", "Redis at %s denies the relay what it needs. Set: %s", where, command)
         elif isinstance(error, redis.exceptions.AuthenticationError):
             self._reporter.error("redis denied", "Redis at %s: the user or password is wrong", where)
         else:

@@ -1,4 +1,4 @@
-"""What a Redis server's own settings mean for the logs that wait in it."""
+"""`warnings`: which settings of a Redis server may lose the logs that wait in it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ if TYPE_CHECKING:
 
 
 def warnings(connection: Connection) -> Iterator[str]:
-    """What may lose logs, each with what to set. Needs the permission `+info`; without it, that is what is said.
+    """One warning for each setting that may lose logs, with the value to set. Needs the permission `+info`, and warns
+    if the user does not have it.
 
     Raises:
-        redis.exceptions.RedisError: The server is away.
+        redis.exceptions.RedisError: The server does not answer.
     """
     try:
         facts = _facts(connection("INFO"))

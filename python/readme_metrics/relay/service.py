@@ -1,4 +1,4 @@
-"""`Relay`: one worker per project, and what there is to say while they work."""
+"""`Relay`: runs one worker for each project, and logs their progress."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     from readme_metrics.relay.sums import Sums
 
 LOGGER = logging.getLogger("readme_metrics.relay")
-#: A backlog is worth a line if it is older than this.
+#: A backlog is logged if its oldest entry is older than this.
 BACKLOG_S = 10.0
-#: Between two lines about it.
+#: Seconds between two log lines about a backlog.
 PROGRESS_S = 10.0
-#: How often Redis is asked whether it is set up to keep what it has.
+#: How often the settings of Redis are checked: see `server_facts`.
 FACTS_S = 3600.0
 
 
 class Options(NamedTuple):
-    """Of `readme-metrics relay`; times in seconds."""
+    """The options of `readme-metrics relay`; times are in seconds."""
 
     redis_url: str
     timeout_s: float = 3.0
@@ -44,8 +44,8 @@ class Relay:
     """Runs from `start` to `stop`.
 
     Args:
-        options: Checked by the command.
-        keys: Project to ReadMe key.
+        options: The options, which the command has checked.
+        keys: The ReadMe API keys by project.
     """
 
     def __init__(self, options: Options, keys: Mapping[str, str]) -> None:
@@ -73,7 +73,7 @@ class Relay:
             worker.start()
 
     def watch(self) -> None:
-        """Tells of backlogs and of a Redis that may lose what it has, until the process is told to stop."""
+        """Logs backlogs and warnings about the settings of Redis, until the process is told to stop."""
         facts_at_s = 0.0
         while True:
             now_s = time.monotonic()
@@ -89,7 +89,7 @@ class Relay:
             for warning in warnings(connection):
                 LOGGER.warning("Redis at %s: %s", address.masked(self._options.redis_url), warning)
             connection.close()
-        except Exception:  # the workers say it
+        except Exception:  # the workers report it
             return False
         return True
 
@@ -117,7 +117,7 @@ class Relay:
             LOGGER.info("%s: the backlog is delivered", worker.project)
 
     def stop(self) -> bool:
-        """Ends within `shutdown_timeout_s`. Returns whether every worker has given back what it held."""
+        """Ends within `shutdown_timeout_s`. Returns whether every worker has given back its entries."""
         deadline_s = time.monotonic() + self._options.shutdown_timeout_s
         for worker in self.workers:
             worker.stop()

@@ -1,11 +1,11 @@
-"""`Sums`: what became of a project's logs, as Redis has it."""
+"""`Sums`: what became of a project's logs, read from Redis."""
 
 from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from readme_metrics.relay import layout
+from readme_metrics.relay import scripts
 
 if TYPE_CHECKING:
     from readme_metrics.relay.connection import Connection
@@ -15,32 +15,32 @@ _COUNTS = ("added", "delivered", "refused", "lost", "queued", "entries", "bytes"
 
 
 class Sums(NamedTuple):
-    """In logs, but for `entries` and `bytes`: added = delivered + refused + lost + queued."""
+    """Counts of logs, except for `entries` and `bytes`: added = delivered + refused + lost + queued."""
 
-    #: By apps.
+    #: Logs that apps have added.
     added: int = 0
-    #: ReadMe has confirmed them.
+    #: Logs that ReadMe has accepted.
     delivered: int = 0
-    #: For good, by ReadMe or by a relay that could not read them.
+    #: Logs that were refused for good, by ReadMe or by a relay that could not read them.
     refused: int = 0
-    #: Removed from the stream by somebody else: FLUSHALL, an eviction, a failover.
+    #: Logs that neither an app nor a relay has removed from the stream: FLUSHALL, an eviction, a failover.
     lost: int = 0
-    #: In the stream.
+    #: Logs that are in the stream.
     queued: int = 0
     entries: int = 0
     bytes: int = 0
-    #: Of the oldest entry, in seconds; 0 where there is none.
+    #: The age of the oldest entry in seconds; 0 if the stream is empty.
     oldest_s: float = 0.0
-    #: Set by the first relay; empty where Redis has forgotten the sums.
+    #: A random text that the first relay sets; empty if Redis has lost the sums.
     epoch: str = ""
     last_error: str = ""
     last_error_at: int | None = None
 
 
 def read_sums(connection: Connection, keys: Keys) -> Sums:
-    """The sums as they are now; the oldest entry's age by the clock of this host."""
+    """The sums as they are now. The age of the oldest entry is measured with the clock of this host."""
     found = connection("HGETALL", keys.totals)
-    oldest = connection.run(layout.OLDEST, [keys.stream])
+    oldest = connection.run(scripts.OLDEST, [keys.stream])
     fields = dict(zip(found[::2], found[1::2], strict=False))
     counts = {name: _whole(fields.get(name.encode())) for name in _COUNTS}
     at = fields.get(b"last_error_at")

@@ -1,4 +1,4 @@
-"""What a Redis server holds of each project, without changing anything."""
+"""`survey`: what a Redis server holds of each project. Changes nothing."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from readme_metrics.relay.connection import Connection
 
 _PROJECT = re.compile(rb"readme-metrics:\{([A-Za-z0-9._-]{1,100})\}(?::\w+)?")
-#: Refused logs that are shown, the newest.
+#: How many of the newest refused logs are shown.
 SHOWN_REFUSED = 3
 
 
 def survey(connection: Connection) -> dict[str, dict[str, Any]]:
-    """What became of each project's logs, who takes them, and what was refused.
+    """What became of each project's logs, which relays take them, and which logs were refused, by project.
 
     Raises:
-        redis.exceptions.RedisError: The server is away, or the user may not look.
+        redis.exceptions.RedisError: The server does not answer, or the user has not the permission.
     """
     return {project: _project(connection, layout.Keys.of(project)) for project in sorted(_projects(connection))}
 
@@ -61,7 +61,7 @@ def _project(connection: Connection, keys: layout.Keys) -> dict[str, Any]:
 
 
 def _count(connection: Connection, keys: layout.Keys) -> int:
-    """The logs in the stream, which somebody else has changed since the sums were."""
+    """Counts the logs in the stream, for a stream that has changed since the sums were written."""
     logs, start = 0, "-"
     while page := connection("XRANGE", keys.stream, start, "+", "COUNT", 100):
         for _, flat in page:
@@ -71,7 +71,7 @@ def _count(connection: Connection, keys: layout.Keys) -> int:
 
 
 def _relays(connection: Connection, keys: layout.Keys) -> list[dict[str, Any]]:
-    """Those that take from the stream, and what each holds."""
+    """The relays that take from the stream, and how many entries each holds."""
     now_s = int(connection("TIME")[0])
     flat = connection("HGETALL", keys.relays)
     heard = {name: max(now_s - int(at), 0) for name, at in zip(flat[::2], flat[1::2], strict=False) if at.isdigit()}
@@ -82,7 +82,7 @@ def _relays(connection: Connection, keys: layout.Keys) -> list[dict[str, Any]]:
             held[facts[b"name"]] = facts[b"pending"]
     except redis.exceptions.NoPermissionError:
         raise
-    except redis.exceptions.ResponseError:  # neither stream nor group: no relay has been here
+    except redis.exceptions.ResponseError:  # there is no stream or no group yet, since no relay has run
         pass
     return [
         {

@@ -1,4 +1,4 @@
-"""What `readme-metrics doctor` looks at, in the order of a log's way."""
+"""`all_checks`: each link of the way from the configuration to the Metrics server, in order."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from readme_metrics.delivery.senders.http import Transport, server, without_cred
 from readme_metrics.delivery.senders.outcome import Outcome
 from readme_metrics.delivery.senders.redis import RedisStream
 
-#: The link whose finding lists each option, its value and where that is from.
+#: The name of the finding that lists each option, its value and where the value is from.
 OPTIONS = "options"
 _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _TEST_STATUS = "200 OK"
-#: What a reverse proxy answers where its upstream does not (RFC 9110, 15.6.3 and 15.6.5).
+#: The answers of a reverse proxy whose upstream does not answer (RFC 9110, 15.6.3 and 15.6.5).
 _GATEWAY_STATUSES = ("HTTP 502", "HTTP 504")
 
 
 def all_checks(config: MetricsApiConfig) -> Iterator[Finding]:
-    """One finding per link. After a broken link to the server, those behind it are not tried."""
+    """One finding for each link. If a link to the server is broken, the links behind it are not tried."""
     configuration = _configuration(config)
     yield configuration
     yield _options(config)
@@ -218,7 +218,7 @@ def _advice(reason: str, config: MetricsApiConfig) -> str:
 
 
 def _history(config: MetricsApiConfig) -> Finding:
-    """What the app's processes have met so far."""
+    """What became of the logs that the app's processes have made so far."""
     name = queue_dirs.name(config)
     others = app_directories.of_other_users(config.queue_dir, name.rpartition("-")[2])
     elsewhere = "".join(f"; {other}" for other in others)

@@ -1,4 +1,4 @@
-"""`Finding`: what `readme-metrics doctor` found out about one link of a log's way."""
+"""`Finding`: what `readme-metrics doctor` found out about one link between the app and ReadMe."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ class Finding(NamedTuple):
     link: str
     is_ok: bool
     detail: str
-    #: What to do, where it is not.
+    #: What to do if the link is not ok.
     advice: str = ""

@@ -1,4 +1,4 @@
-"""Whether what readme-metrics has to say gets anywhere: one of the findings of `readme-metrics doctor`."""
+"""`logging_check`: whether the log lines of readme-metrics itself reach anybody."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from readme_metrics.commands.checks.finding import Finding
 
 
 def logging_check(config: MetricsApiConfig) -> Finding:
-    """Losses above all have to be seen. Looks at the app's logging as it is now, after the app has been imported."""
+    """Checks the app's logging as it is after the app was imported: warnings of dropped logs must be seen."""
     logger = config.LOGGER
     if not isinstance(logger, logging.Logger):
         return Finding("logging", True, f"a LOGGER of the app's own: {type(logger).__name__}")

@@ -1,4 +1,4 @@
-"""What `readme-metrics doctor` looks at where logs go by a Redis stream: the links between the app and its relay."""
+"""`relay_checks`: the links between an app and its relay, for a configuration with `relay`."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from importlib.util import find_spec
 
 from readme_metrics import MetricsApiConfig
 from readme_metrics.commands.checks.finding import Finding
-from readme_metrics.relay import address, layout
+from readme_metrics.relay import address, layout, scripts
 
-#: A relay says every five seconds that it is there.
+#: A relay that has not been heard of for this long counts as gone. A live one reports every five seconds.
 _LIVE_S = 60
 
 
 def relay_checks(config: MetricsApiConfig) -> Iterator[Finding]:
-    """One finding per link; after a broken one, those behind it are not tried."""
+    """One finding for each link. If a link is broken, the links behind it are not tried."""
     url = config.relay or ""
     keys = layout.Keys.of(config.project)
     yield Finding("route", True, f"the stream {keys.stream} in Redis at {address.masked(url)}, and from there a relay")
@@ -27,7 +27,7 @@ def relay_checks(config: MetricsApiConfig) -> Iterator[Finding]:
 
     try:
         connection = Connection(url, config.METRICS_API_TIMEOUT)
-        relays = int(connection.run(layout.LIVE_RELAYS, [keys.relays], _LIVE_S))
+        relays = int(connection.run(scripts.LIVE_RELAYS, [keys.relays], _LIVE_S))
         told = list(warnings(connection))
         connection.close()
     except Exception as error:

@@ -1,4 +1,4 @@
-"""What a person wants to see of a log: one line, and the values that were redacted."""
+"""`HarView`: a log as one line for a person, and the values that were redacted."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Redaction(NamedTuple):
 
 
 class HarView:
-    """A log, read leniently: whatever is missing shows as `-`."""
+    """A log that anybody may have sent: a field that is missing shows as `-`."""
 
     def __init__(self, log: Log) -> None:
         entry = at(log, "request", "log", "entries", 0)

@@ -1,4 +1,4 @@
-"""Text for people: coloured on a terminal, plain in a pipe, harmless in both."""
+"""`Terminal`: writes text for people, coloured on a terminal and plain in a pipe."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import TextIO
 
-#: A text, and what makes it look as it should.
+#: A text, and the function that colours it.
 Cell = tuple[str, Callable[[str], str]]
 
 
@@ -23,11 +23,11 @@ class Terminal:
         self._has_colour = self._is_terminal and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
 
     def line(self, text: str = "") -> None:
-        """Raises BrokenPipeError once the reader is gone; later lines go nowhere."""
+        """Writes a line. Raises BrokenPipeError once the pipe's reader has ended; later lines are discarded."""
         try:
             print(text, file=self._stream, flush=True)
         except BrokenPipeError:
-            # Otherwise the interpreter's flush at exit fails as well.
+            # Without this, the interpreter's flush at exit fails too.
             os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
             raise
 
@@ -65,5 +65,5 @@ class Terminal:
 
 
 def printable(text: object) -> str:
-    """`text` without control characters, with which a client could send commands to a person's terminal."""
+    """`text` with each control character replaced: a client could use them to send commands to the user's terminal."""
     return "".join(character if character.isprintable() else "\ufffd" for character in str(text))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from readme_metrics._process.import_lock import loading
 from readme_metrics.delivery.senders.outcome import Outcome, Result
-from readme_metrics.relay import address, layout
+from readme_metrics.relay import acl, address, layout, scripts
 
 if TYPE_CHECKING:
     from readme_metrics.config import MetricsApiConfig
@@ -55,7 +55,8 @@ class RedisStream:
         keys = [self._keys.stream, self._keys.totals]
         try:
             self.load()
-            added = self._connected.run(layout.ADD, keys, count, self._bound_bytes, body, encoding, timeout_s=timeout_s)
+            arguments = (count, self._bound_bytes, body, encoding)
+            added = self._connected.run(scripts.ADD, keys, *arguments, timeout_s=timeout_s)
         except Exception as error:
             return diagnosis(error, self._url, self._keys)
         if added == 0:
@@ -83,8 +84,8 @@ def diagnosis(error: Exception, url: str, keys: layout.Keys) -> Result:
     """
     reason = type(error).__name__
     if reason == "NoPermissionError":
-        acl = layout.app_acl(address.user(url), keys)
-        return Result(Outcome.DENIED, "NOPERM", hint=f"the Redis user may not add to the stream. Set: {acl}")
+        command = acl.app_acl(address.user(url), keys)
+        return Result(Outcome.DENIED, "NOPERM", hint=f"the Redis user may not add to the stream. Set: {command}")
     if reason.startswith("Authentication"):
         return Result(Outcome.DENIED, "WRONGPASS or NOAUTH", hint="the user or password in `relay` is wrong")
     if isinstance(error, (ImportError, RuntimeError)):

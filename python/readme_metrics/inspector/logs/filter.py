@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from readme_metrics.inspector.logs.store import Kept
 
-#: Seconds that one search may take; what it has found by then is shown.
+#: Seconds that one search may take; the logs that were found by then are shown.
 _TIME_BOX_S = 1.0
 _TERM = re.compile(r'(-?)(?:([a-z]+):)?("(?:[^"]*)"?|\S+)', re.IGNORECASE)
 _UNITS = {"": 1, "k": 1000, "m": 1_000_000}
@@ -19,14 +19,14 @@ Test = Callable[[Kept], bool]
 
 
 class BadFilter(ValueError):
-    """A filter that means nothing; the message says which part, and what it takes."""
+    """A filter cannot be understood; the message says which part of it, and what is allowed there."""
 
 
 class Filter:
-    """All of its terms hold for a log that matches. Raises BadFilter."""
+    """A filter: a log matches if all of the terms hold for it. Raises BadFilter."""
 
     def __init__(self, text: str) -> None:
-        #: What the reader may want to know, for instance that a key is not one.
+        #: Hints for the user, for instance that a word before a colon is no key.
         self.notes: list[str] = []
         self._tests = [self._term(*match.groups()) for match in _TERM.finditer(text)]
 
@@ -46,7 +46,7 @@ class Filter:
 
     def _keyed(self, key: str, word: str) -> Test:
         if key not in KEYS:
-            # "http://example.com" is a word with a colon, and no mistake.
+            # "http://example.com" has a colon and is no misspelt key.
             if not word.startswith("//"):
                 self.notes.append(f"{key}: is no key, so it was searched as text (keys: {', '.join(KEYS)})")
             return _contains(f"{key}:{word}")
@@ -57,14 +57,14 @@ class Filter:
 
 class Found(NamedTuple):
     logs: list[Kept]
-    #: How many match, of those that were looked at.
+    #: How many of the logs that were looked at match.
     matched: int
-    #: False where the time was over before all were looked at.
+    #: False if the time was over before all logs were looked at.
     is_complete: bool
 
 
 def find(logs: Iterable[Kept], wanted: Filter, limit: int) -> Found:
-    """The first `limit` of `logs` that match, and how many do."""
+    """The first `limit` of the `logs` that match, and the number of all that match."""
     if wanted.is_empty:
         everything = list(logs)
         return Found(everything[:limit], len(everything), True)
@@ -90,7 +90,7 @@ def _in_field(name: str) -> Callable[[str], Test]:
 
 
 def _path(word: str) -> Test:
-    # A query belongs to it where the filter names one.
+    # The URL's query is compared too if the filter has a question mark.
     names = ("path", "query") if "?" in word else ("path",)
     match = re.compile(translate(_literal(word))).match
     return lambda kept: match("?".join(kept.summary[name] for name in names).lower()) is not None
@@ -105,7 +105,7 @@ def _like(name: str) -> Callable[[str], Test]:
 
 
 def _literal(pattern: str) -> str:
-    """A pattern in which `*` alone is special."""
+    """`pattern` for `fnmatch`, with every special character but `*` escaped."""
     return re.sub(r"[\[?]", lambda found: f"[{found[0]}]", pattern)
 
 

@@ -13,14 +13,14 @@ from readme_metrics.collector.post import Log
 
 
 def har(logs: Iterable[Log]) -> dict[str, Any]:
-    """One HAR 1.2 document. Who called is no part of HAR; it goes into each entry's `comment`."""
+    """The logs as one HAR 1.2 document. HAR has no field for the caller, so each entry's `comment` names it."""
     entries = []
     for log in logs:
         entry = entry_of(log)
         if isinstance(entry, dict):
             label = at(log, "group", "label")
             comment = f"_id {log['_id']}" + (f", caller {label}" if isinstance(label, str) else "")
-            # `pageref` must name one of the document's pages, and there are none.
+            # `pageref` is left out: it must name a page of the document, and the document has no pages.
             entries.append({**{key: value for key, value in entry.items() if key != "pageref"}, "comment": comment})
     creator = {"name": "readme-metrics inspect", "version": _core.__version__}
     return {"log": {"version": "1.2", "creator": creator, "entries": entries}}
@@ -30,8 +30,8 @@ def logs_of(path: Path) -> Iterator[Log]:
     """The entries of a HAR file as logs.
 
     Raises:
-        OSError: It cannot be read.
-        ValueError: It is not a HAR file; the message says why.
+        OSError: The file cannot be read.
+        ValueError: The file is not a HAR file; the message says why.
     """
     try:
         document = json.loads(path.read_bytes())

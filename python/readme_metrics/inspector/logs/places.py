@@ -1,4 +1,4 @@
-"""The places of a HAR entry that hold a value with a name: what a list can decide about."""
+"""`Place`: a named value of a HAR entry, which a denylist or allowlist can decide about."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class _Members(list[tuple[str, Any]]):
 
 @dataclass(frozen=True)
 class Place:
-    """A value, as it is in the log."""
+    """A value of a log, and where the log has it."""
 
     where: str
     #: The name of a header, parameter or field; the dotted path of a JSON member, to which arrays add nothing.
     path: str
     value: str
-    #: Whether the value is one that a list can take away, or only a part of a text.
+    #: Whether a list can redact the value by its name; False for a text that has no names in it.
     is_member: bool = True
 
     @property
@@ -59,7 +59,7 @@ class Place:
 
 
 def places(entry: Any) -> Iterator[Place]:
-    """In the order of an HTTP exchange: parameters, request, response. Values of JSON are its leaves."""
+    """All values of `entry` in the order of an HTTP exchange. A JSON body yields its leaves."""
     for where, path in _PAIRS[:2]:
         yield from (Place(where, name, value) for name, value in pairs_at(entry, *path))
     yield from _body(entry, "request body", _REQUEST_BODY)
@@ -83,7 +83,7 @@ def _body(entry: Any, where: str, path: tuple[str, ...]) -> Iterator[Place]:
 
 
 def _leaves(where: str, document: Any) -> Iterator[Place]:
-    # A stack of its own: JSON may be nested deeper than Python's calls.
+    # Not recursive, since JSON may be nested deeper than Python's call stack.
     stack: list[tuple[str, Any]] = [("", document)]
     while stack:
         path, value = stack.pop()

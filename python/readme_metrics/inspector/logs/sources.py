@@ -1,4 +1,4 @@
-"""Logs from elsewhere than POSTs: a file of JSON lines that may grow, and the queues of running apps."""
+"""Sources of logs other than POSTs: a file of JSON lines that may grow, and the queues of running apps."""
 
 from __future__ import annotations
 
@@ -33,22 +33,22 @@ class JSONLines:
         self._file.close()
 
     def new(self) -> list[Log]:
-        """The logs of the lines that have been completed since the last look."""
+        """The logs of the lines that were completed since the last call."""
         self._follow()
         lines = (self._rest + self._file.read(_READ_BYTES)).split(b"\n")
         self._rest = lines.pop()
-        # A file that is complete may lack the last line's end. A line that is half written is no object.
+        # A complete file may lack the end of its last line. A line that is half written is not a JSON object.
         if self._rest.endswith(b"}") and (log := _object(self._rest)) is not None:
             self._rest = b""
             lines.append(json.dumps(log).encode())
         return [log for line in lines if (log := self._log(line)) is not None]
 
     def _follow(self) -> None:
-        """Begin again where the file has been replaced or emptied."""
+        """Starts from the beginning if the file was replaced or emptied."""
         try:
             found, opened = self._path.stat(), os.fstat(self._file.fileno())
         except OSError:
-            return  # gone; what comes in its place will be another file
+            return  # the file was removed; a file that takes its place is found by a later call
         if (found.st_dev, found.st_ino) != (opened.st_dev, opened.st_ino):
             self._file.close()
             self._file = self._path.open("rb")
@@ -79,7 +79,7 @@ def _object(line: bytes) -> Log | None:
 
 
 def has_ids(logs: Iterable[dict[str, Any]]) -> list[Log]:
-    """Those that have an `_id`."""
+    """The logs that have an `_id`."""
     return [log for log in logs if isinstance(log.get("_id"), str)]
 
 
@@ -108,5 +108,5 @@ class Watch:
                     has_found = True
                     self._store.add([log])
             except OSError:
-                pass  # a file or directory that is going; the next look finds what is there then
+                pass  # a file or directory was removed meanwhile; the next call of `look` finds what is there then
             self._stopped.wait(0 if has_found else _INTERVAL_S)

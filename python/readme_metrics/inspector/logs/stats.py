@@ -1,4 +1,4 @@
-"""Numbers: how often, how slow and how wrong, per endpoint and per caller."""
+"""`stats`: counts, durations and errors, by endpoint, by caller and over time."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ MAX_MINUTES = 24 * 60
 
 
 def stats(summaries: Iterable[Summary], minutes: float, now_s: float) -> dict[str, Any]:
-    """What happened in the last `minutes`, by the times at which the requests began.
+    """The numbers of the requests that began in the last `minutes`.
 
-    Durations are in milliseconds, percentiles by nearest rank; a status of 400 or more is an error.
+    Durations are in milliseconds, percentiles are by nearest rank, and a status of 400 or more is an error.
     """
     begin_s = now_s - minutes * 60
     recent = [
@@ -34,9 +34,9 @@ def stats(summaries: Iterable[Summary], minutes: float, now_s: float) -> dict[st
 
 
 def seconds(time: str) -> float | None:
-    """Seconds since the epoch of an ISO 8601 time; None where it is none."""
+    """An ISO 8601 time in seconds since the epoch; None if `time` is not one."""
     try:
-        # Python 3.10 does not know the Z.
+        # Python 3.10 does not understand the Z.
         parsed = datetime.fromisoformat(time.removesuffix("Z") + "+00:00" if time.endswith("Z") else time)
         return (parsed if parsed.tzinfo else parsed.replace(tzinfo=timezone.utc)).timestamp()
     except (ValueError, OverflowError):
@@ -66,12 +66,12 @@ def _numbers(rows: list[Summary]) -> dict[str, Any]:
 
 
 def percentile(ordered: list[float], percent: int) -> float | None:
-    """The smallest of `ordered` that is not less than `percent` of them; None where there are none."""
+    """The smallest of `ordered` that at least `percent` of them do not exceed; None if `ordered` is empty."""
     return ordered[max(ceil(len(ordered) * percent / 100), 1) - 1] if ordered else None
 
 
 def _series(recent: list[tuple[float, Summary]], begin_s: float, minutes: float) -> list[dict[str, Any]]:
-    """The same over time, in buckets of equal length."""
+    """The numbers over time, in buckets of equal length."""
     step_s = minutes * 60 / _BUCKETS
     buckets: list[list[Summary]] = [[] for _ in range(_BUCKETS)]
     for begun_s, row in recent:

@@ -1,4 +1,4 @@
-"""The logs that the page shows: the newest ones, within a number and a number of bytes."""
+"""`Store`: the logs that the page shows, which are the newest ones up to a number of logs and of bytes."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from readme_metrics.inspector.logs.summary import Summary, summarize, words
 
 MAX_LOGS = 10_000
 MAX_BYTES = 64 * 1024 * 1024
-#: One log must not push out all others: from this part of the bytes on it is kept without its bodies.
+#: A log that takes more than one fourth of the bytes is kept without its bodies: it must not push out all others.
 _LARGEST_PART = 4
-#: What a summary and its place in the store take beside the texts, measured with tracemalloc.
+#: Bytes that a log takes in memory beside its texts, measured with tracemalloc.
 _OVERHEAD_BYTES = 2500
 _TOO_LARGE = "[TOO LARGE FOR THE INSPECTOR]"
 
 
 class Kept:
-    """One log: its row, its searchable text, and the whole of it, compressed."""
+    """One log: its row of the list, its searchable text, and the whole log, compressed."""
 
     __slots__ = ("bodies", "head", "packed", "sequence", "size", "summary")
 
@@ -46,11 +46,11 @@ class News(NamedTuple):
     """What has happened since a reader last looked."""
 
     logs: list[Kept]
-    #: Logs have come and gone in between.
+    #: Whether some logs came and were forgotten in between.
     has_gap: bool
-    #: How often everything was thrown away on request.
+    #: How often the user has cleared the store.
     clearings: int
-    #: What to ask for next.
+    #: The value of `after` for the next call.
     position: int
 
 
@@ -58,8 +58,9 @@ class Store:
     """Keeps the newest logs, each `_id` once; may be used from any thread.
 
     Args:
-        max_logs: How many. Default 10,000.
-        max_bytes: How many bytes of memory they may take, compressed logs and searchable text together. Default 64 MiB.
+        max_logs: How many logs are kept. Default 10,000.
+        max_bytes: How many bytes of memory the logs may take, compressed logs and searchable text together. Default
+            64 MiB.
     """
 
     def __init__(self, max_logs: int = MAX_LOGS, max_bytes: int = MAX_BYTES) -> None:
@@ -68,9 +69,9 @@ class Store:
         self._ring: deque[Kept] = deque()
         self._by_id: dict[str, Kept] = {}
         self._changed = threading.Condition()
-        # Begins at the time, in microseconds, so that no tab of an earlier run is ahead of this one.
+        # Begins at the time in microseconds, so that no tab of an earlier run has a higher number than this run.
         self._sequence = time.time_ns() // 1000
-        #: The last one that went.
+        #: The sequence number of the newest log that was forgotten.
         self._gone = self._sequence
         self._is_closed = False
         self.bytes = 0
@@ -79,9 +80,10 @@ class Store:
         self.clearings = 0
 
     def add(self, logs: Iterable[Log], answer: int | None = None) -> None:
-        """Keep `logs`, whose `_id`s are strings.
+        """Keeps `logs`, whose `_id`s are strings.
 
-        A repeated `_id` is counted, and replaces what is kept only if `answer`, ReadMe's status, is another.
+        A log whose `_id` was seen before is counted as a duplicate. It replaces the kept log only if `answer`, the
+        status of ReadMe's answer, differs.
         """
         for log in logs:
             with self._changed:
@@ -106,7 +108,7 @@ class Store:
                 self._changed.notify_all()
 
     def clear(self) -> None:
-        """Forget all logs, but not how many there were."""
+        """Forgets all logs, but not how many were received."""
         with self._changed:
             self._ring.clear()
             self._by_id.clear()
@@ -116,7 +118,7 @@ class Store:
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Wake everyone who waits, for good."""
+        """Wakes every thread that waits, and lets none wait again."""
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()
@@ -130,7 +132,7 @@ class Store:
 
     @property
     def last(self) -> int:
-        """The sequence number of the newest log that has come."""
+        """The sequence number of the newest log."""
         return self._sequence
 
     def get(self, log_id: str) -> Kept | None:
@@ -138,14 +140,14 @@ class Store:
             return self._by_id.get(log_id)
 
     def newest_first(self) -> list[Kept]:
-        """All that is kept now."""
+        """All kept logs, the newest first."""
         with self._changed:
             return list(reversed(self._ring))
 
     def wait(self, after: int, clearings: int, timeout_s: float, limit: int = 500) -> News:
-        """What came after the sequence number `after`, oldest first; waits up to `timeout_s` seconds for something.
+        """The logs after the sequence number `after`, oldest first; waits up to `timeout_s` seconds for one.
 
-        A number that was never given counts as the oldest.
+        If `after` is a number that this store never gave, all kept logs are returned.
         """
         with self._changed:
             self._changed.wait_for(
@@ -177,7 +179,7 @@ def _json(log: Log) -> str:
     try:
         return json.dumps(log, allow_nan=False)
     except ValueError:
-        # Python reads and writes NaN and Infinity; no browser does.
+        # Python reads and writes NaN and Infinity in JSON; browsers refuse them.
         cleaned: Any = json.loads(json.dumps(log), parse_constant=str)
         return json.dumps(cleaned)
 

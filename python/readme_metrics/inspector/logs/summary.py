@@ -1,4 +1,4 @@
-"""One row of the list: what is shown of a log, and what it is filtered by."""
+"""`summarize` and `words`: the row of the list that shows a log, and the texts in which a search looks."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from urllib.parse import unquote, urlsplit
 from readme_metrics.collector.fields import at, entry_of, number_at, pairs_at, text_at
 from readme_metrics.collector.post import Log
 
-#: What the middleware writes in place of a value that is not sent; in URLs it is percent-encoded.
+#: What the middleware writes in place of a value that is not sent. In URLs the marker is percent-encoded.
 MARKER = re.compile(
     r"\[(?:REDACTED(?: \d+)?|WITHHELD \d+ bytes: [a-zA-Z ]+|NOT READ \d+|NOT VALID UTF-8|TOO LARGE FOR THE QUEUE)\]"
     r"|%5BREDACTED(?:%20\d+)?%5D|\bsha512-[A-Za-z0-9+/]{86}==(?:\?[^\s]{0,16})?"
 )
-#: A request that the page has sent says so, and its log shows it.
+#: The page marks the requests that it sends with this header, which their logs then show.
 REPLAY_HEADER = "x-readme-metrics-replay"
 
 _SHOWN_CHARACTERS = 2000
 #: The trace id of a `traceparent` header, in any version: https://www.w3.org/TR/trace-context/#traceparent-header
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
-#: A segment of a path that names one thing among many: a number, a UUID, a long hexadecimal or random id.
+#: A segment of a path that is an id: a number, a UUID, a long hexadecimal or random text.
 _VARIABLE = re.compile(
     r"\d+|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[0-9a-fA-F]{16,}|(?=[\w-]*\d)[\w-]{20,}"
 )
@@ -58,7 +58,7 @@ def summarize(log: Log) -> Summary:
 
 
 def words(log: Log) -> tuple[str, str]:
-    """What a search looks at, in lower case: everything but the bodies, and the bodies."""
+    """The texts in which a search looks, in lower case: everything but the bodies, and the bodies."""
     entry = entry_of(log)
     group = at(log, "group")
     head = [text_at(entry, "request", "method"), unquote(text_at(entry, "request", "url")), str(log["_id"])]
@@ -71,14 +71,14 @@ def words(log: Log) -> tuple[str, str]:
 
 
 def endpoint(path: str) -> str:
-    """`path` with `{id}` for the segments that differ from one thing to the next: a guess, for grouping."""
+    """`path` with `{id}` in place of each segment that looks like an id; a guess, by which requests are grouped."""
     return "/".join("{id}" if _VARIABLE.fullmatch(segment) else segment for segment in path.split("/"))
 
 
 def _split(url: str) -> tuple[str, str, str]:
     try:
         parts = urlsplit(url)
-    except ValueError:  # for instance an IPv6 address that does not end
+    except ValueError:  # for instance an IPv6 address without its closing bracket
         return "", url, ""
     return parts.netloc, parts.path, parts.query
 

@@ -1,4 +1,4 @@
-"""Server-sent events: one stream per tab, each on its connection's own thread."""
+"""`stream`: server-sent events for one browser tab, on the thread of its connection."""
 
 from __future__ import annotations
 
@@ -9,19 +9,23 @@ from collections.abc import Callable
 from readme_metrics.inspector.logs.filter import Filter
 from readme_metrics.inspector.logs.store import Store
 
-#: Seconds after which a comment shows whether the reader is still there.
+#: Seconds of silence after which a comment is sent, to learn whether the browser is still there.
 _HEARTBEAT_S = 10.0
-#: Seconds that one write may wait for a reader that does not read; then it is dropped, and comes back by itself.
+#: Seconds that one write may wait for a browser that does not read. Then the stream is cut; the browser reconnects.
 WRITE_TIMEOUT_S = 20.0
-#: Streams are threads and descriptors: a reader has a tab or two.
+#: The most streams at once, since each one takes a thread and a descriptor. A user has a tab or two.
 MAX_STREAMS = 32
 
 
 def stream(store: Store, after: int | None, wanted: Filter, write: Callable[[bytes], object]) -> None:
-    """Write events until `write` raises or the store is closed.
+    """Writes events until `write` raises or the store is closed.
 
     Args:
-        after: The sequence number of the last log that the reader has; None: it wants only what comes from now on.
+        store: The logs.
+        after: The sequence number of the last log that the tab has. None: the tab wants only logs that come from now
+            on.
+        wanted: The tab's filter.
+        write: Sends bytes to the browser.
     """
     clearings = store.clearings
     position = store.last if after is None else after
@@ -33,7 +37,7 @@ def stream(store: Store, after: int | None, wanted: Filter, write: Callable[[byt
         if news.clearings != clearings:
             lines.append(_event("clear", {}))
         if news.has_gap:
-            # The reader does well to ask for the whole list again; what is kept follows here too.
+            # Some logs that the tab lacks are gone, so it should ask for the whole list. The kept ones follow here too.
             lines.append(_event("gap", {"kept": len(store)}))
         position, clearings = news.position, news.clearings
         for kept in news.logs:

@@ -1,4 +1,4 @@
-"""The page and the stand-in Metrics server, on one port."""
+"""`Inspector`: the server of the page and of the stand-in Metrics server, on one port."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ class Inspector:
     """The page and the stand-in Metrics server on one loopback port; a context manager.
 
     Args:
-        port: The first to try; where it is taken, the next free one. 0: any free one.
+        port: The first port to try; if it is taken, the next free one is used. 0: any free port.
         store: The logs.
-        forward_to: The server that POSTs are passed on to; None for none.
-        lists: The app's lists, where they are known.
-        status: What `GET /api/status` says of the rest: the queues, the command, the findings.
+        forward_to: The server to which POSTs are passed on; None: no POST is passed on.
+        lists: The app's lists; None if they are not known.
+        status: Returns what `GET /api/status` says of the queues, the command and the links between app and page.
 
     Raises:
-        OSError: No port can be had.
+        OSError: No port is free.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Inspector:
 
     @property
     def address(self) -> str:
-        """What to open in a browser."""
+        """The URL, with its token, to open in a browser."""
         return f"{self.url}/?token={self.sessions.token}"
 
     def __enter__(self) -> Inspector:
@@ -69,7 +69,7 @@ class Inspector:
         self.close()
 
     def close(self) -> None:
-        """Cut all connections, and serve no more. Twice does no harm."""
+        """Cuts all connections and stops serving. A second call does nothing."""
         self.store.close()
         if self._thread.is_alive():
             self._server.shutdown()
