@@ -1,4 +1,4 @@
-//! Entries of the queue become the body of one POST: a JSON array of log objects.
+//! Turns entries of the queue into the body of one POST: a JSON array of log objects.
 
 use crate::msgpack;
 
@@ -7,16 +7,16 @@ use crate::msgpack;
 pub struct Batch {
     /// A JSON array.
     pub json: Vec<u8>,
-    /// Entries in the array.
+    /// The number of entries in the array.
     pub count: usize,
-    /// Numbers of the entries left out because they are not one whole msgpack value each.
+    /// The numbers of the entries that were left out, since they are not one whole msgpack value each.
     pub malformed: Vec<usize>,
 }
 
-/// Spare capacity, so that the last entry, which may turn out not to fit, does not make the buffer grow.
+/// Spare capacity for the last entry, which may turn out not to fit, so that the buffer does not grow for it.
 const ONE_TOO_MANY_BYTES: usize = 64 * 1024;
 
-/// Makes a batch of one entry after the other. One bad entry costs itself, never its neighbours.
+/// Adds entries to a batch one by one. A malformed entry is left out and does not affect its neighbours.
 pub struct Builder {
     batch: Batch,
     max_bytes: usize,
@@ -26,7 +26,7 @@ pub struct Builder {
 impl Builder {
     /// Starts a body of up to `max_bytes`, or of a single larger entry. `expected_bytes` sizes its buffer.
     pub fn new(max_bytes: usize, expected_bytes: usize) -> Builder {
-        // The allocator keeps what is reserved here, as memory of the app's process.
+        // Bounded, since the allocator keeps what is reserved here as memory of the app's process.
         let most = max_bytes.saturating_add(ONE_TOO_MANY_BYTES);
         let mut json = Vec::with_capacity(expected_bytes.min(most));
         json.push(b'[');
@@ -41,7 +41,7 @@ impl Builder {
         }
     }
 
-    /// Whether there is room for the entry.
+    /// Adds an entry. Returns false, and adds nothing, if there is no room for it.
     pub fn take(&mut self, entry: &[u8]) -> bool {
         let Batch {
             json,
@@ -50,7 +50,7 @@ impl Builder {
         } = &mut self.batch;
         let start = json.len();
         if *count > 0 {
-            // JSON takes about as many bytes as msgpack or more, so an entry longer than the room cannot fit.
+            // JSON takes at least about as many bytes as msgpack, so an entry that is longer than the room cannot fit.
             if start + entry.len() >= self.max_bytes {
                 return false;
             }

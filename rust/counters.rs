@@ -31,7 +31,7 @@ pub enum DropReason {
     Discarded,
     /// An entry in shared memory was not whole.
     Corrupt,
-    /// Its process was killed after it had begun to queue the entry and before it had.
+    /// The process was killed while it queued the entry.
     Killed,
 }
 
@@ -80,21 +80,21 @@ impl DropReason {
     }
 }
 
-/// One of the sums.
+/// One counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Counter {
     /// Requests that should have been logged.
     Made,
     /// Entries that the Metrics server has confirmed.
     Sent,
-    /// Entries queued without their bodies, since they did not fit with them. Part of no balance.
+    /// Entries that were queued without their bodies, since they did not fit with them. Not part of the balance.
     BodiesDropped,
     /// Requests that a rule's `sample` left out.
     Sampled,
     Dropped(DropReason),
 }
 
-/// How many sums there are.
+/// The number of counters.
 pub const COUNTERS: usize = 4 + DropReason::ALL.len();
 
 impl Counter {
@@ -121,7 +121,7 @@ impl Counter {
     }
 }
 
-/// A set of the sums: of a segment, a process, or a host.
+/// The values of all counters: those of a segment, a process or a host.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts([u64; COUNTERS]);
 
@@ -130,7 +130,7 @@ impl Counts {
         self.0[counter.index()]
     }
 
-    /// Saturating, as all sums here are: what a file says must not turn a sum over.
+    /// Adds with saturation, as all methods here do: a number out of a file must not make a sum overflow.
     pub fn add(&mut self, counter: Counter, count: u64) {
         let sum = &mut self.0[counter.index()];
         *sum = sum.saturating_add(count);
@@ -150,7 +150,8 @@ impl Counts {
         }
     }
 
-    /// Made, and neither sent, dropped nor left out: what must be queued. `None` if the sums contradict each other.
+    /// The number of entries that must be queued: made, and neither sent, dropped nor sampled. `None` if the sums contradict
+    /// each other.
     pub fn unaccounted(&self) -> Option<u64> {
         let accounted = self
             .get(Counter::Sent)
@@ -194,7 +195,7 @@ impl Counts {
         let excess = accounted(self).saturating_sub(made);
         let sent = self.get(Counter::Sent);
         self.set(Counter::Sent, sent - excess.min(sent));
-        // Still too many: they were counted as refused. Which ones cannot be told, so they count as made again.
+        // Still too many entries: some of them were counted as dropped. Which ones cannot be known, so they count as made again.
         let made = made.max(accounted(self));
         self.set(Counter::Made, made);
         let lost = made - accounted(self);

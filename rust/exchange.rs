@@ -1,12 +1,12 @@
-//! A borrowed view of one request and its response: exactly what the middleware hands over.
+//! A borrowed view of one request and its response, as the middleware hands them over.
 //!
-//! Nothing here is redacted or interpreted yet; `har` does that while it writes.
+//! Nothing in it is redacted or interpreted; `har` does that while it writes.
 
 use std::borrow::Cow;
 
 /// One logged request/response pair.
 pub struct Exchange<'a> {
-    /// The log's `_id`, a UUID; the same one that went into `x-documentation-url`.
+    /// The log's `_id`, a UUID, which `x-documentation-url` has as well.
     pub log_id: &'a str,
     /// Who made the call, as the grouping function said.
     pub group: Group<'a>,
@@ -21,7 +21,7 @@ pub struct Exchange<'a> {
 }
 
 impl Exchange<'_> {
-    /// What is captured of both bodies.
+    /// The number of captured bytes of both bodies.
     pub fn body_bytes(&self) -> usize {
         let bodies = [&self.request.body, &self.response.body];
         let bytes = bodies.map(|body| body.bytes.as_deref().map_or(0, <[u8]>::len));
@@ -29,7 +29,7 @@ impl Exchange<'_> {
     }
 }
 
-/// The caller's identity. The id arrives in clear and is masked before it is written.
+/// The caller's identity. The id is in clear here and is masked when it is written.
 pub struct Group<'a> {
     pub id: &'a str,
     pub label: Option<&'a str>,
@@ -42,11 +42,12 @@ pub struct Request<'a> {
     pub method: Cow<'a, str>,
     /// `http` or `https`.
     pub scheme: Cow<'a, str>,
-    /// The host with its port, where that is not the scheme's default.
+    /// The host, with its port if that is not the default of the scheme.
     pub host: Cow<'a, str>,
     /// `SCRIPT_NAME` + `PATH_INFO`, percent-decoded, as the bytes that the client meant.
     pub path: Cow<'a, [u8]>,
-    /// The same as it was sent, still percent-encoded, if the server says so (ASGI): an encoded slash is one there.
+    /// The path as the client sent it, still percent-encoded, if the server hands it over (ASGI). Unlike `path`, it shows which
+    /// slashes were encoded.
     pub raw_path: Option<Cow<'a, [u8]>>,
     /// The query string as sent, without the question mark.
     pub query: Cow<'a, [u8]>,
@@ -71,11 +72,11 @@ pub struct Response<'a> {
 /// A body as far as it was captured.
 #[derive(Default)]
 pub struct Captured<'a> {
-    /// The first bytes; `None` where the body was deliberately not captured (streams, files).
+    /// The first bytes; `None` if the body was deliberately not captured (streams, files).
     pub bytes: Option<Cow<'a, [u8]>>,
-    /// The true size, counted or declared; `None` where nobody knows it.
+    /// The true size, counted or declared; `None` if it is not known.
     pub size_bytes: Option<u64>,
-    /// A rule says that it is not to be kept.
+    /// Whether a rule says that the body is not to be kept.
     pub is_unwanted: bool,
 }
 

@@ -1,14 +1,14 @@
 //! The handful of msgpack types that an entry is made of.
 //!
-//! `rmp` stays behind this file: if it ever stalls, these few functions are what there is to replace.
+//! Only this file uses `rmp`: if that crate is ever abandoned, these few functions are all that has to be replaced.
 
 use crate::redact::{COPY_BYTES, Text};
 
 const STR32: u8 = 0xDB;
-/// The first byte of a short string: this, with the length (below 32) in the lowest bits.
+/// The first byte of a string of less than 32 bytes, without the length, which is in the lowest bits.
 const FIXSTR: u8 = 0xA0;
 
-/// Writes msgpack into a buffer. A `Vec` cannot fail to grow short of aborting, so nothing here returns an error.
+/// Writes msgpack into a buffer. No method returns an error: a `Vec` that cannot grow aborts the process.
 pub struct EntryWriter<'a> {
     pub out: &'a mut Vec<u8>,
 }
@@ -25,7 +25,7 @@ impl EntryWriter<'_> {
     #[inline]
     pub fn str(&mut self, value: &str) {
         match u8::try_from(value.len()) {
-            // Keys, names and most values have one byte in front. Where the call is inlined, the compiler knows their length.
+            // Keys, names and most values take this branch. The compiler knows the length if the call is inlined.
             Ok(len @ 0..32) => self.out.push(FIXSTR | len),
             _ => self.long_str_len(value.len()),
         }
@@ -42,8 +42,8 @@ impl EntryWriter<'_> {
         if let Some(text) = value.unedited().filter(|text| text.len() <= COPY_BYTES) {
             return self.str(text);
         }
-        // Room for the longest form of the length, which is known afterwards. A text beyond 4 GiB would be malformed here,
-        // but an entry of more than 1 GiB is never queued.
+        // The length is known only afterwards, so there is room for its longest form. A text beyond 4 GiB would be written
+        // with a wrong length, but an entry of more than 1 GiB is never queued.
         self.out.extend_from_slice(&[STR32, 0, 0, 0, 0]);
         let start = self.out.len();
         value.write_to(self.out);
@@ -74,11 +74,11 @@ impl EntryWriter<'_> {
     }
 }
 
-/// Why a value could not be turned into JSON. Entries come out of shared memory, so this is data, not a bug.
+/// The input is no msgpack that an entry is made of. It may come out of shared memory, so this is no bug of ours.
 #[derive(Debug, PartialEq, Eq)]
 pub struct NotMsgpack;
 
-/// An entry nests nine deep; anything much deeper is not ours.
+/// The deepest nesting that is read. Our entries are nine levels deep.
 const MAX_DEPTH: u8 = 32;
 
 /// Appends one msgpack value to `out` as JSON and returns what follows it.

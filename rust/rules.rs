@@ -1,7 +1,7 @@
 //! The deny or allow list, compiled once per configuration.
 //!
-//! Holds names and nothing of a request, so one `Rules` serves all threads. It answers one question, "may the value of this
-//! name be sent?", and never sees the value. With both lists configured the denylist alone applies, as documented.
+//! `Rules` holds names and nothing of a request, so one `Rules` serves all threads. It answers one question, "may the value of
+//! this name be sent?", and never sees the value. If both lists are configured, only the denylist applies, as documented.
 
 mod names;
 mod paths;
@@ -24,11 +24,11 @@ enum Policy {
 /// What becomes of the value of a JSON member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum MemberVerdict {
-    /// Sent, as far as the members inside it may be.
+    /// The value is sent, except for denied members inside it.
     Keep,
-    /// Not allowed itself, but the start of an allowed path: only allowed members inside it are sent.
+    /// The member is not allowed, but an allowed path begins with it: only allowed members inside it are sent.
     Enter,
-    /// Replaced by a marker, whatever is inside.
+    /// The value is replaced by a marker, whatever is inside it.
     Redact,
 }
 
@@ -42,8 +42,8 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// Compiles the lists. With both, the denylist alone applies; with neither, nothing is redacted. An allowlist that is there and
-    /// empty lets nothing through.
+    /// Compiles the lists. With both, only the denylist applies; with neither, nothing is redacted. An empty allowlist lets
+    /// nothing through.
     ///
     /// `nested` applies the list to the members of JSON objects at every depth, inside arrays too. Then an entry may also be
     /// a dotted path, and `*` in it stands for any run of characters within one name: `user.card.*`, `*_token`. A path matches

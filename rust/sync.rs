@@ -1,7 +1,7 @@
 //! The only door to atomics: the standard library's, or `loom`'s when a model is explored.
 //!
-//! `clippy.toml` forbids the atomic types everywhere else, so that no ring can be written which `loom` does not see. They
-//! are wrapped, not re-exported: the lint looks through a re-export.
+//! `clippy.toml` forbids the atomic types everywhere else, so that `loom` sees every atomic of the queue. The types are wrapped
+//! and not re-exported, since the lint sees through a re-export.
 #![allow(clippy::disallowed_types)]
 
 #[cfg(loom)]
@@ -37,7 +37,7 @@ impl AtomicU64 {
     /// That of [`std::sync::atomic::AtomicU64::from_ptr`]: aligned, valid for `'a`, and accessed only atomically.
     #[cfg(not(loom))]
     pub unsafe fn from_ptr<'a>(pointer: *mut u64) -> &'a AtomicU64 {
-        // SAFETY: the caller's; `AtomicU64` is transparent.
+        // SAFETY: the caller's promise; `AtomicU64` is `repr(transparent)`.
         unsafe { &*pointer.cast::<AtomicU64>() }
     }
 
@@ -53,7 +53,7 @@ impl AtomicU64 {
         self.0.fetch_add(value, order)
     }
 
-    /// Whether the word held `current` and now holds `new`.
+    /// Stores `new` if the word holds `current`; returns whether it did.
     pub fn replace(&self, current: u64, new: u64, success: Ordering) -> bool {
         self.0
             .compare_exchange(current, new, success, Ordering::Relaxed)
@@ -76,7 +76,7 @@ impl<T> AtomicPtr<T> {
         self.0.load(order)
     }
 
-    /// Whether the pointer was `current` and now is `new`.
+    /// Stores `new` if the pointer is `current`; returns whether it was.
     pub fn replace(&self, current: *mut T, new: *mut T, success: Ordering) -> bool {
         self.0
             .compare_exchange(current, new, success, Ordering::Relaxed)

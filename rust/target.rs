@@ -1,13 +1,11 @@
-//! Makes the URL of a request one that parses, whatever form its target and its `Host` had.
+//! Makes sure that the URL of a request parses, whatever form the request's target and `Host` had.
 
 use std::borrow::Cow;
 
 use crate::exchange::Request;
 
-/// Gives the path its slash, takes scheme and authority off an absolute-form target (RFC 9112, 3.2.2), and puts
-/// `server_host` in the place of a host that no URL can have.
-///
-/// `server_host` is called with the scheme.
+/// Adds a missing slash in front of the path, takes scheme and authority off an absolute-form target (RFC 9112, 3.2.2), and
+/// replaces a host that no URL can have by that of `server_host`, which is called with the scheme.
 pub fn tidy(request: &mut Request<'_>, server_host: impl FnOnce(&str) -> String) {
     if request.path.first() != Some(&b'/') {
         tidy_path(request);
@@ -17,7 +15,7 @@ pub fn tidy(request: &mut Request<'_>, server_host: impl FnOnce(&str) -> String)
     }
 }
 
-/// Most paths need none of this.
+/// Apart from `tidy`, since most paths need none of this.
 #[cold]
 fn tidy_path(request: &mut Request<'_>) {
     let path = std::mem::take(&mut request.path).into_owned();
@@ -33,7 +31,7 @@ fn tidy_path(request: &mut Request<'_>) {
         Some(_) => target.split_at(slash.unwrap_or(target.len())),
         None => target.split_at(0),
     };
-    // It takes precedence over `Host`.
+    // The authority takes precedence over `Host`.
     if is_authority(authority) {
         request.host = String::from_utf8_lossy(authority).into_owned().into();
     }
@@ -45,7 +43,7 @@ fn tidy_path(request: &mut Request<'_>) {
     request.raw_path = None;
 }
 
-/// Whether this can stand in a URL: a name or a bracketed address, and perhaps a port.
+/// Whether a URL can have this host: a name or a bracketed address, with or without a port.
 fn is_authority(host: &[u8]) -> bool {
     let (name, rest) = if host.first() == Some(&b'[') {
         let Some(end) = host.iter().position(|&byte| byte == b']') else {

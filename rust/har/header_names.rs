@@ -1,4 +1,4 @@
-//! What follows from the name of a request header. The same few names come with every request: it is worked out once.
+//! Caches what follows from the name of a request header, since the same few names come with every request.
 
 use std::sync::{Mutex, TryLockError};
 
@@ -9,7 +9,7 @@ use crate::rules::Rules;
 /// A power of two, several times what an app sees.
 const SLOTS: usize = 256;
 
-/// Longer keys are not remembered: no client is to decide how much memory this takes.
+/// Longer keys are not cached, so that no client decides how much memory the cache takes.
 const LONGEST_KEY: usize = 64;
 
 /// The names that one encoder knows.
@@ -34,24 +34,24 @@ impl HeaderNames {
     }
 }
 
-/// Each header in the one slot that its key allows.
+/// The cached headers. Each key has exactly one slot.
 #[derive(Default)]
 pub(super) struct HeaderCache {
-    /// Empty where nothing is to be remembered.
+    /// Empty if another thread holds the cache: then nothing is cached.
     slots: Vec<KnownHeader>,
     other: KnownHeader,
 }
 
 pub(super) struct KnownHeader {
-    /// In the environ: `HTTP_X_API_KEY`.
+    /// The name in the environ: `HTTP_X_API_KEY`.
     key: String,
-    /// In a log, encoded: all up to the value, with the name as `X-Api-Key`.
+    /// The header in a log up to its value, encoded, with the name as `X-Api-Key`.
     pub(super) head: Vec<u8>,
     pub(super) treatment: Treatment,
 }
 
 impl Default for KnownHeader {
-    /// Of the empty name.
+    /// The header with the empty name.
     fn default() -> KnownHeader {
         KnownHeader {
             key: String::new(),
@@ -62,7 +62,7 @@ impl Default for KnownHeader {
 }
 
 impl HeaderCache {
-    /// Always by the same rules.
+    /// Looks a header up. `rules` must be the same at each call.
     pub(super) fn header(&mut self, rules: &Rules, key: &str) -> &KnownHeader {
         let header = match self.slots.get_mut(slot(key)) {
             Some(header) if key.len() <= LONGEST_KEY => header,
@@ -86,7 +86,7 @@ fn head(name: &str) -> Vec<u8> {
     head
 }
 
-/// Names mostly differ in their last letters or in their length.
+/// The slot of a key, from its last letters and its length, in which most names differ.
 fn slot(key: &str) -> usize {
     let end = key.as_bytes().last_chunk().copied().unwrap_or_default();
     let mixed = (u64::from_le_bytes(end) ^ key.len() as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);

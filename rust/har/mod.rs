@@ -1,7 +1,7 @@
-//! Writes one log object: the metadata of a log round a HAR 1.2 log with exactly one entry.
+//! Writes one log object: a HAR 1.2 log with exactly one entry, and the metadata around it.
 //!
-//! The shape is the wire format's. What a list forbids is replaced while it is written, so that clear text
-//! never exists outside the app's own memory.
+//! The form is that of the wire format. A denied value is replaced while the log is written, so that its clear
+//! text never leaves the app's own memory.
 
 mod header_names;
 mod request;
@@ -21,7 +21,7 @@ use crate::rules::Rules;
 /// The version of the log object that the Metrics server expects.
 const LOG_VERSION: i64 = 3;
 
-/// What a configuration fixes for every log.
+/// Writes logs by one configuration.
 pub struct Encoder {
     rules: Rules,
     header_names: HeaderNames,
@@ -35,11 +35,11 @@ pub struct Encoder {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Bodies {
     Kept,
-    /// The entry was too large for the queue with them; it keeps its place without them.
+    /// Left out: with its bodies, the entry does not fit the queue.
     Dropped,
 }
 
-/// What stands in for a body that was left out to make its entry fit.
+/// Replaces a body that was left out to make its entry fit.
 const DROPPED_BODY: &str = "[TOO LARGE FOR THE QUEUE]";
 
 impl Encoder {
@@ -65,7 +65,7 @@ impl Encoder {
 
     /// Appends the log object of `exchange` to `out` as msgpack.
     pub fn encode(&self, exchange: &Exchange<'_>, bodies: Bodies, out: &mut Vec<u8>) {
-        // A log takes as much as its bodies as a rule, and some kilobytes.
+        // Most logs take as many bytes as their bodies, and some kilobytes more.
         out.reserve(8192 + exchange.body_bytes());
         let w = &mut EntryWriter { out };
         w.map(6);
@@ -129,12 +129,12 @@ impl Encoder {
         self.write_response(w, exchange, &repeats, bodies);
     }
 
-    /// The denied parameters of the request's URL and of the URLs in headers, of both sides.
+    /// The denied parameters of the request's URL, and of URLs in the headers of request and response.
     fn repeats(&self, exchange: &Exchange<'_>, query: &Query<'_>) -> Repeats {
         let mut repeats = Repeats::default();
         if self.rules.is_active() {
             query.note_repeats(&mut repeats);
-            // Few values have what it takes, so that few names have to be judged a second time.
+            // Few values hold parameters, so few names have to be judged a second time.
             let may_hold_parameters =
                 |value: &str| memchr::memchr3(b'?', b'#', b'%', value.as_bytes()).is_some();
             for (key, value) in &exchange.request.headers {
@@ -163,7 +163,7 @@ impl Encoder {
         let value = &*native_text(value);
         match treatment {
             Treatment::Mask => redact::masked(value, |mask| w.str(mask)),
-            // What most are.
+            // Most values are sent whole.
             _ if repeats.is_empty() && treatment.keeps_all_of(value) => w.str(value),
             _ => write_text(w, &treatment.apply(&self.rules, value), repeats),
         }
@@ -186,8 +186,8 @@ impl Encoder {
         }))
     }
 
-    /// The media type is part of the HAR's structure and stays, even if the header's value is redacted;
-    /// its parameters do not.
+    /// The media type without its parameters if the header's value is redacted: it is part of the HAR's
+    /// structure and is always sent.
     fn mime_type<'a>(&self, content_type: &'a str) -> &'a str {
         if self.rules.is_active() && self.rules.denies_header("Content-Type") {
             bare_type(content_type)
@@ -218,7 +218,7 @@ fn write_text(w: &mut EntryWriter<'_>, text: &Text<'_>, repeats: &Repeats) {
     }
 }
 
-/// A header's value as it reads: servers hand over one character for each byte, and most of what is not ASCII is UTF-8.
+/// A header's value as its author meant it: servers hand over one character per byte, and most text beyond ASCII is UTF-8.
 fn native_text(value: &str) -> Cow<'_, str> {
     if value.is_ascii() {
         return Cow::Borrowed(value);
@@ -229,7 +229,7 @@ fn native_text(value: &str) -> Cow<'_, str> {
     }
 }
 
-/// What a HAR has to say of a body whose end is missing.
+/// The HAR comment on a body whose end is missing.
 fn cut_comment(body: &Unpacked<'_>) -> Option<String> {
     body.cut_to()
         .map(|bytes| format!("cut off after {bytes} bytes"))
@@ -251,7 +251,7 @@ fn write_params(w: &mut EntryWriter<'_>, params: &[Param<'_>], repeats: &Repeats
     }
 }
 
-/// A member that is left out where there is nothing to say.
+/// A member that is left out if it has no value.
 type Optional<'a> = (&'a str, Option<&'a str>);
 
 fn present(members: &[Optional<'_>]) -> u32 {
@@ -270,7 +270,7 @@ fn write_present(w: &mut EntryWriter<'_>, members: &[Optional<'_>]) {
     }
 }
 
-/// HAR writes -1 where a size is not known.
+/// The size in a HAR, which is -1 if it is not known.
 fn size(size_bytes: Option<u64>) -> i64 {
     size_bytes
         .and_then(|size| i64::try_from(size).ok())

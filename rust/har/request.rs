@@ -83,7 +83,7 @@ impl Encoder {
         let mime_type = self.mime_type(content_type.unwrap_or("text/plain"));
         w.map(if comment.is_some() { 3 } else { 2 });
         w.str("mimeType");
-        // Tools that make a request of a HAR know a form by its bare type.
+        // Tools that rebuild a request from a HAR recognise a form by its media type without parameters.
         w.str(if redact::is_form(mime_type) {
             bare_type(mime_type)
         } else {

@@ -20,7 +20,7 @@ impl Encoder {
         let content_type = header(&response.headers, "content-type");
         // A server sends no body in answer to HEAD, whatever the app has returned.
         let has_no_body = exchange.request.method == "HEAD";
-        // A file that the server sends by itself is not counted here; what the app declared is true.
+        // A file that the server sends by itself cannot be counted, so the declared size is taken.
         let declared = || {
             header(&response.headers, "content-length")?
                 .trim()
@@ -113,7 +113,7 @@ fn split_status(status: &str) -> (i64, &str) {
         .map_or((0, status), |code| (i64::from(code), text))
 }
 
-/// Server-sent events have no end that a log could wait for; what was captured of them by chance is left out.
+/// Whether this is a stream of server-sent events. Such a stream may never end, so its log has no body.
 fn is_event_stream(content_type: Option<&str>) -> bool {
     const EVENT_STREAM: &str = "text/event-stream";
     content_type

@@ -3,14 +3,15 @@
 use std::cell::Cell;
 use std::time::{Duration, UNIX_EPOCH};
 
-/// The format ends with the year 9999; a clock beyond it is not worth a panic.
+/// The end of the year 9999, the last that the format can write. A later time is written as this one.
 const LAST_MS: u64 = 253_402_300_799_999;
 
-/// Up to the second.
+/// A timestamp up to its seconds.
 type Second = [u8; 19];
 
 thread_local! {
-    /// The last second that this thread has written, since 1970, and its text: under load the next request is in it, too.
+    /// The last second that this thread has written, counted from 1970, and its text. Under load, the next request falls into
+    /// the same second.
     static LAST: Cell<(u64, Second)> = const { Cell::new((u64::MAX, [0; 19])) };
 }
 

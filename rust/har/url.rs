@@ -54,7 +54,7 @@ pub fn full(query: &Query<'_>, request: &Request<'_>) -> String {
     url
 }
 
-/// A path as it was sent: what is percent-encoded stays so.
+/// Writes a path as the client sent it, with its percent-encoding.
 fn push_sent(url: &mut String, mut path: &[u8]) {
     while let Some(at) = path.iter().position(|byte| *byte == b'%') {
         let (before, escape) = path.split_at(at);

@@ -20,7 +20,7 @@ pub(super) struct Classes {
     pub(super) close: u64,
     pub(super) comma: u64,
     pub(super) colon: u64,
-    /// Of brackets, those that are curly; of other bytes, some.
+    /// Set for `{` and `}`. Meaningless for bytes that are not brackets: mask with `open | close` first.
     pub(super) curly: u64,
 }
 
@@ -54,7 +54,7 @@ pub(super) mod avx2 {
 
     use super::{Classes, SIZE};
 
-    /// As [`super::sse2::classify`], which explains it, with twice the bytes per instruction.
+    /// Classifies as [`super::sse2::classify`] does, whose comments explain the method, with twice the bytes per instruction.
     #[target_feature(enable = "avx2")]
     #[inline]
     pub(in super::super) fn classify(block: &[u8; SIZE]) -> Classes {
@@ -97,7 +97,7 @@ pub(super) mod avx2 {
         has!("avx2") && has!("bmi1") && has!("pclmulqdq")
     }
 
-    /// As [`super::prefix_xor`]: a product without carries of all ones.
+    /// Computes [`super::prefix_xor`] as one carry-less product with all ones.
     #[target_feature(enable = "pclmulqdq")]
     #[inline]
     pub(in super::super) fn prefix_xor(bits: u64) -> u64 {
@@ -154,7 +154,7 @@ mod sse2 {
         for (i, chunk) in chunks.iter().enumerate() {
             let bytes = load(chunk);
             let is = |byte: u8| _mm_cmpeq_epi8(bytes, splat(byte));
-            // `[` and `{`, and `]` and `}`, differ in this bit only; the shift makes it the highest of its byte.
+            // `[` differs from `{`, and `]` from `}`, in this bit only; the shift makes it the highest bit of its byte.
             let curly = _mm_slli_epi16(bytes, 2);
             let folded = _mm_or_si128(bytes, splat(0x20));
             let is_folded = |byte: u8| _mm_cmpeq_epi8(folded, splat(byte));
@@ -213,7 +213,7 @@ mod portable {
         }
     }
 
-    /// Compilers turn the comparison of eight bytes into one; the product gathers their lowest bits in the highest byte.
+    /// Compilers turn the eight comparisons into one; the product gathers the lowest bit of each byte in the highest byte.
     #[inline]
     fn bits(block: &[u8; SIZE], is: impl Fn(u8) -> bool) -> u64 {
         let (words, _) = block.as_chunks::<8>();

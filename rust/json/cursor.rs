@@ -1,8 +1,8 @@
 //! Reads JSON without building anything: finds where keys and values begin and end.
 //!
 //! Understands RFC 8259, and `NaN`, `Infinity` and `-Infinity` as Python does. Anything else is refused, however harmless,
-//! because a parser that accepts it may see other keys than we do. Values that nothing is asked about are skipped, 64 bytes at
-//! a time, by the rules of `grammar.rs`.
+//! because a parser that accepts it may see other keys than we do. Values that no rule asks for are skipped, 64 bytes at a time,
+//! by the rules of `grammar.rs`.
 
 use super::NotJson;
 use super::grammar::Grammar;
@@ -26,7 +26,7 @@ impl<'t> Cursor<'t> {
         }
     }
 
-    /// Where the next token is, and its first byte.
+    /// The position of the next token, and its first byte.
     #[inline]
     pub(crate) fn peek(&mut self) -> Result<(usize, u8)> {
         let at = self.tokens.peek().ok_or(NotJson)?;
@@ -42,7 +42,7 @@ impl<'t> Cursor<'t> {
         Ok(token)
     }
 
-    /// Nothing may follow.
+    /// Checks that no token follows.
     pub(crate) fn end(&mut self) -> Result<()> {
         match self.tokens.peek() {
             None if self.tokens.is_well_formed() => Ok(()),
@@ -50,7 +50,7 @@ impl<'t> Cursor<'t> {
         }
     }
 
-    /// A key and its colon.
+    /// Reads a key and its colon.
     pub(crate) fn key(&mut self) -> Result<RawString<'t>> {
         let (start, quote) = self.token()?;
         let (end, colon) = self.token()?;
@@ -71,13 +71,13 @@ impl<'t> Cursor<'t> {
         let (start, first) = self.token()?;
         match first {
             b'{' | b'[' => self.container(first == b'{').map(drop),
-            // The inside of strings is the tokens' business.
+            // `tokens` checks the inside of strings.
             b'"' => Ok(()),
             _ => scalar(self.text.as_bytes(), start).map(drop),
         }
     }
 
-    /// A value of any kind: where it ends.
+    /// Skips a value of any kind; returns where it ends.
     pub(crate) fn value(&mut self) -> Result<usize> {
         let (start, first) = self.token()?;
         match first {
@@ -95,8 +95,8 @@ impl<'t> Cursor<'t> {
         Ok(start + string.trim_ascii_end().len())
     }
 
-    /// The rest of a container whose bracket has just been taken: where it ends.
-    #[inline(never)] // on its own, the loop keeps all it needs in registers
+    /// Skips the rest of a container whose opening bracket was taken; returns where it ends.
+    #[inline(never)] // in a function of its own, the loop keeps its variables in registers
     fn container(&mut self, is_object: bool) -> Result<usize> {
         let bytes = self.text.as_bytes();
         let mut grammar = Grammar::new(is_object);
@@ -116,7 +116,7 @@ impl<'t> Cursor<'t> {
     }
 }
 
-/// Where a number or a name ends.
+/// The end of the number or name at `start`.
 #[inline]
 fn scalar(bytes: &[u8], start: usize) -> Result<usize> {
     let rest = bytes.get(start..).unwrap_or_default();
@@ -150,8 +150,8 @@ const ENDS_SCALAR: [bool; 256] = {
     ends
 };
 
-/// The length of what numbers and names mostly are, told by eight bytes at once: positive numbers of few digits without an
-/// exponent, and the three names of RFC 8259. `None` where it may be something else.
+/// The length of a common number or name, found in eight bytes at once: a positive number of few digits without an exponent, or
+/// one of the three names of RFC 8259. `None` if it may be anything else.
 #[inline]
 fn short(rest: &[u8]) -> Option<usize> {
     let chunk = rest.first_chunk()?;
@@ -169,7 +169,7 @@ fn short(rest: &[u8]) -> Option<usize> {
             }
         }
     };
-    // An exponent or one digit more is no end either.
+    // An exponent or a further digit belongs to the number too.
     ENDS_SCALAR[usize::from(*rest.get(length)?)].then_some(length)
 }
 
@@ -208,8 +208,8 @@ fn number(rest: &[u8]) -> Result<usize> {
 /// How many of the eight bytes, the lowest first, are digits.
 #[inline]
 fn leading_digits(word: u64) -> usize {
-    // Digits become 0 to 9. Adding 0x76 brings 10 and above to the highest bit; what carries into the next byte comes from
-    // one that is no digit, and beyond the first of those nothing is asked.
+    // Digits become 0 to 9. Adding 0x76 sets the highest bit of a byte of 10 or more. Only such a byte can carry into the next,
+    // and bytes after the first that is no digit do not matter.
     let values = word ^ 0x3030_3030_3030_3030;
     let others = (values.wrapping_add(0x7676_7676_7676_7676) | values) & 0x8080_8080_8080_8080;
     others.trailing_zeros() as usize / 8

@@ -1,19 +1,19 @@
 //! The grammar of JSON containers, 64 bytes at a time.
 //!
-//! What may follow a token depends on the token before it and, for commas, on the kind of container: so all tokens of a block
-//! are judged at once, each by its predecessor. Only brackets are looked at one by one.
+//! What may follow a token depends on the token before it and, for commas, on the kind of container. So all tokens of a block
+//! are checked at once, each against its predecessor. Only brackets are read one by one.
 
 use super::NotJson;
 use super::tokens::Block;
 
-/// What a container has come to after some blocks.
+/// The state of a container after some of its blocks.
 #[derive(Debug)]
 pub(super) struct Grammar {
     nesting: Nesting,
     after: After,
 }
 
-/// For each kind of token that matters to the next, 1 if the last one was of this kind.
+/// For each kind of token that restricts what may follow, 1 if the last token was of this kind.
 #[derive(Debug)]
 struct After {
     /// An opening bracket or a comma.
@@ -24,7 +24,7 @@ struct After {
 }
 
 impl Grammar {
-    /// At the beginning of a container.
+    /// The state at the beginning of a container.
     pub(super) fn new(is_object: bool) -> Self {
         Self {
             nesting: Nesting::new(is_object),
@@ -37,8 +37,8 @@ impl Grammar {
         }
     }
 
-    /// Reads the next block, which has tokens. Returns what of it belongs to the container, and the number of the bit at which
-    /// that ends, if it ends here.
+    /// Reads the next block, which has tokens. Returns the tokens that belong to the container and, if the container ends in this
+    /// block, the number of the bit at which it ends.
     #[inline]
     pub(super) fn read(&mut self, block: &Block) -> Result<(Block, Option<u32>), NotJson> {
         let (in_object, end) = self.brackets(block)?;
@@ -53,7 +53,13 @@ impl Grammar {
             scalar,
             ..
         } = block;
-        // The bit above each one of the kind, added to the gaps between tokens, ripples through its gap to the next token.
+        // The next token after each token of a kind, found by one addition. A bit above each such token is added to a mask of
+        // the gaps between tokens, and its carry runs through the gap and stops at the next token (bit 0 on the left):
+        //
+        //     tokens              1...1.1..
+        //     kind, shifted by 1  .1...1...
+        //     gaps                .111.1.11
+        //     sum & tokens        ....1.1..
         let follow = |kind: u64, after: u64| (kind << 1 | after).wrapping_add(!tokens) & tokens;
         let begin = open | comma;
         let after_begin = follow(begin, self.after.begin);
@@ -68,7 +74,7 @@ impl Grammar {
             | (after_colon & close)
             | (after_key ^ colon);
         if after_begin & close != 0 {
-            // Empty, or behind a comma.
+            // A closing bracket after an opening one ends an empty container; after a comma it is an error.
             wrong |= follow(comma, self.after.comma) & close;
         }
         if wrong != 0 {
@@ -84,8 +90,8 @@ impl Grammar {
         Ok((block, end))
     }
 
-    /// Follows the brackets of a block: which bytes lie in an object, brackets counting to the container around them (an
-    /// opening one) or that they end (a closing one), and where the container ends.
+    /// Follows the brackets of a block. Returns which bytes lie in an object, and where the container ends. An opening bracket
+    /// counts to the container around it, a closing bracket to the one that it ends.
     #[inline]
     fn brackets(&mut self, block: &Block) -> Result<(u64, Option<u32>), NotJson> {
         let mut in_object = self.nesting.innermost().wrapping_neg();
@@ -112,9 +118,9 @@ impl Grammar {
 /// The containers around a position: for each, 1 if it is an object, and 0 if it is an array.
 #[derive(Debug)]
 struct Nesting {
-    /// The innermost ones, the last in bit 0, above them a bit that is always set.
+    /// The innermost containers, the last of them in bit 0, and above them one bit that is always set.
     inner: u64,
-    /// The others, a full word each.
+    /// The other containers, in full words.
     outer: Vec<u64>,
 }
 
@@ -140,7 +146,7 @@ impl Nesting {
         self.inner = self.inner << 1 | is_object;
     }
 
-    /// Whether there is one around the one that ends.
+    /// Ends the innermost container; returns whether there is one around it.
     #[inline]
     fn pop(&mut self) -> bool {
         self.inner >>= 1;

@@ -22,7 +22,7 @@
 //! ```
 //!
 //! The exclusive-or is one carry-less multiplication by all ones, so that 64 bytes cost the same whether they hold one string
-//! or ten. Values that nothing is asked about never leave the masks: skipping one is counting brackets.
+//! or ten. A value that no rule asks for never leaves the masks: skipping it is counting brackets.
 //!
 //! Why not a library: decision 46 in `docs/decisions/libraries.md`.
 

@@ -1,4 +1,4 @@
-//! What a JSON string says, as opposed to how it is written.
+//! The text that a JSON string stands for, with its escapes undone.
 
 use std::borrow::Cow;
 
@@ -19,11 +19,11 @@ impl<'t> RawString<'t> {
 }
 
 pub(super) fn has_backslash(text: &str) -> bool {
-    text.as_bytes().contains(&b'\\') // short as a rule, too short for memchr
+    text.as_bytes().contains(&b'\\') // most texts are too short for memchr to pay
 }
 
 impl<'t> RawString<'t> {
-    /// The string itself, or `None` if it has an unpaired surrogate: no text can equal it, and parsers differ on what it is.
+    /// The text, or `None` if it has an unpaired surrogate: no name equals such a text, and parsers differ on what it is.
     pub(crate) fn unescape(self) -> Option<Cow<'t, str>> {
         if !self.has_escapes {
             return Some(Cow::Borrowed(self.text));
@@ -38,7 +38,7 @@ impl<'t> RawString<'t> {
         Some(Cow::Owned(string))
     }
 
-    /// Characters of the string itself; an unpaired surrogate counts as one.
+    /// The number of characters of the text; an unpaired surrogate counts as one.
     pub(crate) fn count(self) -> usize {
         if !self.has_escapes {
             return self.text.chars().count();

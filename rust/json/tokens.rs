@@ -1,6 +1,6 @@
 //! Finds the tokens of a JSON text: punctuation, and where strings, numbers and names begin.
 //!
-//! Checks the inside of strings on the way. What comes in which order is the scanner's business.
+//! Checks the inside of strings on the way. `cursor` and `grammar` check the order of the tokens.
 
 use super::classify::{self, Classes};
 
@@ -32,7 +32,7 @@ pub(super) struct Tokens<'t> {
 pub(super) struct Block {
     pub(super) open: u64,
     pub(super) close: u64,
-    /// Of brackets, those that are curly; of other bytes, some.
+    /// Set for `{` and `}`. Meaningless for bytes that are not brackets: mask with `open | close` first.
     pub(super) curly: u64,
     pub(super) comma: u64,
     pub(super) colon: u64,
@@ -78,7 +78,7 @@ impl<'t> Tokens<'t> {
         }
     }
 
-    /// Whether all that has been read was well-formed so far; after the last token, whether the text ended outside a string.
+    /// Whether everything that was read so far is well-formed; after the last token, also whether no string is left open.
     pub(super) fn is_well_formed(&self) -> bool {
         self.malformed == 0 && self.in_string == 0
     }
@@ -88,7 +88,7 @@ impl<'t> Tokens<'t> {
         self.has_backslash
     }
 
-    /// The next token stays where it is.
+    /// The position of the next token, which is not taken.
     #[inline]
     pub(super) fn peek(&mut self) -> Option<usize> {
         while self.left == 0 {
@@ -139,7 +139,7 @@ impl<'t> Tokens<'t> {
                 |bits| classify::avx2::prefix_xor(bits),
             )
         }
-        // SAFETY: `reader` has asked whether this processor has them.
+        // SAFETY: `reader` has checked that this processor has these features.
         unsafe { read(self) }
     }
 
@@ -147,7 +147,7 @@ impl<'t> Tokens<'t> {
         self.read_block_by(classify::classify, classify::prefix_xor)
     }
 
-    /// The one for this processor.
+    /// The fastest reader that this processor can run.
     fn reader() -> fn(&mut Self) -> Option<()> {
         #[cfg(target_arch = "x86_64")]
         if classify::avx2::is_here() {
@@ -156,7 +156,7 @@ impl<'t> Tokens<'t> {
         Self::read_block_portable
     }
 
-    // So that what the compiler makes of it has the features of the two above.
+    // Inlined into the two functions above, so that it is compiled with their processor features.
     #[allow(clippy::inline_always)]
     #[inline(always)]
     fn read_block_by(
@@ -185,7 +185,7 @@ impl<'t> Tokens<'t> {
         let in_string = prefix_xor(quote) ^ self.in_string;
         self.malformed |= classes.control & in_string;
         if quote | !in_string == 0 {
-            // All of it is the inside of one string.
+            // The whole block lies inside one string.
             self.next_block += classify::SIZE;
             return Some(());
         }
@@ -217,7 +217,7 @@ impl<'t> Tokens<'t> {
         Some(())
     }
 
-    /// Those of the control characters in the next block that are no white space to JSON.
+    /// The control characters in the next block that are not white space to JSON.
     fn not_white_space(&self, mut control: u64) -> u64 {
         let mut found = 0;
         while control != 0 {

@@ -4,7 +4,7 @@
 #[derive(Debug)]
 pub(super) struct NameSet {
     sorted: Box<[Box<str>]>,
-    /// Where the names of each length begin, and after the last length the end. The last one stands for all that are longer.
+    /// Where the names of each length begin, and at last their end. The last length stands for all longer names too.
     starts: [usize; LENGTHS + 1],
 }
 
@@ -29,7 +29,7 @@ impl NameSet {
 
     #[inline]
     pub(super) fn contains(&self, name: &str) -> bool {
-        // Few of one length begin alike, and a comparison of all of it is a call.
+        // The first bytes are compared first: few names of one length share it, and comparing whole names is a call.
         let first = name.as_bytes().first();
         self.same_length(name)
             .iter()

@@ -1,8 +1,8 @@
 //! Dotted paths and `*`, for lists that apply at every depth of a JSON document.
 //!
-//! The paths form one small automaton. Its state after a key is a set of bits, bit `i` meaning that the keys so far end with
-//! the segments of a path up to and including segment `i`. Each key is looked at once, so that long keys and deep documents
-//! cost no more than their length.
+//! The paths form one small automaton. Its state after a key is a set of bits: bit `i` is set if the keys so far end with the
+//! segments of a path up to and including segment `i`. Each key is compared once, so long keys and deep documents cost no more
+//! than their length.
 
 use crate::wildcard::Wildcard;
 
@@ -20,22 +20,22 @@ struct PathSegment {
     is_last: bool,
 }
 
-/// Where a walk through a document stands: the automaton's state for each member that has been entered.
+/// The position of a walk through a document: the automaton's state for each member that was entered.
 #[derive(Debug, Default)]
 pub(crate) struct Trail {
-    /// States of the entered members, each of as many words as `here`.
+    /// The states of the entered members, each as many words as `here`.
     entered: Vec<u64>,
-    /// State after the key judged last.
+    /// The state after the key that was judged last.
     here: Vec<u64>,
 }
 
 impl Trail {
-    /// Goes into the member judged last.
+    /// Goes into the member that was judged last.
     pub(crate) fn enter(&mut self) {
         self.entered.extend_from_slice(&self.here);
     }
 
-    /// Comes out of the member entered last.
+    /// Comes out of the member that was entered last.
     pub(crate) fn leave(&mut self) {
         let left = self.entered.len().saturating_sub(self.here.len());
         self.entered.truncate(left);
@@ -43,7 +43,7 @@ impl Trail {
 }
 
 impl Paths {
-    /// Plain names are left to `NameSet`.
+    /// Compiles the entries that have a dot or a `*`; `NameSet` has the plain names.
     pub(super) fn new(list: &[String]) -> Paths {
         let mut segments = Vec::new();
         for entry in list.iter().filter(|entry| entry.contains(['.', '*'])) {
@@ -63,7 +63,7 @@ impl Paths {
         }
     }
 
-    /// Takes the state of `trail` one key further: whether some path is complete, and whether some path has begun.
+    /// Takes the state of `trail` one key further. Returns whether some path is complete, and whether some path has begun.
     pub(super) fn follow(&self, key: &str, trail: &mut Trail) -> (bool, bool) {
         let words = self.segments.len().div_ceil(64);
         trail.here.clear();

@@ -12,17 +12,17 @@ pub use patterns::Patterns;
 pub use share::Share;
 pub use status::{Statuses, code as status_code};
 
-/// What must hold for a rule to decide. `None`: any.
+/// The conditions of a rule, all of which must hold for it to decide. `None`: no condition.
 #[derive(Debug, Default)]
 pub struct Conditions {
     pub path: Option<Patterns>,
     pub method: Option<Patterns>,
-    /// Without a port, it holds for any.
+    /// A pattern without a port matches any port.
     pub host: Option<Patterns>,
     pub user_agent: Option<Patterns>,
     pub route: Option<Patterns>,
     pub status: Option<Statuses>,
-    /// Without a semicolon, it is compared with the media type alone.
+    /// A pattern without a semicolon is compared with the media type alone.
     pub content_type: Option<Patterns>,
     pub slower_than_ms: Option<f64>,
 }
@@ -37,7 +37,7 @@ pub struct Action {
 }
 
 impl Default for Action {
-    /// As without a rule.
+    /// What happens to a request that no rule decides about.
     fn default() -> Action {
         Action {
             is_logged: true,
@@ -60,34 +60,34 @@ pub struct Arrival<'a> {
     /// Percent-decoded, with the prefix of a mount.
     pub path: &'a [u8],
     pub method: &'a str,
-    /// The `Host` header; empty where there is none.
+    /// The `Host` header; empty if there is none.
     pub host: &'a str,
-    /// Empty where there is none.
+    /// The `User-Agent` header; empty if there is none.
     pub user_agent: &'a str,
 }
 
 /// What is known once the response has started.
 #[derive(Clone, Copy, Debug)]
 pub struct Answer<'a> {
-    /// The framework's template of the path, where it knows one.
+    /// The framework's template of the path, if it has one.
     pub route: Option<&'a str>,
-    /// 0 where the status is no number.
+    /// The status code; 0 if the app's status does not begin with a number.
     pub status: u16,
-    /// Empty where there is none.
+    /// The `Content-Type` header; empty if there is none.
     pub content_type: &'a str,
     pub elapsed_ms: f64,
-    /// Whether the response has ended: what is not slow by now will not be.
+    /// Whether the response has ended, so that `elapsed_ms` is final.
     pub is_over: bool,
 }
 
-/// The number of a rule.
+/// The place of a rule in the list, from 0.
 pub type Number = usize;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// This rule decides, or none does.
+    /// This rule decides; `None`: no rule does.
     Final(Option<Number>),
-    /// These may still decide, in order; none has failed so far. If all fail, no rule decides.
+    /// The rules that may still decide, in order. If the conditions of all of them fail, no rule decides.
     Open(Vec<Number>),
 }
 
@@ -146,7 +146,7 @@ impl Rule {
         }
     }
 
-    /// The rest, for a rule that the arrival has met.
+    /// Compares the other conditions, for a rule whose conditions on the arrival hold.
     fn meets_answer(&self, answer: &Answer<'_>) -> Outcome {
         let conditions = &self.conditions;
         let route = answer.route.unwrap_or_default().as_bytes();
@@ -176,7 +176,7 @@ fn meets_host(patterns: &Patterns, host: &str) -> bool {
     if patterns.matches(host.as_bytes()) {
         return true;
     }
-    // `[::1]` has colons of its own.
+    // Only digits are a port: `[::1]` has colons too.
     let port = host
         .rsplit_once(':')
         .filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
@@ -199,7 +199,7 @@ impl Selection {
         Selection { rules }
     }
 
-    /// What rule `number` does; without one, everything is logged.
+    /// The action of rule `number`; without a rule, everything is logged.
     pub fn action(&self, number: Option<Number>) -> Action {
         number
             .and_then(|number| self.rules.get(number))
@@ -215,7 +215,7 @@ impl Selection {
         })
     }
 
-    /// Judges it further, among the rules that an earlier verdict has left open.
+    /// Judges a request further, by the rules that an earlier decision has left open.
     pub fn at_answer(&self, open: &[Number], answer: &Answer<'_>) -> Decision {
         judge(open.iter().copied(), |number| {
             self.rules
@@ -233,7 +233,7 @@ fn judge(numbers: impl Iterator<Item = Number>, outcome: impl Fn(Number) -> Outc
             Outcome::Unknown => open.push(number),
             Outcome::Holds if open.is_empty() => return Decision::Final(Some(number)),
             Outcome::Holds => {
-                // It decides unless one before it does.
+                // This rule decides, unless an earlier one that is still open does.
                 open.push(number);
                 break;
             }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::wildcard::Wildcard;
 
-/// Several patterns, of which one has to match.
+/// Several patterns, one of which has to match.
 #[derive(Debug)]
 pub struct Patterns {
     ignores_case: bool,
@@ -12,7 +12,8 @@ pub struct Patterns {
 }
 
 impl Patterns {
-    /// In each pattern, `*` stands for any run of bytes, an empty one too. `ignores_case` is about ASCII letters.
+    /// Compiles patterns, in which `*` stands for any run of bytes, also an empty one. `ignores_case` ignores the case of ASCII
+    /// letters.
     pub fn new(patterns: &[String], ignores_case: bool) -> Patterns {
         let compiled = |pattern: &String| {
             if ignores_case {

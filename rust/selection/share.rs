@@ -1,24 +1,24 @@
-//! Which part of the logs is kept, decided by a log's id.
+//! `Share`: the part of the logs that is kept, chosen by their ids.
 
 use uuid::Uuid;
 
 /// The bits of a version 4 UUID before the first that is not random.
 const BITS: u32 = 48;
 
-/// A part of all logs. Who keeps a tenth keeps the same ones on every host, and all of them are among those of who keeps a
-/// half.
+/// A part of all logs, chosen by their ids. Every host that keeps a tenth keeps the same logs, and a host that keeps half of them
+/// keeps that tenth too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Share {
-    /// Ids that begin with a smaller number are kept.
+    /// A log is kept if the first bits of its id are a smaller number than this.
     below: u64,
 }
 
 impl Share {
     pub const ALL: Share = Share { below: 1 << BITS };
 
-    /// `part` is from 0 to 1; what is beyond counts as these.
+    /// `part` is from 0 to 1; smaller and larger numbers count as 0 and 1.
     pub fn new(part: f64) -> Share {
-        // Exact: a power of two moves the exponent alone. The cast saturates, and makes 0 of what is no number.
+        // Exact, since a power of two changes only the exponent. The cast saturates, and turns NaN into 0.
         #[allow(
             clippy::cast_precision_loss,
             clippy::cast_possible_truncation,
