@@ -158,7 +158,7 @@ def test_batches_are_bounded_as_documented() -> None:
 
 
 def test_the_markers_are_those_of_the_code() -> None:
-    documented = set(table(page("data.md"), "| in its place | stands for |"))
+    documented = set(table(page("data.md"), "| marker | what it replaces |"))
     reasons = re.findall(r'Reason::\w+ => "(.*?)"', rust("redact/marker.rs"))
     assert documented == {
         "`[REDACTED n]`",

@@ -520,7 +520,7 @@ def test_what_is_no_project(project: str) -> None:
 def test_other_wrong_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValueError, match="relay needs project"):
         MetricsApiConfig(None, wsgi.group, relay="redis://host")
-    with pytest.raises(ValueError, match=r"project is of use with relay alone"):
+    with pytest.raises(ValueError, match=r"project is only used with relay"):
         MetricsApiConfig("key", wsgi.group, project="shop")
     with pytest.raises(TypeError, match=r"^relay takes a string, got bytes$"):
         MetricsApiConfig(None, wsgi.group, relay=b"redis://host", project="shop")  # type: ignore[arg-type]
