@@ -163,6 +163,12 @@ class Client:
     def send(self, data: bytes) -> None:
         self._socket.sendall(data)
 
+    def receive(self) -> bytes:
+        """What is there, or comes next."""
+        data = self._socket.recv(65536)
+        assert data, "the server hung up"
+        return data
+
     def receive_until(self, needle: bytes) -> bytes:
         received = b""
         while needle not in received:

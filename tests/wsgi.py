@@ -135,7 +135,7 @@ def group(request: Any) -> dict[str, str] | None:
     return {"api_key": "customer-0001", "label": "Customer", "email": "customer@example.com"}
 
 
-def make() -> Any:
+def make(app: Any = app) -> Any:
     """The app as a server loads it, configured through the environment."""
     logging.basicConfig()  # so that what the SDK has to say is in the server's output
     options = json.loads(os.environ.get("TEST_CONFIG", "{}"))
