@@ -29,6 +29,11 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("root") and (sys.platform != "linux" or os.geteuid() != 0):
+        pytest.skip("needs root: make as-root")
+
+
 #: Addresses of the loopback network, 127.0.0.0/8: 4,096 for this process, of which each test takes one.
 _addresses = (ip_address(0x7F00_0000 + (os.getpid() % 0x1000) * 0x1000 + test) for test in count(2))
 

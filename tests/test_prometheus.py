@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from readme_metrics import MetricsMiddleware, Rule
-from readme_metrics.delivery import prometheus
+from readme_metrics.delivery.figures import prometheus
 from wsgi import call
 
 Logged = Callable[..., tuple[MetricsMiddleware, Callable[[int], list[dict[str, Any]]]]]

@@ -240,7 +240,7 @@ def test_discard_leaves_the_living_alone(logged: Logged, capsys: pytest.CaptureF
     logs(1)
 
 
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="makes a directory of another user's")
+@pytest.mark.root  # makes a directory of another user's
 @pytest.mark.parametrize("command", ["status", "flush", "doctor"])
 def test_queues_of_other_users_are_named(
     capsys: pytest.CaptureFixture[str],

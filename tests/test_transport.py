@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -116,6 +117,11 @@ def test_a_private_authority_of_the_environment_is_believed(
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", "")
         log(middleware, 1)
         assert middleware.flush(10) == 1, "a stranger's certificate"
+        # What this process believes says nothing about the server: its siblings go on.
+        stats: Any = middleware.stats()
+        assert (stats["last_error"], stats["host"]["failures"], stats["host"]["pause_until"]) == ("SSLError", 0, None)
+        flusher: Any = middleware._intake.flusher
+        assert flusher.queue.pause_s() == 0 < flusher._delivery.pause_s()
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
         assert middleware.flush(10) == 0
         assert len(collector.logs) == 1

@@ -10,12 +10,15 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import wsgi
-from readme_metrics import MetricsApiConfig, MetricsMiddleware
+from readme_metrics import MetricsApiConfig, MetricsMiddleware, _core
+from readme_metrics._process.reporter import HeldReports, Reporter
 from readme_metrics.collector import Collector
+from readme_metrics.delivery.upkeep import Upkeep
 
 #: An app whose server is away: each line on its standard input is a request, answered with a line.
 _APP = """
@@ -98,3 +101,35 @@ def test_a_process_that_finds_no_other_directory_says_so(
     wsgi.call(middleware)
     stats = middleware.stats()
     assert (stats["made"], stats["queued"]) == (2, 2)
+
+
+def test_a_process_says_so_when_it_leaves_private_memory(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
+    """That it does: tests/queue_surroundings.rs. It tries every half minute, here at once."""
+
+    class Moving:
+        """The part of a queue that is asked."""
+
+        directory: str | None = None
+        refusals = ("/dev/shm: No space left on device",)
+        waiting = 0
+
+        def __init__(self, queue: _core.Queue) -> None:
+            self.stats = queue.stats
+
+        def adopt(self) -> int:
+            self.directory = "/dev/shm/readme-metrics-1000-0123456789abcdef"
+            return 0
+
+    config = MetricsApiConfig(wsgi.API_KEY, wsgi.group)
+    queue: Any = Moving(_core.Queue([str(tmp_path)], "app", 65536))
+    reports = HeldReports(Reporter(config))
+    upkeep = Upkeep(config, queue, reports)
+    for _ in range(2):
+        upkeep._look_at_s = 0.0
+        upkeep.look_round()
+    reports.tell()
+    told = [record.getMessage() for record in caplog.records]
+    assert told == [
+        "Logs of killed workers cannot be rescued: no shared directory (/dev/shm: No space left on device)",
+        "Logs of killed workers can be rescued again: /dev/shm/readme-metrics-1000-0123456789abcdef",
+    ]

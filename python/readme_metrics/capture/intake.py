@@ -11,7 +11,7 @@ from readme_metrics import _core
 from readme_metrics._process import environment
 from readme_metrics._process.reporter import Reporter
 from readme_metrics.capture.caller import Grouping, UnusableGroup
-from readme_metrics.delivery import sums
+from readme_metrics.delivery.figures import sums
 from readme_metrics.delivery.registry import FLUSHERS
 
 if TYPE_CHECKING:

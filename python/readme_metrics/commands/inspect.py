@@ -14,7 +14,7 @@ from typing import Any
 from readme_metrics.commands import app_directories, tail, target
 from readme_metrics.commands.console.terminal import Terminal
 from readme_metrics.config import MetricsApiConfig
-from readme_metrics.delivery import sums
+from readme_metrics.delivery.figures import sums
 from readme_metrics.inspector import health
 from readme_metrics.inspector.command import Command
 from readme_metrics.inspector.logs import har

@@ -11,8 +11,8 @@ from pathlib import Path
 from readme_metrics import _core
 from readme_metrics.commands import app_directories, relay_status
 from readme_metrics.commands.console.terminal import Terminal, printable
-from readme_metrics.delivery import prometheus, sums
-from readme_metrics.delivery.oldest import oldest_of
+from readme_metrics.delivery.figures import prometheus, sums
+from readme_metrics.delivery.figures.oldest import oldest_of
 
 _EXIT_CODES = """exit status:
   0  all is well

@@ -5,38 +5,31 @@ from __future__ import annotations
 import math
 import os
 import threading
-import time
 from typing import TYPE_CHECKING
 
 from readme_metrics import _core
 from readme_metrics._process import wsgi_server
 from readme_metrics._process.reporter import HeldReports
-from readme_metrics.delivery import queue_dirs, sums
+from readme_metrics.delivery import queue_dirs
 from readme_metrics.delivery.background import Background
 from readme_metrics.delivery.before_send import before_send_of
 from readme_metrics.delivery.delivery import MAX_BATCH_BYTES, Delivery
 from readme_metrics.delivery.docs_url import DocsUrl
-from readme_metrics.delivery.drop_notices import DropNotices
-from readme_metrics.delivery.expiry import expire
+from readme_metrics.delivery.figures import of_flusher
 from readme_metrics.delivery.inline import InlineTurns
 from readme_metrics.delivery.senders.choice import sender_for
+from readme_metrics.delivery.upkeep import LOOK_S, Upkeep
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from readme_metrics._process.reporter import Reporter
     from readme_metrics.config import MetricsApiConfig
 
-#: How often an idle flusher looks for segments of dead siblings. Half of the two seconds that are promised.
-TICK_S = 1.0
 #: Under load, batches grow for this long between two POSTs: at 2,000 requests a second, 200 logs share one.
 LINGER_S = 0.1
 #: They do not grow beyond this, which is what fits one POST if logs are of a common size (4 KiB).
 LINGER_ENTRIES = 250
-#: How soon, and then how often, a flusher looks for what keys that nobody uses have left. Not in the first rush.
-FIRST_EXPIRY_S = 60.0
-EXPIRY_S = 3600.0
 #: More entries than any queue holds: no request calls.
 _NEVER = 1 << 62
 
@@ -58,16 +51,12 @@ class Flusher:
         self.tell = self._reports.tell
         self._sender = sender_for(config)
         self.queue = queue_dirs.open_queue(config)
-        self._is_private = False
-        self._warn_if_private()
+        self._upkeep = Upkeep(config, self.queue, self._reports)
         self.docs_url = DocsUrl(config)
         before_send = before_send_of(config, self._reports)
         self._delivery = Delivery(self.queue, self._sender, self._reports, config.METRICS_API_TIMEOUT, before_send)
-        self._losses = DropNotices(self._reports)
         self._buffer_length = config.BUFFER_LENGTH
-        self._waiting_since_s = 0.0
-        self._look_at_s = 0.0
-        self._expire_at_s = _core.monotonic() + FIRST_EXPIRY_S
+        self._waiting_since_s = _core.monotonic()
         # A batch is on the way and could not be delivered: it waits for the end of the pause, and for nothing else.
         self._is_behind = False
         # One sender at a time: the thread, a request that sends for itself, or whoever calls flush().
@@ -129,9 +118,13 @@ class Flusher:
             self._sender.load()
         except Exception as error:
             self._reporter.error("load", "What sending needs cannot be imported (%s)", type(error).__name__)
+        # The first look comes before the first wait: what the dead have left beyond the bound waits for it.
+        must_wait = False
         while not self.is_stopping:
             try:
-                self._wait()
+                if must_wait:
+                    self._wait()
+                must_wait = True
                 if not self.is_stopping:
                     self._tick()
             except Exception as error:
@@ -140,7 +133,7 @@ class Flusher:
         self._finish()
 
     def _wait(self) -> None:
-        wait_s = min(TICK_S, self._config.flush_interval)
+        wait_s = min(LOOK_S, self._config.flush_interval)
         if pause_s := self._delivery.pause_s():
             # Nothing can be sent, and requests need not call.
             self._sleep(min(wait_s, pause_s), _NEVER)
@@ -159,7 +152,7 @@ class Flusher:
         self.queue.call_at_entries = _NEVER
 
     def _tick(self) -> None:
-        adopted = self._look_round()
+        adopted = self._upkeep.look_round()
         if self._delivery.pause_s() or not (adopted or self._is_due(self.queue.waiting)):
             return
         with self._sending:
@@ -172,39 +165,6 @@ class Flusher:
         if self._sender.knows_base_url and not self._is_behind and not self.is_stopping:
             self.docs_url.look_up()
 
-    def _look_round(self) -> int:
-        """Once a tick: the logs of dead processes, and whether any were lost. Returns how many were found."""
-        now_s = _core.monotonic()
-        if now_s < self._look_at_s:
-            return 0
-        self._look_at_s = now_s + TICK_S
-        adopted = self.queue.adopt()
-        self._warn_if_private()
-        self._update_losses()
-        if now_s >= self._expire_at_s:
-            self._expire_at_s = now_s + EXPIRY_S
-            self._expire()
-        return adopted
-
-    def _expire(self) -> None:
-        days = self._config.orphan_days
-        given_up = expire(queue_dirs.directories(self._config), queue_dirs.name(self._config), days)
-        if given_up:
-            self._reports.loss("%d logs of keys that no process has used for %g days were dropped", given_up, days)
-
-    def _warn_if_private(self) -> None:
-        """At the start, and when the queue's directory has vanished and no other will do."""
-        was_private, self._is_private = self._is_private, self.queue.directory is None
-        if self._is_private and not was_private:
-            reasons = "; ".join(self.queue.refusals)
-            message = "Logs of killed workers cannot be rescued: no shared directory (%s)"
-            self._reports.warning("private", message, reasons)
-
-    def _update_losses(self) -> None:
-        stats = self.queue.stats()
-        dropped, others = stats.own.dropped, stats.adopted.dropped
-        self._losses.update({reason: count + others[reason] for reason, count in dropped.items()})
-
     def _send_inline(self, *, may_wait: bool) -> None:
         """On the request's thread: one batch. A thread that is sending already takes ours as well."""
         if self._inline.may_begin() and self._sending.acquire(blocking=False):
@@ -214,7 +174,7 @@ class Flusher:
                 if self.has_thread or not may_wait:
                     self._call()
                     return
-                self._look_round()
+                self._upkeep.look_round()
                 if not self._delivery.pause_s() and self._delivery.post_next(self._inline.timeout_s):
                     left_s = self._inline.timeout_s - (_core.monotonic() - started_s)
                     if self._sender.knows_base_url and left_s > 0:
@@ -252,34 +212,14 @@ class Flusher:
 
     def stats(self, others: Sequence[Flusher]) -> dict[str, object]:
         """The sums of this process and of the host; `others` are the other flushers of this process."""
-        delivery = self._delivery
-        return sums.of_process(
-            self.queue.stats(), delivery.retries, delivery.last_error, self._directory(), self._survey(others)
-        )
+        return of_flusher.stats(self.queue, self._siblings(others), self._delivery)
 
     def metrics_text(self, others: Sequence[Flusher]) -> str:
         """The same as Prometheus text, of the host, with what the POSTs of this process took."""
-        from readme_metrics.delivery import prometheus
-        from readme_metrics.delivery.oldest import oldest_of
+        return of_flusher.metrics_text(self.queue, self._siblings(others), self._delivery)
 
-        survey, directory = self._survey(others), self._directory()
-        made = []
-        if directory is not None:
-            waiting = [segment for segment in _core.survey(directory).segments if segment.counts.queued]
-            made = [oldest for segment in waiting if (oldest := oldest_of(directory, segment)) is not None]
-        samples = prometheus.of_survey(survey, directory, min(made, default=None), time.time())
-        labels = prometheus.labels_of(survey, directory)
-        samples += prometheus.of_posts(labels, self.pid, self._delivery.post_s, self._delivery.posts)
-        return prometheus.text(samples)
-
-    def _survey(self, others: Sequence[Flusher]) -> _core.Survey:
-        siblings = [other.queue for other in others if other is not self and other.pid == self.pid]
-        return self.queue.survey([queue for queue in siblings if queue.directory == self.queue.directory is not None])
-
-    def _directory(self) -> Path | None:
-        from pathlib import Path  # not at import, which it would double
-
-        return None if self.queue.directory is None else Path(self.queue.directory)
+    def _siblings(self, others: Sequence[Flusher]) -> list[_core.Queue]:
+        return [other.queue for other in others if other is not self and other.pid == self.pid]
 
     def stop(self, deadline_s: float) -> None:
         """Asks the thread for a last delivery until `deadline_s` (monotonic), and does not wait for it: see `join`."""
@@ -293,24 +233,16 @@ class Flusher:
     def join(self) -> None:
         """Waits for the end of the thread until the deadline. If it does not end by then, tells its losses for it."""
         if self.pid == os.getpid() and not self._background.join(max(self._deadline_s - _core.monotonic(), 0.0)):
-            self._tell_last_losses()
+            self._upkeep.tell_last_losses()
+            self.tell()
 
     def _finish(self) -> None:
         try:
             self._drain(self._deadline_s)
             self._sender.close()
-            self._tell_last_losses()
+            self._upkeep.tell_last_losses()
             self.queue.close()
             self.queue.call_at_entries = 0  # whoever logs from here on hears that it is too late
         except Exception as error:
             self._reporter.error("flusher", "The flusher failed at its end: %s", type(error).__name__)
-        self.tell()
-
-    def _tell_last_losses(self) -> None:
-        self._update_losses()
-        self._losses.close()
-        waiting = self.queue.waiting
-        if waiting and self.queue.directory is None:
-            message = "%d logs are lost: they could not be sent before the end of their process, nor left to another"
-            self._reports.loss(message, waiting)
         self.tell()
