@@ -266,8 +266,8 @@ def test_the_size_of_a_log(kind: str, documented_bytes: int, logged: Callable[..
 
 def test_the_sizes_of_the_queue_are_those_of_the_code() -> None:
     text = page("operations.md")
-    assert "64 KiB when idle" in text and "FIRST_SEGMENT_BYTES: u64 = 64 << 10" in rust("queue/writer.rs")
-    assert "64 MiB" in text and "ORPHAN_BYTES: u64 = 64 << 20" in rust("queue/adopt.rs")
+    assert "64 KiB when idle" in text and "FIRST_BYTES: u64 = 64 << 10" in rust("queue/growth.rs")
+    assert "64 MiB" in text and "BOUND_BYTES: u64 = 64 << 20" in rust("queue/orphans.rs")
 
 
 def test_the_serverless_configuration(collector: Collector, logged: Callable[..., Any]) -> None:
