@@ -166,3 +166,49 @@ def test_no_signal_of_the_process_is_delivered_to_the_flusher(logged: Callable[.
         assert int(blocked, 16) >> number - 1 & 1, number
     assert not int(blocked, 16) >> signal.SIGSEGV - 1 & 1
     assert signal.SIGTERM not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+HELD = """
+import builtins, gc, io, sys, wsgi
+from readme_metrics import MetricsApiConfig, MetricsMiddleware
+
+class Sized(tuple):
+    pass
+
+def app(environ, start_response):
+    environ["wsgi.input"].read(1)
+    start_response("200 OK", [])
+    return environ["returns"]
+
+def start():
+    # The first is logged, so that there is a flusher; the others are open when the interpreter ends.
+    wsgi.call(middleware, returns=[])
+    for returned in ([b"list"], (b"tuple",), Sized([b"sized"]), iter([b"iterator"]), (b"x" for _ in "x"), io.BytesIO()):
+        environ = {"REQUEST_METHOD": "POST", "wsgi.input": io.BytesIO(b"body"), "returns": returned}
+        result = middleware(environ, lambda *_: print)
+        yield environ, result, iter(result)
+
+middleware = MetricsMiddleware(app, MetricsApiConfig(wsgi.API_KEY, wsgi.group))
+"""
+
+
+@pytest.mark.parametrize(
+    "holder",
+    [
+        "builtins.held, sys.held, io.held = ([middleware, *start()] for _ in range(3))",
+        "held = [middleware, *start()]; del middleware; gc.disable(); held.append(held); del held",
+    ],
+    ids=["modules", "cycle"],
+)
+def test_what_outlives_our_modules_says_nothing(collector: Collector, tmp_path: Path, holder: str) -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", HELD + holder],
+        cwd=HERE,
+        env={**os.environ, "README_METRICS_SERVER": collector.url, "README_METRICS_QUEUE_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert run.returncode == 0, run.stderr
+    assert "Exception ignored" not in run.stderr
+    assert "Traceback" not in run.stderr

@@ -161,6 +161,20 @@ def test_a_rejected_request_is_logged_with_its_body(
     assert entry["request"]["postData"]["text"] == "x" * size
 
 
+@pytest.mark.parametrize("name", ["cheroot", "gevent", "gunicorn gevent_pywsgi", "eventlet", "granian", "uWSGI"])
+def test_a_body_that_nobody_can_have_is_marked(
+    start: Start, collector: Collector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    server = start(name)
+    headers = ["Content-Type: text/plain"]
+    assert b" 403 " in exchange(server.port, request("POST", "/unread", body=b"x" * 20, headers=headers))
+    wait_until_logged(tmp_path, 1)
+    server.stop()
+    [entry] = logs(collector, tmp_path, monkeypatch, 1)
+    assert entry["request"]["postData"]["text"] == "[NOT READ 20]"
+    assert entry["request"]["bodySize"] == 20
+
+
 def test_keep_alive_goes_on_after_an_unread_body(start: Start, collector: Collector) -> None:
     server = start("gunicorn gthread")
     with Client(server.port) as client:

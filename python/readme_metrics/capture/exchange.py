@@ -145,7 +145,10 @@ class Exchange(Capture):
                     intake.wake(waiting)
         except Exception as error:
             intake.lost("internal", error)
-        self.let_go()
+        try:
+            self.let_go()
+        except Exception:  # noqa: S110 - at the interpreter's end, our modules are gone before some holders are
+            pass
 
     def _record_again(self) -> int | None:
         """As `Queue.record` after `Unread` or `Forked`: the chunks are noted, and the pid decides about the queue."""
