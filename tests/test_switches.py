@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import wsgi
-from readme_metrics.collector import Collector
+from readme_metrics.collector import Answer, Collector, Post
 from test_delivery import BY_HAND, Logged, log, number
 from wsgi import call
 
@@ -94,3 +94,23 @@ def test_a_dry_run_file_that_is_no_file_of_ours_is_refused(
     assert middleware.flush(10) == 1, "kept while there is room"
     assert not target.exists() or target.read_bytes() == b""
     assert "Logs are kept" in caplog.text or "will retry" in caplog.text
+
+
+def test_a_request_that_sends_takes_what_came_meanwhile(collector: Collector, logged: Logged) -> None:
+    """Without a thread of ours, nobody else would: the next request may never come."""
+    is_sending, may_go_on = threading.Event(), threading.Event()
+
+    def answer(post: Post) -> Answer:
+        is_sending.set()
+        may_go_on.wait(30)
+        return Answer()
+
+    collector.answer = answer
+    middleware, _ = logged(background_worker_mode=False, buffer_length=1, timeout=30)
+    first = threading.Thread(target=call, args=(middleware,))
+    first.start()
+    assert is_sending.wait(30)
+    call(middleware)  # finds the other one sending
+    may_go_on.set()
+    first.join(30)
+    assert len(collector.logs) == 2 and middleware.stats()["queued"] == 0

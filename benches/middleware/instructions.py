@@ -4,6 +4,8 @@ Each variant runs under callgrind for N and for 2 N requests; the difference is 
 only the one that makes the requests is counted.
 
     python benches/middleware/instructions.py --published PATH/TO/PYTHON_WITH_3.4.0
+
+The second table is of rules: what those cost that a request does not meet, and what one costs that leaves it out.
 """
 
 from __future__ import annotations
@@ -11,13 +13,27 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 import tempfile
+import time
 from pathlib import Path
+from statistics import median
 
+import variants
 from columns import columns
 
 #: N, by size of body: callgrind is fifty times slower than the processor.
 REQUESTS = {0: 1000, 1_000: 1000, 100_000: 20}
+#: Variants with rules, by what they show.
+RULES = {
+    "bare": "bare",
+    "no rule": "sdk",
+    "1 rule, not met": "met-by-none:1",
+    "20 rules, none met": "met-by-none:20",
+    "left out by 1 rule": "left-out:1",
+    "left out by the last of 20": "left-out:20",
+}
+BODY = b'{"ok": true}'
 RUN = """
 import gc, os, sys
 import requests  # the flusher loads it late, and whichever thread comes next collects what that leaves behind
@@ -58,6 +74,17 @@ def per_request(python: str, method: str, size: int, variant: str) -> int:
     return (many - few) // requests
 
 
+def microseconds(variant: str) -> float:
+    """The median of as many requests as the queue holds, in process."""
+    app, template = variants.build(variant, "GET", BODY, True, 10**9), variants.environ("GET", BODY)
+    times = []
+    for _ in range(2_000):
+        started = time.perf_counter()
+        variants.call(app, template, BODY)
+        times.append(time.perf_counter() - started)
+    return median(times) * 1e6
+
+
 def main() -> None:
     compared = columns(__doc__)
     print("| instructions per request, bare included | " + " | ".join(compared) + " |")
@@ -67,6 +94,14 @@ def main() -> None:
         cells = [f"{per_request(python, method, size, variant):,}" for python, variant in compared.values()]
         label = f"{method} {size // 1000} KB" if size else method
         print(f"| {label}, 10 keys | " + " | ".join(cells) + " |", flush=True)
+    print()
+    print("| GET, 10 keys: instructions | with | added to bare | us added, p50 |")
+    print("|---|---|---|---|")
+    base, bare_us = 0, 0.0
+    for label, variant in RULES.items():
+        value, us = per_request(sys.executable, "GET", 0, variant), microseconds(variant)
+        base, bare_us = base or value, bare_us or us
+        print(f"| {label} | {value:,} | {value - base:,} | {us - bare_us:.2f} |", flush=True)
 
 
 if __name__ == "__main__":

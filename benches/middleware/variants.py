@@ -81,7 +81,15 @@ def group(_: Any) -> dict[str, str]:
     return {"api_key": "customer-0123456789", "label": "Customer", "email": "customer@example.com"}
 
 
-def sdk(wrapped: WSGIApp, denylist: bool, buffer_length: int) -> Any:
+def rules(count: int, *, leave_out: bool) -> list[Any]:
+    """So many rules that this request does not meet, or that its last one leaves out."""
+    from readme_metrics import Rule
+
+    made = [Rule(path=f"/internal/{number}/*", user_agent=f"probe-{number}/*", log=False) for number in range(count)]
+    return [*made[1:], Rule(path="/v1/*", log=False)] if leave_out else made
+
+
+def sdk(wrapped: WSGIApp, denylist: bool, buffer_length: int, **options: Any) -> Any:
     """The middleware of whichever `readme-metrics` this environment has."""
     from readme_metrics import MetricsApiConfig, MetricsMiddleware
 
@@ -93,6 +101,7 @@ def sdk(wrapped: WSGIApp, denylist: bool, buffer_length: int) -> Any:
             base_log_url="https://docs.example.com",
             buffer_length=buffer_length,
             denylist=DENYLIST if denylist else None,
+            **options,
         ),
     )
 
@@ -121,13 +130,15 @@ def environ(method: str, body: bytes) -> dict[str, Any]:
 
 
 def build(variant: str, method: str, body: bytes, denylist: bool, buffer_length: int) -> Any:
-    """The app in one of its variants: bare, floor or sdk."""
+    """The app in one of its variants: bare, floor or sdk; `met-by-none:N` and `left-out:N` are sdk with N rules."""
     bare = app(method, body)
     if variant == "bare":
         return bare
     if variant == "floor":
         return floor(bare)
-    return sdk(bare, denylist, buffer_length)
+    kind, _, count = variant.partition(":")
+    options = {"rules": rules(int(count), leave_out=kind == "left-out")} if count else {}
+    return sdk(bare, denylist, buffer_length, **options)
 
 
 def call(wsgi_app: WSGIApp, template: dict[str, Any], body: bytes) -> None:

@@ -166,26 +166,39 @@ class Flusher:
             self.docs_url.look_up()
 
     def _send_inline(self, *, may_wait: bool) -> None:
-        """On the request's thread: one batch. A thread that is sending already takes ours as well."""
-        if self._inline.may_begin() and self._sending.acquire(blocking=False):
-            started_s = _core.monotonic()
+        """On the request's thread: what is due, within its time. One that is sending already takes ours as well."""
+        until_s = _core.monotonic() + self._inline.timeout_s
+        while self._inline.may_begin() and self._sending.acquire(blocking=False):
             try:
-                self._background.start()
-                if self.has_thread or not may_wait:
-                    self._call()
-                    return
-                self._upkeep.look_round()
-                if not self._delivery.pause_s() and self._delivery.post_next(self._inline.timeout_s):
-                    left_s = self._inline.timeout_s - (_core.monotonic() - started_s)
-                    if self._sender.knows_base_url and left_s > 0:
-                        self.docs_url.look_up(left_s)
-                self._waiting_since_s = _core.monotonic()
-            except Exception as error:  # the request is logged: its sending is another matter
-                self._reports.error("flusher", "Sending failed and will be repeated: %s", type(error).__name__)
+                is_delivered = self._send_a_batch(may_wait=may_wait)
             finally:
-                self._inline.ended(started_s)
                 self._sending.release()
             self.tell()
+            # What came meanwhile found this thread sending, and no other request need ever come.
+            if not (is_delivered and self._is_due(self.queue.waiting)) or _core.monotonic() >= until_s:
+                break
+
+    def _send_a_batch(self, *, may_wait: bool) -> bool:
+        """Whether a batch was delivered on this thread, which holds the lock of those who send."""
+        started_s = _core.monotonic()
+        is_delivered = False
+        try:
+            self._background.start()
+            if self.has_thread or not may_wait:
+                self._call()
+                return False
+            self._upkeep.look_round()
+            is_delivered = not self._delivery.pause_s() and self._delivery.post_next(self._inline.timeout_s)
+            if is_delivered:
+                left_s = self._inline.timeout_s - (_core.monotonic() - started_s)
+                if self._sender.knows_base_url and left_s > 0:
+                    self.docs_url.look_up(left_s)
+            self._waiting_since_s = _core.monotonic()
+        except Exception as error:  # the request is logged: its sending is another matter
+            self._reports.error("flusher", "Sending failed and will be repeated: %s", type(error).__name__)
+        finally:
+            self._inline.ended(started_s)
+        return is_delivered
 
     def _drain(self, deadline_s: float) -> None:
         """Sends all there is, and then what dead siblings have left, until it is gone, the deadline passes or a POST

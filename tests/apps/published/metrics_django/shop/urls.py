@@ -1,0 +1,7 @@
+"""Where the view is."""
+
+from django.urls import path
+
+from . import views
+
+urlpatterns = [path("", views.index)]
