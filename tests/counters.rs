@@ -31,7 +31,7 @@ proptest! {
     #[test]
     fn a_state_is_read_as_it_was_written(words in words(), error in ".{0,200}", identity in any::<u64>(), flip in 0..STATE_BYTES) {
         let mut state = State::default();
-        state.bury(identity, &counts(&words));
+        state.record_gone(identity, &counts(&words));
         state.failed(1_000, 500, &error);
         state.set_label(&error);
         let mut page = state.encode();
@@ -53,11 +53,11 @@ fn a_kill_between_two_steps_is_made_good() {
 }
 
 #[test]
-fn a_segment_is_buried_once() {
+fn the_sums_of_a_gone_segment_are_recorded_once() {
     let mut state = State::default();
-    state.bury(7, &counts(&[5, 5]));
-    state.bury(7, &counts(&[5, 5]));
-    state.bury(8, &counts(&[1, 1]));
+    state.record_gone(7, &counts(&[5, 5]));
+    state.record_gone(7, &counts(&[5, 5]));
+    state.record_gone(8, &counts(&[1, 1]));
     assert_eq!(state.gone, counts(&[6, 6]));
 }
 

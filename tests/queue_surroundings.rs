@@ -356,7 +356,7 @@ fn a_vanished_directory_is_there_again_at_the_next_call() {
         // As if killed: another process finds all of it.
         let found = readme_metrics_core::queue::survey(&app).unwrap();
         assert_eq!(found.segments.len(), 0, "they are this process's own");
-        let (counts, queued) = queue.untold();
+        let (counts, queued) = queue.own_share();
         assert_eq!(
             (counts.get(Counter::Made), counts.get(Counter::Sent), queued),
             (4, 1, 3)
@@ -491,7 +491,7 @@ fn a_segment_that_was_adopted_while_its_owner_lives_loses_nothing() {
         ),
         (3, 3, 0, 0)
     );
-    let mut sums = queue.untold().0;
+    let mut sums = queue.own_share().0;
     sums.add_all(&queue.pause().state().gone);
     assert_eq!(
         (

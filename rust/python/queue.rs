@@ -323,9 +323,9 @@ impl PyQueue {
     #[allow(clippy::needless_pass_by_value)]
     fn survey(&self, py: Python<'_>, siblings: Vec<PyRef<'_, PyQueue>>) -> PyResult<PySurvey> {
         guarded(|| {
-            let (mut sums, mut queued) = self.queue.untold();
+            let (mut sums, mut queued) = self.queue.own_share();
             for sibling in &siblings {
-                let (its, waiting) = sibling.queue.untold();
+                let (its, waiting) = sibling.queue.own_share();
                 sums.add_all(&its);
                 queued += waiting;
             }

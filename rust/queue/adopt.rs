@@ -1,4 +1,4 @@
-//! Finds the segments of dead processes and leases some of them.
+//! Finds the segments of dead processes and adopts some of them.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -14,48 +14,49 @@ use crate::queue::protocol::layout::{Defect, Preamble};
 use crate::queue::segment::Segment;
 use crate::queue::segment::adopted::{self, AdoptedSegment};
 
-/// Segments leased at once: each costs a descriptor. The rest wait on disk until half of these are delivered.
-pub const LEASED_AT_ONCE: usize = 32;
+/// The most segments that are adopted at once, since each costs a descriptor. The others wait on disk until half of these are
+/// delivered.
+pub const ADOPTED_AT_ONCE: usize = 32;
 
-/// What a scan has leased.
-pub struct Leased {
+/// The segments that a scan has adopted.
+pub struct AdoptedSegments {
     pub segments: Vec<AdoptedSegment>,
-    /// Whether more segments wait than could be leased.
+    /// Whether more segments wait than could be adopted.
     pub has_more: bool,
 }
 
-/// Scans every rung, the one in use or not: a process may have died on a lower one while the best was full. What is not
-/// leased is kept small and within its bound.
-pub fn scan(rungs: &[PathBuf], name: &str, slots: usize, found: &mut Adopted) -> Leased {
-    let mut leased = Leased {
+/// Scans every rung, not only the one in use: a process may have died on a lower rung while the best one was full. Orphans that
+/// are not adopted are kept small and within their bound.
+pub fn scan(rungs: &[PathBuf], name: &str, slots: usize, found: &mut Adopted) -> AdoptedSegments {
+    let mut adopted = AdoptedSegments {
         segments: Vec::new(),
         has_more: false,
     };
     for rung in rungs {
         if let Some(directory) = Directory::existing(rung, name) {
-            scan_directory(&Arc::new(directory), slots, found, &mut leased);
+            scan_directory(&Arc::new(directory), slots, found, &mut adopted);
         }
     }
-    leased
+    adopted
 }
 
 fn scan_directory(
     directory: &Arc<Directory>,
     slots: usize,
     found: &mut Adopted,
-    leased: &mut Leased,
+    adopted: &mut AdoptedSegments,
 ) {
     let mut left = Vec::new();
     for entry in directory.others().unwrap_or_default() {
         let Some((file, preamble)) = orphan(directory, entry, found) else {
             continue;
         };
-        if leased.segments.len() < slots {
-            leased
+        if adopted.segments.len() < slots {
+            adopted
                 .segments
-                .extend(lease(directory, entry, file, preamble, found));
+                .extend(adopt_orphan(directory, entry, file, preamble, found));
         } else {
-            leased.has_more = true;
+            adopted.has_more = true;
             left.push(entry);
         }
     }
@@ -75,7 +76,7 @@ pub fn orphan(
     }
     match adopted::inspect(&file) {
         Ok(preamble) => Some((file, preamble)),
-        // Left to the processes that can read it: `status` says what it is.
+        // The file is left to processes of that version; `status` shows it.
         Err(Defect::Version(_)) => None,
         Err(_) => {
             found.corrupt_segments += usize::from(directory.unlink(entry.name).is_ok());
@@ -84,8 +85,8 @@ pub fn orphan(
     }
 }
 
-/// Takes over an orphan to deliver it. `None` if there was nothing in it, or if another process was faster.
-fn lease(
+/// Takes over an orphan to deliver it. `None` if it is empty, or if another process was faster.
+fn adopt_orphan(
     directory: &Arc<Directory>,
     entry: Entry,
     file: File,
@@ -104,7 +105,7 @@ fn lease(
     Some(segment)
 }
 
-/// Takes over a segment, if it is still nobody's.
+/// Takes over a segment, unless another process has.
 pub fn take(
     directory: &Arc<Directory>,
     entry: Entry,
@@ -126,7 +127,7 @@ fn open(lock: FileLock, preamble: Preamble, found: &mut Adopted) -> AdoptedSegme
     segment
 }
 
-/// Removes a drained segment. Its sums live on in the state of its directory.
+/// Removes a drained segment, whose sums are added to the state file of its directory.
 pub fn retire(segment: &AdoptedSegment, found: &mut Adopted) {
     let home = Home::Shared(Arc::clone(segment.lock().directory()));
     found.unreported.add_all(&segment.retire(&home));

@@ -1,27 +1,27 @@
-//! How large a process's next segment is, and why there is none.
+//! How large a process's next segment is, or why there can be none.
 
 use std::io;
 
 use crate::counters::DropReason;
 use crate::queue::protocol::layout::{self, HEADER_BYTES, RECORD_HEADER_BYTES};
 
-/// What an idle process holds.
+/// The size of the first segment, which an idle process holds.
 pub const FIRST_BYTES: u64 = 64 << 10;
-/// The second segment of a process whose first one is full; each further one is twice as large as the one before.
+/// The size of the second segment; each further one is twice as large as the one before.
 const SECOND_BYTES: u64 = 1 << 20;
-/// Rather refuse than add a segment smaller than this.
+/// The smallest segment that is added when a larger one has no room.
 const LEAST_OVERFLOW_BYTES: u64 = 64 << 10;
 
 /// The sizes of one process's own segments, which together stay within a bound.
 pub struct Growth {
     max_bytes: u64,
-    /// The last segment could not be made: not tried again until something has changed.
+    /// Whether the last segment could not be made: no other is tried until something has changed.
     is_blocked: bool,
-    /// Why there is no room, where there is none.
+    /// Why there is no room, if there is none.
     cause: DropReason,
 }
 
-/// How large a segment may be made: the usual size, and the smallest that is worth it.
+/// How large a segment is made: the usual size, and the smallest that is worth making.
 #[derive(Clone, Copy, Debug)]
 pub struct Size {
     pub usual_bytes: u64,
@@ -58,7 +58,7 @@ impl Growth {
         self.is_blocked
     }
 
-    /// Something has changed: a refused growth may be tried again.
+    /// Lets a segment be tried again after one could not be made.
     pub fn unblock(&mut self) {
         self.is_blocked = false;
     }
@@ -105,7 +105,7 @@ impl Growth {
 }
 
 impl Size {
-    /// Half as much, where the file system had no room for that; `None` where that is not worth it.
+    /// Half the size, for a file system without room for the whole; `None` if that would be too small.
     pub fn halved(self) -> Option<Size> {
         let usual_bytes = (self.usual_bytes / 2)
             .max(self.least_bytes)
@@ -117,7 +117,7 @@ impl Size {
     }
 }
 
-/// Whether a smaller segment may be made where this one could not.
+/// Whether a smaller segment might be made although this one could not.
 pub fn is_short_of_room(error: &io::Error) -> bool {
     matches!(cause(error), DropReason::NoSpace | DropReason::NoMemory)
 }

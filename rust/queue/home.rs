@@ -33,9 +33,9 @@ pub enum Home {
     Shared(Arc<Directory>),
 }
 
-/// What says that a segment is this process's own.
+/// How this process owns a segment.
 pub enum Holding {
-    /// It has no file: it ends with this process.
+    /// The segment has no file and ends with this process.
     Memory,
     #[cfg(all(unix, not(portable)))]
     File(FileLock),
@@ -46,12 +46,12 @@ pub struct FoundHome {
     pub home: Home,
     pub first: Option<(Mapping, Holding)>,
     pub refusals: Vec<String>,
-    /// What the dead had left, and had to make room.
+    /// The orphans that were evicted to make room.
     pub dropped: Adopted,
 }
 
 impl Home {
-    /// The best rung that holds a segment of `file_bytes`; never fails, since private memory is the last rung.
+    /// Finds the best rung that has room for a segment of `file_bytes`; never fails, since private memory is the last rung.
     pub fn find(options: &Options, file_bytes: u64) -> FoundHome {
         let mut found = FoundHome {
             home: Home::Private,
@@ -104,7 +104,7 @@ impl Home {
         ))
     }
 
-    /// `None` in private memory.
+    /// The app's directory; `None` in private memory.
     pub fn path(&self) -> Option<&Path> {
         match self {
             Home::Private => None,
@@ -113,7 +113,7 @@ impl Home {
         }
     }
 
-    /// Whether other processes still find this home where they look for it.
+    /// Whether other processes still find this home at its path.
     pub fn is_in_place(&self) -> bool {
         match self {
             Home::Private => true,
@@ -126,7 +126,7 @@ impl Home {
         self.make_filled_segment(file_bytes, &|_| true)
     }
 
-    /// A segment with what `fill` puts into it before others can see it; none where `fill` answers `false`.
+    /// Makes a segment that `fill` fills before others can see it; no segment if `fill` returns `false`.
     pub fn make_filled_segment(
         &self,
         file_bytes: u64,
@@ -149,8 +149,8 @@ impl Home {
         }
     }
 
-    /// Whether what `holding` stands for would be found here after this process's death. Takes its lock again, where
-    /// something in this process has dropped it.
+    /// Whether other processes would find the segment of `holding` here after this process's death. Takes the segment's lock
+    /// again if something in this process has dropped it.
     pub fn keeps(&self, holding: &Holding) -> bool {
         match (self, holding) {
             (Home::Private, _) => true,
@@ -163,7 +163,7 @@ impl Home {
         }
     }
 
-    /// What the machine's processes know; `None` where there is nothing that makes sense, or where it was busy.
+    /// The content of the state file; `None` if it is missing, damaged or busy.
     pub fn state(&self) -> Option<State> {
         match self {
             Home::Private => None,
@@ -172,7 +172,7 @@ impl Home {
         }
     }
 
-    /// Changes what the machine's processes know; `None` where that could not be saved.
+    /// Changes the state file; `None` if the change could not be saved.
     pub fn update_state<T>(&self, change: impl FnOnce(&mut State) -> T) -> Option<T> {
         match self {
             Home::Private => {
@@ -184,11 +184,11 @@ impl Home {
         }
     }
 
-    /// Adds the sums of a segment that is about to be removed to the state; whether that worked.
-    pub fn bury(&self, identity: u64, counts: &Counts) -> bool {
+    /// Adds the sums of a segment that is about to be removed to the state file; returns whether they were saved.
+    pub fn record_gone(&self, identity: u64, counts: &Counts) -> bool {
         counts.is_zero()
             || self
-                .update_state(|state| state.bury(identity, counts))
+                .update_state(|state| state.record_gone(identity, counts))
                 .is_some()
     }
 }
@@ -198,8 +198,8 @@ impl Holding {
         !matches!(self, Holding::Memory)
     }
 
-    /// Whether another process has taken the file over: its lock was free for a moment, since something in this process
-    /// had opened and closed it. It is being delivered.
+    /// Whether another process has adopted this segment and delivers it. This can happen if something in this process opens and
+    /// closes the file, which frees its lock for a moment.
     pub fn is_taken(&self) -> bool {
         match self {
             Holding::Memory => false,
@@ -208,8 +208,8 @@ impl Holding {
         }
     }
 
-    /// Leaves what waits in `consumer`'s segment to whoever comes, in as small a file as will hold it. To be dropped under
-    /// the scan lock: see [`FileLock::disown`].
+    /// Leaves the entries of `consumer`'s segment to other processes, in a file that is just large enough. Drop `self` under the
+    /// scan lock: see [`FileLock::disown`].
     pub fn leave(&self, consumer: &Consumer<Mapping>) {
         match self {
             Holding::Memory => {

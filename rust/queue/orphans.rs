@@ -1,4 +1,4 @@
-//! What the dead have left in one directory and nobody delivers yet: kept small, and within a bound.
+//! Keeps the orphans of one directory that nobody delivers yet small, and within a bound.
 
 use std::sync::Arc;
 
@@ -12,15 +12,15 @@ use crate::queue::scan_lock::ScanLock;
 use crate::queue::segment::Segment;
 use crate::queue::segment::compact::compact;
 
-/// What the dead may leave in one directory, in bytes of shared memory, when every process that could deliver it dies or
-/// lags. Beyond it the oldest segments go, counted, unless the server takes logs.
+/// The most bytes that orphans may take in one directory, for the case that no process delivers them. Beyond it, the oldest are
+/// evicted and counted, unless the server takes logs.
 pub const BOUND_BYTES: u64 = 64 << 20;
-/// The server takes logs if it has taken some within so many milliseconds, and has refused none since.
+/// The server takes logs if it has taken some within this many milliseconds, and has refused none since.
 const TAKES_LOGS_MS: u64 = 60_000;
-/// Files that the opening of a queue makes smaller or removes, on a request's thread: some 0.1 ms each. A process that
-/// ends before it has a thread adds one file, so more than one each keeps the sum of them from growing.
+/// The most files that the opening of a queue makes smaller or removes, on a request's thread: some 0.1 ms each. A process that
+/// ends before it has a thread adds one file, so the number of files does not grow as long as this is more than one.
 const FILES_AT_OPENING: usize = 8;
-/// Files that a scan makes smaller while all is within the bound.
+/// The most files that a scan makes smaller while the orphans are within the bound.
 const FILES_AT_LEISURE: usize = 64;
 
 /// The orphans of one directory, oldest first.
@@ -32,7 +32,7 @@ pub struct Orphans<'a> {
 
 struct Orphan {
     entry: Entry,
-    /// It could not be made smaller, or is gone.
+    /// Whether it cannot be made smaller, or is gone.
     is_final: bool,
 }
 
@@ -56,15 +56,14 @@ impl Orphans<'_> {
         self.bytes > BOUND_BYTES
     }
 
-    /// On a flusher's thread, which may take its time.
+    /// Shrinks and evicts until the orphans are within the bound. For a flusher's thread, which may wait.
     pub fn keep_within_bound(mut self, found: &mut Adopted) {
         self.shrink(FILES_AT_LEISURE, found);
         while self.exceed_bound() && self.shrink(FILES_AT_LEISURE, found) > 0 {}
         self.evict(usize::MAX, found);
     }
 
-    /// Rewrites up to `most` of them as small as will hold what waits in them; returns how many. A segment that was
-    /// rewritten is as small as it gets.
+    /// Rewrites up to `most` orphans into files that are just large enough; returns how many. No segment is rewritten twice.
     fn shrink(&mut self, most: usize, found: &mut Adopted) -> usize {
         let mut done = 0;
         let wasteful = |orphan: &&mut Orphan| !orphan.is_final && !orphan.entry.name.is_compact();
@@ -77,8 +76,8 @@ impl Orphans<'_> {
         done
     }
 
-    /// Removes the oldest until the rest is within the bound, `most` of them at most. None while the server takes logs: they
-    /// will all be delivered.
+    /// Removes up to `most` of the oldest orphans until the others are within the bound; removes none while the server takes
+    /// logs, since then all of them will be delivered.
     fn evict(&mut self, most: usize, found: &mut Adopted) {
         if !self.exceed_bound() || takes_logs(self.directory) {
             return;
@@ -97,7 +96,7 @@ impl Orphans<'_> {
 }
 
 impl Orphan {
-    /// Rewrites it as small as will hold what waits in it; removes it if that is nothing.
+    /// Rewrites the orphan into a file that is just large enough; removes it if it is empty.
     fn shrink(&mut self, directory: &Arc<Directory>, found: &mut Adopted) {
         self.is_final = true;
         let Some(segment) = take(directory, self.entry, found) else {
@@ -108,7 +107,7 @@ impl Orphan {
             self.entry.bytes = 0;
             return;
         }
-        // Under a name that says so in any case: what cannot be made smaller now is not tried again.
+        // The new name says that the file is compact, even if it could not be made smaller, so that it is not tried again.
         let name = Name::compact();
         let new = compact(segment.lock(), &segment.consumer, &segment.preamble);
         let lock = new.as_ref().ok().and_then(Option::as_ref);
@@ -120,23 +119,22 @@ impl Orphan {
     }
 }
 
-/// Keeps what the dead have left in `directory` from growing by the segment that is made next, in a time that does not
-/// depend on how much they have left; the scan of a flusher does the rest.
+/// Makes room in `directory` before a queue's first segment is made there, in a time that does not depend on how much orphans
+/// take; the scan of a flusher does the rest.
 ///
-/// Growth of a process needs no such look: it has a flusher that scans every second, and what it adds is left behind at its
-/// death at the earliest.
+/// A process that adds further segments need not call this: it has a flusher that scans every second.
 pub fn make_room(directory: &Arc<Directory>) -> Adopted {
     let mut found = Adopted::default();
     let others = directory.others().unwrap_or_default();
     let bytes: u64 = others.iter().map(|entry| entry.bytes).sum();
-    // Of the living and the dead: the dead alone cannot have more.
+    // The bytes of all segments, live ones included: the orphans cannot take more.
     if bytes <= BOUND_BYTES {
         return found;
     }
     let Some(_scan) = ScanLock::begin() else {
         return found; // another thread of this process is at it
     };
-    // The name of a small one says that it is nobody's: most of them need not be opened.
+    // The name of a compact file says that it is an orphan, so most of them need not be opened.
     let mut is_orphan =
         |entry: &Entry| entry.name.is_compact() || orphan(directory, *entry, &mut found).is_some();
     let left = others

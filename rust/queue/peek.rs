@@ -1,4 +1,4 @@
-//! The note of what has been read of the queue, and is to be released once it is delivered.
+//! `Peek`: which entries were read, so that they can be released once they are delivered.
 
 use crate::queue::protocol::memory::Memory;
 use crate::queue::protocol::ring::{Consumer, Corrupt};
@@ -13,7 +13,7 @@ pub struct Span {
     pub entries: u64,
 }
 
-/// Entries that were read, oldest first. They stay in the queue until it is released; dropping it changes nothing.
+/// Entries that were read, oldest first. They stay in the queue until the peek is released; dropping a peek changes nothing.
 #[derive(Debug, Default)]
 pub struct Peek {
     entries: usize,
@@ -33,8 +33,8 @@ impl Peek {
         &self.spans
     }
 
-    /// Reads from one segment; whether to go on with the next. `Corrupt` if its oldest record cannot be read. A record that
-    /// cannot be read behind others ends the reading: it will be the oldest next time.
+    /// Reads from one segment; returns whether to continue with the next. `Corrupt` if the oldest record cannot be read. If a later
+    /// record cannot be read, reading stops there: that record will be the oldest next time.
     pub(super) fn fill<M: Memory>(
         &mut self,
         segment: u64,
@@ -74,13 +74,13 @@ impl Peek {
     }
 }
 
-/// Where the entries go.
+/// Takes the entries that are read.
 pub struct Taking<'a> {
-    /// Bound on their number; one is taken at least.
+    /// The most entries to take; at least one is taken.
     pub max_entries: usize,
-    /// Whether an entry is taken. The first that is not ends the reading.
+    /// Takes an entry; returns false, which ends the reading, if there is no room for it.
     pub take: &'a mut dyn FnMut(&[u8]) -> bool,
-    /// A copy of the entry at hand: what others can write to is read once. One after the other, so that it stays in the
-    /// processor's cache.
+    /// A copy of the current entry, since memory that others can write to is read only once. One buffer serves all entries, so that
+    /// it stays in the processor's cache.
     pub entry: Vec<u8>,
 }

@@ -1,4 +1,4 @@
-//! The handle that a process holds: its own segments, those it has leased, and the locks round them.
+//! `Queue`: a process's own segments, those it has adopted, and the locks around them.
 
 use std::mem::ManuallyDrop;
 use std::path::PathBuf;
@@ -17,8 +17,8 @@ use crate::queue::{Options, Refusal};
 
 /// One process's queue of one app.
 ///
-/// Every method may be called from any thread, and from a forked child, where it does nothing: neither lock nor memory is
-/// touched there, since the thread that held the one or was writing the other does not exist in the child.
+/// Every method may be called from any thread, and from a forked child, where it does nothing. A child touches neither the locks
+/// nor the memory: a thread that held a lock or was writing does not exist in the child.
 pub struct Queue {
     token: u64,
     owner_pid: u32,
@@ -57,7 +57,7 @@ impl Queue {
         }
     }
 
-    /// Where the segments are; `None` in private memory. It changes where [`Queue::adopt`] finds it gone.
+    /// Where the segments are; `None` in private memory. Changes if [`Queue::adopt`] finds that the directory is gone.
     pub fn directory(&self) -> Option<PathBuf> {
         self.writer()?.home().path().map(PathBuf::from)
     }
@@ -76,7 +76,7 @@ impl Queue {
         *lock(&self.refusals) = refusals;
     }
 
-    /// The process that opened it and may use it.
+    /// The process that opened the queue and may use it.
     pub fn owner_pid(&self) -> u32 {
         self.owner_pid
     }
@@ -86,7 +86,7 @@ impl Queue {
         self.max_entry_bytes
     }
 
-    /// What the processes of the machine know about the server, as this one sees it.
+    /// The pause that the processes of this host share.
     pub fn pause(&self) -> &SharedPause {
         &self.pause
     }
@@ -97,24 +97,24 @@ impl Queue {
         self.writer().ok_or(Refusal::Forked)?.push(entry)
     }
 
-    /// Counts what never came to be an entry. Returns whether it could: not in a forked child.
+    /// Counts a request that did not become an entry. Returns false in a forked child, which counts nothing.
     pub fn count(&self, counter: Counter) -> bool {
         self.writer()
             .map(|mut writer| writer.count(counter, 1))
             .is_some()
     }
 
-    /// Entries in own and leased segments.
+    /// The number of entries that wait in own and adopted segments.
     pub fn waiting(&self) -> u64 {
         self.writer().map_or(0, |writer| writer.waiting().entries)
     }
 
-    /// Bytes that these entries take, record headers included.
+    /// The bytes that the waiting entries take, record headers included.
     pub fn waiting_bytes(&self) -> u64 {
         self.writer().map_or(0, |writer| writer.waiting().bytes)
     }
 
-    /// Own and leased segments.
+    /// The number of own and adopted segments.
     pub fn segment_count(&self) -> usize {
         self.writer().map_or(0, |writer| writer.waiting().segments)
     }
@@ -126,30 +126,30 @@ impl Queue {
         })
     }
 
-    /// What this process did with the entries of dead ones, who count them; `Made` is what it took over.
+    /// What this process did with the entries of dead processes; `Made` is the number that it adopted. The sums of the dead
+    /// processes count these entries too.
     pub fn adopted(&self) -> Counts {
         self.writer()
             .map_or_else(Counts::default, |writer| writer.books.adopted)
     }
 
-    /// What only this process can tell of the machine's sums: its own segments', those of its leased ones, and how many
-    /// entries wait in both.
-    pub fn untold(&self) -> (Counts, u64) {
+    /// This process's share of the host's sums: those of its own and its adopted segments, and how many entries wait in both.
+    pub fn own_share(&self) -> (Counts, u64) {
         let (Some(reader), Some(writer)) = (self.reader(), self.writer()) else {
             return Default::default();
         };
-        let mut counts = writer.untold();
-        for segment in reader.adopted() {
+        let mut counts = writer.own_share();
+        for segment in reader.adopted_segments() {
             counts.add_all(&segment.counts());
         }
         (counts, writer.waiting().entries)
     }
 
-    /// Shows the oldest entries to `take`, one by one: those of own segments first, then those of leased ones. The first that
-    /// `take` refuses ends it. At least one is shown, if any waits.
+    /// Passes the oldest entries to `take`, one by one: those of own segments first, then those of adopted ones. Stops at the first
+    /// entry that `take` refuses. If any entry waits, at least one is passed.
     pub fn peek(&self, max_entries: usize, mut take: impl FnMut(&[u8]) -> bool) -> Option<Peek> {
         if self.reader()?.wants_more() {
-            self.lease();
+            self.adopt_orphans();
         }
         let mut reader = self.reader()?;
         self.writer()?.hand_over(&mut reader.own);
@@ -164,13 +164,13 @@ impl Queue {
         (!peek.is_empty()).then_some(peek)
     }
 
-    /// These entries were sent: their room is free, and what is drained is removed, except one small own segment.
+    /// Releases entries that were sent, and removes drained segments, except one small own segment.
     pub fn release(&self, peek: Peek) {
         self.settle(peek, None, &[], &[]);
     }
 
-    /// As `release`, of entries that were sent, or `dropped`. Those whose numbers are in `corrupt` (ascending, from 0) were
-    /// neither, since they made no sense, nor those in `before_send`, which the user's function took out.
+    /// Releases entries that were sent or, with a reason, `dropped`. The entries whose numbers are in `corrupt` (ascending, from 0)
+    /// were damaged, and those in `before_send` were dropped by the user's function; both are counted as such.
     #[allow(clippy::needless_pass_by_value)] // a peek is released once
     pub fn settle(
         &self,
@@ -199,7 +199,7 @@ impl Queue {
                 if let Some(settled) = reader.settle_own(span, outcome, exceptions) {
                     writer.released(span.segment, settled.entries, settled.bytes);
                 } else if let Some(settled) = reader.settle_adopted(span, outcome, exceptions) {
-                    writer.leased.remove(settled.entries, settled.bytes);
+                    writer.adopted.remove(settled.entries, settled.bytes);
                     let mut others = settled.entries;
                     for (reason, count) in settled.exceptions {
                         writer.books.adopted.add(Counter::Dropped(reason), count);
@@ -224,8 +224,8 @@ impl Queue {
         self.set_aside_adopted(reader, id);
     }
 
-    /// Removes segments that the writer has taken out. Not under its lock, for which a push may be waiting: this is the file
-    /// system.
+    /// Removes segments that the writer has given up. Call it without the writer's lock, for which a push may wait: removing files
+    /// takes time.
     pub(super) fn remove(&self, reader: &mut Reader, retired: &[Own]) {
         for own in retired {
             reader.own.retain(|(id, _)| *id != own.id);
@@ -240,12 +240,12 @@ impl Queue {
         }
     }
 
-    /// `None` in a forked child.
+    /// The locked writer; `None` in a forked child.
     pub(super) fn writer(&self) -> Option<MutexGuard<'_, Writer>> {
         self.is_owner().then(|| lock(&self.inner.writer))
     }
 
-    /// `None` in a forked child.
+    /// The locked reader; `None` in a forked child.
     pub(super) fn reader(&self) -> Option<MutexGuard<'_, Reader>> {
         self.is_owner().then(|| lock(&self.inner.reader))
     }
@@ -263,7 +263,7 @@ fn count_in(numbers: &std::ops::Range<u64>, exceptions: &[usize]) -> u64 {
         .count() as u64
 }
 
-/// A panic under the lock leaves counts that may be one off, not memory that is unsound: the queue goes on.
+/// Ignores poisoning: a panic under the lock may leave a count that is off by one, but no unsound memory.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -271,13 +271,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Drop for Queue {
     fn drop(&mut self) {
         self.close();
-        // In a forked child, a lock that is held was held by a thread of the parent at the fork, in the middle of a change:
-        // what it guards is left alone for good. A free one guards sound data, whose descriptors and mappings are closed;
-        // that takes nothing from the parent, since locks are not inherited and nothing is unlinked.
+        // In a forked child, a lock that is held was held by a thread of the parent in the middle of a change: its data is leaked.
+        // If both locks are free, the data is sound and is dropped, which closes descriptors and mappings. That takes nothing
+        // from the parent, since file locks are not inherited and no file is removed.
         let sound = self.is_owner()
             || (self.inner.reader.try_lock().is_ok() && self.inner.writer.try_lock().is_ok());
         if sound {
-            // SAFETY: once, since this is `drop`, and `inner` is not used after it.
+            // SAFETY: called once, since this is `drop`, and `inner` is not used afterwards.
             unsafe { ManuallyDrop::drop(&mut self.inner) };
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::counters::{Counter, DropReason};
 #[cfg(all(unix, not(portable)))]
-use crate::queue::adopt::LEASED_AT_ONCE;
+use crate::queue::adopt::ADOPTED_AT_ONCE;
 use crate::queue::peek::{Peek, Span, Taking};
 use crate::queue::protocol::ledger::Ledger;
 use crate::queue::protocol::memory::Memory;
@@ -12,27 +12,27 @@ use crate::queue::segment::Segment;
 use crate::queue::segment::adopted::AdoptedSegment;
 use crate::queue::segment::mapping::Mapping;
 
-/// One peek in so many begins with the leased segments, so that a process which is never done with its own still
-/// delivers what the dead have left.
-const LEASED_FIRST: u32 = 4;
+/// One of this many peeks begins with the adopted segments, so that a process that always has entries of its own still delivers
+/// those of dead processes.
+const ADOPTED_FIRST: u32 = 4;
 
-/// The reading ends, behind a lock that is held while entries are read and that a push never takes.
+/// The reading ends of all segments, behind a lock that is held while entries are read and that a push never takes.
 #[derive(Default)]
 pub struct Reader {
-    /// Of own segments, oldest first.
+    /// The reading ends of own segments, oldest first.
     pub own: Vec<(u64, Consumer<Mapping>)>,
     /// Own segments that another process is delivering: see [`Holding::is_taken`](crate::queue::home::Holding::is_taken).
     pub taken: Vec<u64>,
     #[cfg(all(unix, not(portable)))]
-    pub leased: Vec<(u64, AdoptedSegment)>,
-    /// At the last scan, more waited than could be leased at once.
+    pub adopted: Vec<(u64, AdoptedSegment)>,
+    /// Whether the last scan found more orphans than could be adopted at once.
     #[cfg(all(unix, not(portable)))]
     pub has_more: bool,
     peeks: u32,
 }
 
 impl Reader {
-    /// Reads own segments, then leased ones. Also names the segments that cannot be read.
+    /// Reads own segments, then adopted ones. Also names the segments that cannot be read.
     pub fn peek(&mut self, taking: &mut Taking<'_>) -> (Peek, Vec<u64>) {
         self.peeks = self.peeks.wrapping_add(1);
         let mut filling = Filling {
@@ -40,19 +40,19 @@ impl Reader {
             corrupt: Vec::new(),
             go_on: true,
         };
-        let leased_first = self.peeks.is_multiple_of(LEASED_FIRST);
-        if leased_first {
-            self.fill_leased(&mut filling, taking);
+        let adopted_first = self.peeks.is_multiple_of(ADOPTED_FIRST);
+        if adopted_first {
+            self.fill_adopted(&mut filling, taking);
         }
         let own = self.own.iter().filter(|(id, _)| !self.taken.contains(id));
         filling.add(own.map(|(id, consumer)| (*id, consumer)), taking);
-        if !leased_first {
-            self.fill_leased(&mut filling, taking);
+        if !adopted_first {
+            self.fill_adopted(&mut filling, taking);
         }
         (filling.peek, filling.corrupt)
     }
 
-    /// Counts the entries of `span` as `outcome`, but for the `exceptions`, and releases them; `None` if the span is of no own
+    /// Counts the entries of `span` as `outcome`, except for the `exceptions`, and releases them; `None` if the span is in no own
     /// segment.
     pub fn settle_own(
         &mut self,
@@ -65,13 +65,16 @@ impl Reader {
     }
 
     #[cfg(all(unix, not(portable)))]
-    fn fill_leased(&self, filling: &mut Filling, taking: &mut Taking<'_>) {
-        let leased = self.leased.iter();
-        filling.add(leased.map(|(id, leased)| (*id, &leased.consumer)), taking);
+    fn fill_adopted(&self, filling: &mut Filling, taking: &mut Taking<'_>) {
+        let adopted = self.adopted.iter();
+        filling.add(
+            adopted.map(|(id, adopted)| (*id, &adopted.consumer)),
+            taking,
+        );
     }
 
     #[cfg(not(all(unix, not(portable))))]
-    fn fill_leased(&self, _: &mut Filling, _: &mut Taking<'_>) {}
+    fn fill_adopted(&self, _: &mut Filling, _: &mut Taking<'_>) {}
 }
 
 struct Filling {
@@ -100,40 +103,42 @@ impl Filling {
 
 #[cfg(all(unix, not(portable)))]
 impl Reader {
-    /// Segments of dead processes that this one delivers.
-    pub fn adopted(&self) -> impl Iterator<Item = &dyn Segment> {
-        self.leased.iter().map(|(_, leased)| leased as &dyn Segment)
+    /// The segments of dead processes that this process delivers.
+    pub fn adopted_segments(&self) -> impl Iterator<Item = &dyn Segment> {
+        self.adopted
+            .iter()
+            .map(|(_, adopted)| adopted as &dyn Segment)
     }
 
     pub fn free_slots(&self) -> usize {
-        LEASED_AT_ONCE.saturating_sub(self.leased.len())
+        ADOPTED_AT_ONCE.saturating_sub(self.adopted.len())
     }
 
-    /// Whether it is time to lease what waits on disk.
+    /// Whether it is time to adopt more of the orphans that wait on disk.
     pub fn wants_more(&self) -> bool {
-        self.has_more && self.leased.len() <= LEASED_AT_ONCE / 2
+        self.has_more && self.adopted.len() <= ADOPTED_AT_ONCE / 2
     }
 
-    /// As [`Reader::settle_own`], of a leased segment.
+    /// As [`Reader::settle_own`], for an adopted segment.
     pub fn settle_adopted(
         &mut self,
         span: &Span,
         outcome: Counter,
         exceptions: Exceptions,
     ) -> Option<Settled> {
-        let leased = self.leased.iter_mut().find(|(id, _)| *id == span.segment);
-        leased.map(|(_, leased)| {
-            let settled = settle(&mut leased.consumer, span, outcome, exceptions);
-            leased.entries = leased.entries.saturating_sub(settled.entries);
+        let adopted = self.adopted.iter_mut().find(|(id, _)| *id == span.segment);
+        adopted.map(|(_, adopted)| {
+            let settled = settle(&mut adopted.consumer, span, outcome, exceptions);
+            adopted.entries = adopted.entries.saturating_sub(settled.entries);
             settled
         })
     }
 
-    /// Leaves all leased segments to whoever comes; under their old names if not `is_scan_locked`.
+    /// Gives all adopted segments up for other processes to adopt; under their old names if not `is_scan_locked`.
     pub fn leave_adopted(&mut self, is_scan_locked: bool) {
-        for (_, leased) in std::mem::take(&mut self.leased) {
+        for (_, adopted) in std::mem::take(&mut self.adopted) {
             if is_scan_locked {
-                leased.leave();
+                adopted.leave();
             }
         }
     }
@@ -141,7 +146,7 @@ impl Reader {
 
 #[cfg(not(all(unix, not(portable))))]
 impl Reader {
-    pub fn adopted(&self) -> impl Iterator<Item = &dyn Segment> {
+    pub fn adopted_segments(&self) -> impl Iterator<Item = &dyn Segment> {
         std::iter::empty()
     }
 
@@ -156,14 +161,14 @@ impl Reader {
     pub fn leave_adopted(&mut self, _: bool) {}
 }
 
-/// Entries of one span that are dropped for reasons of their own: how many, for which.
+/// How many entries of one span are dropped for each of two reasons of their own.
 pub type Exceptions = [(DropReason, u64); 2];
 
 /// What became of the entries of one span.
 pub struct Settled {
     pub entries: u64,
     pub bytes: u64,
-    /// Of `entries`.
+    /// How many of the `entries` were dropped for other reasons.
     pub exceptions: Exceptions,
 }
 
@@ -173,15 +178,14 @@ fn settle<M: Memory + Ledger>(
     outcome: Counter,
     mut exceptions: Exceptions,
 ) -> Settled {
-    // An earlier release may have taken a part of the span, or all of it.
+    // An earlier release may have released a part of the span, or all of it.
     let (entries, bytes) = waiting(consumer, span);
     let mut others = entries;
     for (_, count) in &mut exceptions {
         *count = others.min(*count);
         others -= *count;
     }
-    // Counted, then released: killed in between, the process has counted entries that are still there, which the adopter
-    // sees.
+    // Counted first, then released: if the process is killed in between, the adopter finds counted entries that are still there.
     let ledger = consumer.memory();
     for (reason, count) in exceptions {
         ledger.count(Counter::Dropped(reason), count);
@@ -198,7 +202,7 @@ fn settle<M: Memory + Ledger>(
 fn waiting<M: Memory>(consumer: &Consumer<M>, span: &Span) -> (u64, u64) {
     match consumer.records() {
         Ok(records) if records.position() == span.start => (span.entries, span.end - span.start),
-        // Another peek at the same records was released first: count what is left of this one.
+        // Another peek at the same records was released first: count the records that are left of this one.
         Ok(mut records) => {
             let (mut entries, start) = (0, records.position());
             while records.position() < span.end && matches!(records.next_record(), Ok(Some(_))) {

@@ -1,4 +1,4 @@
-//! One thread of this process at a time looks through a directory.
+//! `ScanLock`: lets one thread of this process at a time scan a directory.
 
 use std::time::{Duration, Instant};
 
@@ -12,12 +12,12 @@ pub struct ScanLock {
     word: &'static AtomicU64,
 }
 
-/// The token of the process that scans. A value that is not ours was inherited from a parent that forked while it
-/// scanned: it counts as free.
+/// The token of the process that scans. A value that is not our token was inherited from a parent that forked during a scan, and
+/// counts as free.
 static SCANNER: AtomicU64 = AtomicU64::new(0);
 
 #[cfg(all(unix, not(portable)))]
-/// The same for the one file `state`, which is used while a scan goes on, too.
+/// The token of the process that uses the file `state`, which may be used during a scan.
 static STATE_USER: AtomicU64 = AtomicU64::new(0);
 
 impl ScanLock {

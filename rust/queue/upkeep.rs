@@ -1,5 +1,5 @@
-//! What a queue's flusher does about once a second: it looks after the queue's home and files, and takes over what dead
-//! processes have left.
+//! The work of a queue's flusher about once a second: it makes sure that the queue has a home and each segment a file, and adopts
+//! orphans.
 
 use std::time::Duration;
 
@@ -18,18 +18,18 @@ use crate::queue::scan_lock::ScanLock;
 use crate::queue::segment::Segment;
 use crate::queue::segment::mapping::Mapping;
 use crate::queue::waiting::Waiting;
-use crate::queue::writer::Homeless;
+use crate::queue::writer::Displaced;
 use crate::sync::{Arc, Ordering};
 
 /// How long `close` waits for another thread of this process to end its scan, which takes milliseconds.
 const CLOSE_WAIT: Duration = Duration::from_millis(200);
 
 impl Queue {
-    /// To be called about once a second by the thread that peeks; cheap.
+    /// Called about once a second by the thread that peeks; cheap.
     ///
-    /// * Finds another home if the directory is gone or there has been none, and gives each own segment a file there.
-    /// * Takes over segments of dead processes, on whatever rung they are.
-    /// * Gives spare segments back.
+    /// * Finds another home if the directory is gone or there was none, and gives each own segment a file there.
+    /// * Adopts segments of dead processes, on all rungs.
+    /// * Frees spare segments.
     ///
     /// Returns what was found since the last call.
     pub fn adopt(&self) -> Adopted {
@@ -37,7 +37,7 @@ impl Queue {
             return Adopted::default();
         }
         self.look_after_home(false);
-        self.lease();
+        self.adopt_orphans();
         let (Some(mut reader), Some(mut writer)) = (self.reader(), self.writer()) else {
             return Adopted::default();
         };
@@ -52,7 +52,7 @@ impl Queue {
             .map_or_else(Adopted::default, |mut writer| writer.books.take_found())
     }
 
-    /// Where the home is gone, goes on in the next best one. From private memory, goes back to a rung that will do again.
+    /// Moves to the next best home if this one is gone, and from private memory to a rung that works again.
     fn look_after_home(&self, is_last: bool) {
         let Some((home, first_bytes)) = self
             .writer()
@@ -74,7 +74,7 @@ impl Queue {
         }
         let found = Home::find(&self.options, first_bytes);
         if is_private && found.first.is_none() {
-            return; // as before
+            return; // still private memory
         }
         let Some(mut writer) = self.writer() else {
             return;
@@ -85,16 +85,16 @@ impl Queue {
         self.moved(found.home, found.refusals);
     }
 
-    /// Gives each own segment that other processes would not find a file at home.
+    /// Gives a file to each own segment that other processes would not find.
     fn give_files(&self, reader: &mut Reader) {
-        let Some((home, homeless)) = self.writer().map(|mut writer| {
+        let Some((home, displaced)) = self.writer().map(|mut writer| {
             writer.hand_over(&mut reader.own);
-            (writer.home().clone(), writer.homeless())
+            (writer.home().clone(), writer.displaced())
         }) else {
             return;
         };
         reader.taken.clear();
-        for segment in homeless {
+        for segment in displaced {
             if segment.is_taken {
                 reader.taken.push(segment.id);
             } else {
@@ -103,7 +103,7 @@ impl Queue {
         }
     }
 
-    fn give_file(&self, reader: &mut Reader, home: &Home, segment: &Homeless) {
+    fn give_file(&self, reader: &mut Reader, home: &Home, segment: &Displaced) {
         let own = reader.own.iter_mut().find(|(id, _)| *id == segment.id);
         let Some((_, consumer)) = own.filter(|_| home.path().is_some()) else {
             return;
@@ -118,10 +118,10 @@ impl Queue {
                 .is_some_and(|state| state.has_counted(segment.identity))
         };
         if head != consumer.head() || is_counted() {
-            // Another process had taken it over, has delivered what it found and has counted that. What was pushed
-            // meanwhile is new.
+            // Another process had adopted the segment, and has delivered and counted what it found. Entries that were pushed
+            // meanwhile are new.
             let Some(left) = count(&Consumer::attach_to(Arc::clone(&old))) else {
-                return; // scribbled on: the next peek sets it aside
+                return; // the memory is damaged: the next peek sets the segment aside
             };
             waiting = left;
             counts = Counts::default();
@@ -131,7 +131,7 @@ impl Queue {
             new.store_counts(&counts);
             copy(&*old, new, head, tail)
         };
-        // Without room for it now, the segment stays sealed until the next try; its entries are delivered all the same.
+        // If there is no room for a file now, the segment stays sealed until the next try; its entries are still delivered.
         let Ok((mapping, holding)) = home.make_filled_segment(segment.file_bytes, &fill) else {
             return;
         };
@@ -145,7 +145,7 @@ impl Queue {
         }
     }
 
-    /// Tells the state file what no segment can.
+    /// Adds counts that are in no segment to the state file.
     fn report(&self) {
         let Some((home, counts)) = self.writer().map(|mut writer| {
             let counts = std::mem::take(&mut writer.books.unreported);
@@ -153,14 +153,14 @@ impl Queue {
         }) else {
             return;
         };
-        if !home.bury(0, &counts)
+        if !home.record_gone(0, &counts)
             && let Some(mut writer) = self.writer()
         {
             writer.books.unreported.add_all(&counts);
         }
     }
 
-    /// Ends the queue: removes what is drained, and leaves the rest to a sibling or the next start. Nothing is accepted
+    /// Ends the queue: removes drained segments, and leaves the others to a sibling or the next start. No entry is accepted
     /// afterwards.
     pub fn close(&self) {
         self.look_after_home(true);
@@ -175,8 +175,8 @@ impl Queue {
             return;
         };
         let home = self.writer().map(|writer| writer.home().clone());
-        // Without the scan lock, another thread could adopt a disowned file before it is closed here, and lose its lock:
-        // the name stays ours, and only other processes will adopt it.
+        // Without the scan lock, another thread could adopt a disowned file before it is closed here, which would drop that
+        // thread's lock. So without it the files keep our names, and only other processes adopt them.
         let scan = ScanLock::begin_within(CLOSE_WAIT);
         for own in own {
             let consumer = reader.own.extract_if(.., |(id, _)| *id == own.id).next();
@@ -203,7 +203,7 @@ impl Queue {
     }
 }
 
-/// What waits in a ring; `None` where it makes no sense.
+/// The entries that wait in a ring; `None` if the ring is damaged.
 fn count<M: Memory>(consumer: &Consumer<M>) -> Option<Waiting> {
     let mut records = consumer.records().ok()?;
     let mut waiting = Waiting {
@@ -218,8 +218,8 @@ fn count<M: Memory>(consumer: &Consumer<M>) -> Option<Waiting> {
 
 #[cfg(all(unix, not(portable)))]
 impl Queue {
-    /// Takes over segments of dead processes, as many as may be leased at once.
-    pub(super) fn lease(&self) {
+    /// Adopts segments of dead processes, as many as may be adopted at once.
+    pub(super) fn adopt_orphans(&self) {
         let Some(scan) = ScanLock::begin() else {
             return;
         };
@@ -227,7 +227,7 @@ impl Queue {
             return;
         };
         let mut found = Adopted::default();
-        let leased = adopt::scan(
+        let adopted = adopt::scan(
             &self.options.directories,
             &self.options.name,
             slots,
@@ -238,44 +238,44 @@ impl Queue {
         };
         writer.books.enter(&found);
         if writer.is_closed() {
-            for segment in &leased.segments {
-                segment.leave(); // and closed, before the scan ends
+            for segment in &adopted.segments {
+                segment.leave(); // dropped, and so closed, before the scan ends
             }
         } else {
-            reader.has_more = leased.has_more;
-            for segment in leased.segments {
-                writer.leased.add(segment.entries, segment.bytes());
-                reader.leased.push((writer.new_id(), segment));
+            reader.has_more = adopted.has_more;
+            for segment in adopted.segments {
+                writer.adopted.add(segment.entries, segment.bytes());
+                reader.adopted.push((writer.new_id(), segment));
             }
-            writer.leased.segments = reader.leased.len();
+            writer.adopted.segments = reader.adopted.len();
         }
         drop((reader, writer, scan));
     }
 
-    /// Removes leased segments that are drained.
+    /// Removes the adopted segments that are drained.
     pub(super) fn remove_drained(&self, reader: &mut Reader) {
         let drained = reader
-            .leased
-            .extract_if(.., |(_, leased)| leased.entries == 0);
+            .adopted
+            .extract_if(.., |(_, adopted)| adopted.entries == 0);
         let drained: Vec<_> = drained.collect();
         self.retire_adopted(reader, &drained);
     }
 
-    /// Removes a leased segment that cannot be read.
+    /// Removes an adopted segment that cannot be read.
     pub(super) fn set_aside_adopted(&self, reader: &mut Reader, id: u64) {
         use crate::counters::DropReason;
 
         let lost: Vec<_> = reader
-            .leased
-            .extract_if(.., |(leased, _)| *leased == id)
+            .adopted
+            .extract_if(.., |(adopted, _)| *adopted == id)
             .collect();
-        for (_, leased) in &lost {
+        for (_, adopted) in &lost {
             let corrupt = Counter::Dropped(DropReason::Corrupt);
-            leased.ledger().count(corrupt, leased.entries);
+            adopted.ledger().count(corrupt, adopted.entries);
             if let Some(mut writer) = self.writer() {
-                writer.books.adopted.add(corrupt, leased.entries);
-                writer.books.lost(leased.entries);
-                writer.leased.remove(leased.entries, leased.bytes());
+                writer.books.adopted.add(corrupt, adopted.entries);
+                writer.books.lost(adopted.entries);
+                writer.adopted.remove(adopted.entries, adopted.bytes());
             }
         }
         self.retire_adopted(reader, &lost);
@@ -287,19 +287,19 @@ impl Queue {
         gone: &[(u64, crate::queue::segment::adopted::AdoptedSegment)],
     ) {
         let mut found = Adopted::default();
-        for (_, leased) in gone {
-            adopt::retire(leased, &mut found);
+        for (_, adopted) in gone {
+            adopt::retire(adopted, &mut found);
         }
         if let Some(mut writer) = self.writer() {
             writer.books.unreported.add_all(&found.unreported);
-            writer.leased.segments = reader.leased.len();
+            writer.adopted.segments = reader.adopted.len();
         }
     }
 }
 
 #[cfg(not(all(unix, not(portable))))]
 impl Queue {
-    pub(super) fn lease(&self) {}
+    pub(super) fn adopt_orphans(&self) {}
 
     pub(super) fn remove_drained(&self, _: &mut Reader) {}
 

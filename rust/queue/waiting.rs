@@ -1,4 +1,4 @@
-//! How much waits somewhere.
+//! `Waiting`: how many segments, entries and bytes wait.
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Waiting {
@@ -13,7 +13,7 @@ impl Waiting {
         self.bytes += bytes;
     }
 
-    /// Saturates: an entry released twice, or of a segment set aside meanwhile, must not turn a count over.
+    /// Subtracts with saturation: an entry that is released twice, or whose segment was set aside, must not make a count overflow.
     pub fn remove(&mut self, entries: u64, bytes: u64) {
         self.entries = self.entries.saturating_sub(entries);
         self.bytes = self.bytes.saturating_sub(bytes);

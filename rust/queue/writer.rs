@@ -15,45 +15,46 @@ use crate::queue::segment::own::Own;
 use crate::queue::waiting::Waiting;
 use crate::sync::Arc;
 
-/// Spare segments outlive a burst by so many calls of `inspect`.
-const CALM_LOOKS: u32 = 5;
-/// In private memory, each so many-th look tries the rungs again: what made them refuse (a full file system, no descriptors)
-/// may be over, and a try costs a few system calls for each rung.
+/// Spare segments are kept for this many calls of `inspect` after a burst.
+const IDLE_LOOKS: u32 = 5;
+/// In private memory, the rungs are tried again once in this many calls of `is_retry_due`: the reason for their refusal (a full
+/// file system, no descriptors) may be over, and a try costs a few system calls for each rung.
 const RETRY_LOOKS: u32 = 30;
-/// Everything a push touches, behind one short lock.
+/// Everything that a push touches, behind one short lock.
 ///
-/// Pushes go to the newest segment, so the order of entries is the order of segments. When it is full, a drained one
-/// becomes the newest, or else a larger one joins. To make one takes a system call for each 256 KiB, so what is drained
-/// stays until all has been calm for some seconds; then only the first, or one of its size, is left.
+/// Pushes go to the newest segment, so the order of entries is the order of segments. When the newest is full, a drained one
+/// becomes the newest, or a larger one is made. To make a segment takes a system call for each 256 KiB, so drained segments are
+/// kept as spares until the process has been idle for some seconds; then only the first, or one of its size, is left.
 pub struct Writer {
     home: Home,
     growth: Growth,
     segments: Vec<Own>,
     next_id: u64,
-    /// Reading ends of new segments, until the reader fetches them: the reader's lock is held while it copies, so a push
-    /// never takes it.
+    /// The reading ends of new segments, until the reader fetches them. A push does not hand them to the reader, whose lock is
+    /// held while it copies.
     arrivals: Vec<(u64, Consumer<Mapping>)>,
     waiting: Waiting,
-    /// Kept here for the counts: the reader's lock may be busy.
-    pub leased: Waiting,
-    /// The segments are not in the order of their making any more, and the reader does not know.
+    /// What waits in adopted segments. Kept here, so that a count does not need the reader's lock.
+    pub adopted: Waiting,
+    /// Whether the order of the segments has changed since the reader last fetched it.
     is_reordered: bool,
-    /// `inspect` calls since the backlog last exceeded half the first segment. At `CALM_LOOKS`, spare segments are freed.
-    calm_looks: u32,
+    /// How many times `inspect` was called since the backlog last exceeded half the first segment. At `IDLE_LOOKS`, spare segments
+    /// are freed.
+    idle_looks: u32,
     closed: bool,
-    /// Calls of `is_retry_due`.
+    /// How many times `is_retry_due` was called in private memory.
     private_looks: u32,
     pub books: Books,
 }
 
-/// An own segment that other processes would not find after this one's death.
-pub struct Homeless {
+/// An own segment that other processes would not find after this process's death.
+pub struct Displaced {
     pub id: u64,
     pub identity: u64,
     pub file_bytes: u64,
     pub counts: Counts,
     pub waiting: Waiting,
-    /// Another process is delivering it.
+    /// Whether another process delivers it.
     pub is_taken: bool,
 }
 
@@ -67,16 +68,16 @@ impl Writer {
             next_id: 0,
             arrivals: Vec::new(),
             waiting: Waiting::default(),
-            leased: Waiting::default(),
+            adopted: Waiting::default(),
             is_reordered: false,
-            calm_looks: 0,
+            idle_looks: 0,
             closed: false,
             private_looks: 0,
             books: Books::default(),
         }
     }
 
-    /// Makes new segments at `home` from now on, `first` being the first of them.
+    /// Makes new segments at `home` from now on; `first` is the first of them.
     pub fn move_to(&mut self, home: Home, first: Option<(Mapping, Holding)>) {
         self.home = home;
         self.growth.unblock();
@@ -89,8 +90,8 @@ impl Writer {
         &self.home
     }
 
-    /// In private memory: whether the rungs should be tried again. `is_last`: there will be no other try, so this one is due
-    /// if something waits.
+    /// In private memory, returns whether to try the rungs again. `is_last`: there will be no other call, so a try is due if any
+    /// entry waits.
     pub fn is_retry_due(&mut self, is_last: bool) -> bool {
         if is_last {
             return self.waiting.entries > 0;
@@ -118,7 +119,7 @@ impl Writer {
         let bytes = taken.ok_or(Refusal::Dropped(self.growth.cause()))?;
         self.waiting.add(1, bytes);
         if self.waiting.bytes > growth::FIRST_BYTES / 2 {
-            self.calm_looks = 0;
+            self.idle_looks = 0;
         }
         Ok(self.waiting.entries)
     }
@@ -128,7 +129,7 @@ impl Writer {
         newest.push(entry)
     }
 
-    /// Counts what is not queued: with a drop comes the request that should have been logged.
+    /// Counts a request that is not queued. A dropped one also counts as made.
     pub fn count(&mut self, counter: Counter, count: u64) {
         let made = match counter {
             Counter::Dropped(_) | Counter::Sampled => count,
@@ -147,8 +148,8 @@ impl Writer {
         self.with_segments(self.books.past)
     }
 
-    /// The part of them that only this process can tell.
-    pub fn untold(&self) -> Counts {
+    /// This process's share of the host's sums.
+    pub fn own_share(&self) -> Counts {
         self.with_segments(self.books.unreported)
     }
 
@@ -159,7 +160,7 @@ impl Writer {
         counts
     }
 
-    /// Of `counts()`, what is neither sent nor dropped.
+    /// The entries that `counts()` counts as made, and neither as sent nor as dropped.
     pub fn own_entries(&self) -> u64 {
         self.waiting.entries + self.books.left_entries
     }
@@ -170,7 +171,7 @@ impl Writer {
         let has_room = |own: &Own| own.is_drained() && !own.sealed && own.file_bytes >= need;
         let index = self.segments.iter().position(has_room)?;
         if index + 1 == self.segments.len() {
-            return None; // the one that has just refused
+            return None; // this segment has just refused the entry
         }
         let own = self.segments.remove(index);
         self.segments.push(own);
@@ -188,8 +189,8 @@ impl Writer {
         let newest = self.segments.last().map(|newest| newest.file_bytes);
         let Some(size) = self.growth.next(held, newest, need) else {
             if self.segments.iter().all(|own| own.file_bytes < need) {
-                // No segment will ever be drained for this one: what is drained makes room for the next like it.
-                self.calm_looks = CALM_LOOKS;
+                // Frees drained segments, none of which is large enough for this entry: that makes room for the next such entry.
+                self.idle_looks = IDLE_LOOKS;
             }
             return None;
         };
@@ -198,7 +199,7 @@ impl Writer {
             .ok()
     }
 
-    /// Where the file system has less room than that, half as much is tried, and so on.
+    /// Adds a segment. If the file system has too little room, half the size is tried, and so on.
     fn add_halving(&mut self, mut size: Size) -> io::Result<()> {
         loop {
             let error = match self.home.make_segment(size.usual_bytes) {
@@ -209,7 +210,7 @@ impl Writer {
                 Err(error) => error,
             };
             if !growth::is_short_of_room(&error) {
-                // The directory is gone. Private memory, until `adopt` has found another home, a second from now.
+                // The directory is gone: private memory serves until `adopt` finds another home, within a second or so.
                 self.join(Mapping::private(size.usual_bytes)?, Holding::Memory);
                 return Ok(());
             }
@@ -237,7 +238,7 @@ impl Writer {
         self.next_id
     }
 
-    /// Brings the reading ends, oldest first, up to date.
+    /// Updates the reader's list of reading ends, oldest first.
     pub fn hand_over(&mut self, own: &mut Vec<(u64, Consumer<Mapping>)>) {
         own.append(&mut self.arrivals);
         if std::mem::take(&mut self.is_reordered) {
@@ -245,12 +246,12 @@ impl Writer {
         }
     }
 
-    /// Own and leased together.
+    /// What waits in own and adopted segments together.
     pub fn waiting(&self) -> Waiting {
         Waiting {
-            segments: self.segments.len() + self.leased.segments,
-            entries: self.waiting.entries + self.leased.entries,
-            bytes: self.waiting.bytes + self.leased.bytes,
+            segments: self.segments.len() + self.adopted.segments,
+            entries: self.waiting.entries + self.adopted.entries,
+            bytes: self.waiting.bytes + self.adopted.bytes,
         }
     }
 
@@ -263,32 +264,31 @@ impl Writer {
         }
     }
 
-    /// Takes out the drained segments that will not be used again: all but one of the first one's size, once it has been
-    /// calm for a while.
+    /// Takes out the drained segments that will not be used again: once the process is idle, all but one of the first size.
     pub fn retire(&mut self) -> Vec<Own> {
         let first_bytes = self.growth.first_bytes();
-        let is_calm = self.calm_looks >= CALM_LOOKS;
+        let is_idle = self.idle_looks >= IDLE_LOOKS;
         let mut has_first = false;
         let is_spare = |own: &mut Own| {
             let is_first = !has_first && !own.sealed && own.file_bytes <= first_bytes;
             has_first |= is_first;
-            own.is_drained() && (own.sealed || is_calm && !is_first)
+            own.is_drained() && (own.sealed || is_idle && !is_first)
         };
         self.segments.extract_if(.., is_spare).collect()
     }
 
-    /// Enters the sums of segments that have been retired, of which the state file did not take `unreported`.
+    /// Adds the sums of segments that were removed; `unreported` is the part that the state file did not take.
     pub fn settle(&mut self, counts: &Counts, unreported: &Counts) {
         self.books.past.add_all(counts);
         self.books.unreported.add_all(unreported);
     }
 
-    /// Takes out a segment whose memory makes no sense; its entries are lost and counted.
+    /// Takes out a segment whose memory is damaged; its entries are lost and counted.
     pub fn set_aside(&mut self, id: u64) -> Option<Own> {
         let index = self.segments.iter().position(|own| own.id == id)?;
         let own = self.segments.remove(index);
         self.books.lost(own.waiting.entries);
-        // Whoever scribbled on the ring may have scribbled on the ledger, which agrees with the count kept here or is false.
+        // Whatever damaged the ring may have damaged the ledger: it is believed only if it agrees with the count kept here.
         let mut counts = own.counts();
         if counts.unaccounted() != Some(own.waiting.entries) {
             counts = Counts::default();
@@ -300,21 +300,21 @@ impl Writer {
         Some(own)
     }
 
-    /// Seals the segments that other processes would not find, and lets a refused growth be tried again. Called once a
-    /// second or so.
+    /// Seals the segments that other processes would not find, and lets a segment that could not be made be tried again. Called
+    /// about once a second.
     pub fn inspect(&mut self) {
-        self.calm_looks = self.calm_looks.saturating_add(1);
+        self.idle_looks = self.idle_looks.saturating_add(1);
         self.growth.unblock();
         for own in &mut self.segments {
             own.sealed |= !self.home.keeps(&own.holding);
         }
     }
 
-    /// The sealed segments, which need a file at this home.
-    pub fn homeless(&self) -> Vec<Homeless> {
+    /// The sealed segments, each of which needs a file at this home.
+    pub fn displaced(&self) -> Vec<Displaced> {
         let sealed = self.segments.iter().filter(|own| own.sealed);
         sealed
-            .map(|own| Homeless {
+            .map(|own| Displaced {
                 id: own.id,
                 identity: own.identity(),
                 file_bytes: own.file_bytes,
@@ -325,8 +325,8 @@ impl Writer {
             .collect()
     }
 
-    /// Goes on with a sealed segment in `memory`, a copy of it with a file. `waiting`: what is in the copy; the other
-    /// entries were delivered by another process. Returns the old file, to be removed.
+    /// Continues a sealed segment in `memory`, a copy of it with a file. `waiting`: the entries in the copy; another process has
+    /// delivered the others. Returns the old file, which is to be removed.
     pub fn rehome(
         &mut self,
         id: u64,
@@ -346,17 +346,17 @@ impl Writer {
         Some(std::mem::replace(&mut own.holding, holding))
     }
 
-    /// Ends pushing and gives away all segments.
+    /// Ends pushing and returns all segments.
     pub fn close(&mut self) -> Vec<Own> {
         self.closed = true;
         self.waiting = Waiting::default();
-        self.leased = Waiting::default();
+        self.adopted = Waiting::default();
         let segments = std::mem::take(&mut self.segments);
         for own in &segments {
             if own.holding.is_file() {
                 self.books.left_entries += own.waiting.entries;
             } else {
-                // Nobody is left to send what waits in private memory.
+                // No other process can send entries in private memory.
                 own.ledger()
                     .count(Counter::Dropped(DropReason::Orphan), own.waiting.entries);
             }

@@ -12,24 +12,24 @@ use crate::queue::files::names::Name;
 
 /// `S_ISGID`, whose type differs between systems.
 const SET_GROUP: u32 = 0o2000;
-/// With the version of its layout: each version of this library has a file of its own, so that two of them side by side
-/// (a deploy) do not undo each other's.
+/// The name has the version of the file's layout: two versions of this library that run side by side (during a deploy) have a
+/// file each.
 const STATE_FILE: &str = "state-2";
 
-/// One file as a listing shows it.
+/// One file, as the listing of a directory shows it.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry {
     pub name: Name,
-    /// That it takes on the file system.
+    /// The bytes that the file takes on the file system.
     pub bytes: u64,
-    /// Seconds since 1970. Of a segment: its creation, since stores through a mapping need not show.
+    /// Seconds since 1970. For a segment this is its creation, since stores through a mapping need not change it.
     pub modified: i64,
 }
 
 /// A directory that only this user can reach, on a local file system, held by its descriptor.
 ///
-/// Files are named relative to the descriptor, so it does not matter who can write to the directory's parent: whoever can
-/// may move this directory away or remove it, which [`Directory::is_in_place`] notices, and cannot put another in its place.
+/// Files are named relative to the descriptor, so it does not matter who can write to the directory's parent. Such a user can
+/// move this directory away or remove it, which [`Directory::is_in_place`] notices, but cannot make us use another one.
 #[derive(Debug)]
 pub struct Directory {
     path: PathBuf,
@@ -39,7 +39,7 @@ pub struct Directory {
 }
 
 impl Directory {
-    /// Creates or opens `rung/name`, and `rung` itself if it is missing; the error says why that must not be used.
+    /// Creates or opens `rung/name`, and creates `rung` if it is missing; the error says why the directory must not be used.
     pub fn create(rung: &Path, name: &str) -> Result<Directory, String> {
         let mut components = Path::new(name).components();
         if !matches!((components.next(), components.next()), (Some(Component::Normal(only)), None) if only == name)
@@ -67,7 +67,7 @@ impl Directory {
         Directory::check(rung.join(name)).ok()
     }
 
-    /// One that is there, by its full path.
+    /// Opens a directory by its full path.
     pub fn at(path: &Path) -> Result<Directory, String> {
         Directory::check(path.to_path_buf())
     }
@@ -88,8 +88,8 @@ impl Directory {
             return Err(say("belongs to another user"));
         }
         if status.mode() & 0o7077 == SET_GROUP | 0o070 {
-            // What Kubernetes makes of a directory in a volume with `fsGroup` when it mounts the volume again. Nothing
-            // that the group may have put into it is believed unchecked.
+            // Kubernetes gives a directory this mode when it mounts a volume with `fsGroup` again. Files that the group may have
+            // put into it are checked like all others.
             file.set_permissions(Permissions::from_mode(0o700))
                 .map_err(explain)?;
         } else if status.mode() & 0o077 != 0 {
@@ -109,7 +109,7 @@ impl Directory {
         &self.path
     }
 
-    /// Whether the path still leads to this directory: where it does not, no other process will find what lies in it.
+    /// Whether the path still leads to this directory. If not, no other process finds its files.
     pub fn is_in_place(&self) -> bool {
         fs::symlink_metadata(&self.path)
             .is_ok_and(|status| (status.dev(), status.ino()) == self.identity)
@@ -119,7 +119,7 @@ impl Directory {
         self.identity == other.identity
     }
 
-    /// A new file, for this user alone.
+    /// Creates a file that only this user can read.
     pub fn create_file(&self, name: Name) -> io::Result<File> {
         self.open_with(
             &name.to_string(),
@@ -127,7 +127,7 @@ impl Directory {
         )
     }
 
-    /// A file that is there. Never follows a symlink, never waits for a FIFO.
+    /// Opens an existing file. Never follows a symlink, never waits for a FIFO.
     pub fn open(&self, name: Name) -> io::Result<File> {
         self.open_with(&name.to_string(), OFlags::RDWR)
     }
@@ -138,7 +138,7 @@ impl Directory {
         Ok(rustix::fs::openat(&self.file, name, flags, mode)?.into())
     }
 
-    /// The file that the processes of the machine share; a file of no length if it is to be made.
+    /// Opens the state file; with `create`, creates an empty one if it is missing.
     pub fn open_state(&self, create: bool) -> io::Result<File> {
         let flags = if create {
             OFlags::RDWR | OFlags::CREATE
@@ -164,7 +164,7 @@ impl Directory {
         Ok(())
     }
 
-    /// The regular files of other processes, oldest first. What else lies here is not ours to touch.
+    /// The regular files of other processes, oldest first. Anything else in the directory is not touched.
     pub fn others(&self) -> io::Result<Vec<Entry>> {
         let mut entries = Vec::new();
         for entry in Dir::read_from(&self.file)? {
@@ -175,7 +175,7 @@ impl Directory {
             if name.is_own() {
                 continue;
             }
-            // Of the entry itself, not of what a symlink names. Gone meanwhile: nothing to show.
+            // The status of the entry itself, and not of a symlink's target. A file that is gone by now is left out.
             let Ok(status) =
                 rustix::fs::statat(&self.file, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW)
             else {
@@ -196,8 +196,8 @@ impl Directory {
     }
 }
 
-/// A rung that is missing was named by the user, or has been removed. Not made: `/dev/shm`, which is the system's, and
-/// anything whose nearest directory is `/`, which is more likely a slip of the pen or a volume that is not mounted.
+/// Creates a rung that the user has named, or that was removed. Does not create `/dev/shm`, which belongs to the system, nor a path
+/// whose nearest existing directory is `/`, which is more likely misspelt or on a volume that is not mounted.
 fn make_rung(rung: &Path) -> io::Result<()> {
     let nearest = rung.ancestors().find(|ancestor| ancestor.exists());
     if nearest.is_none_or(|nearest| nearest.parent().is_none() || nearest.starts_with("/dev")) {

@@ -1,9 +1,9 @@
 //! The lock that says a file's process is alive: a POSIX record lock over the whole file.
 //!
-//! The kernel frees it when its process dies, however that happens, and `fork` does not hand it on (`flock` and open file
-//! description locks are inherited, so a child would keep its dead parent's files locked). Its price: it belongs to the
-//! process, and closing *any* descriptor of the file drops it. So nothing here ever opens a file whose name says that
-//! this process holds it ([`crate::queue::files::directory::Name`]), and each holder keeps its descriptor until it is done.
+//! The kernel frees the lock when the process dies, however it dies, and a forked child does not inherit the lock (`flock` and
+//! open file description locks are inherited, so a child would keep its dead parent's files locked). The drawback: the lock
+//! belongs to the process, and closing *any* descriptor of the file drops it. So we never open a file whose name says that this
+//! process holds it ([`crate::queue::files::directory::Name`]), and each holder keeps its descriptor until it is done.
 
 use std::fs::File;
 use std::io;
@@ -37,7 +37,7 @@ pub fn try_lock(file: &File) -> io::Result<bool> {
     }
 }
 
-/// Tries until `patience` is over: for a lock that is held for microseconds.
+/// Tries to take the lock until `patience` is over; for a lock that is held for microseconds.
 pub fn lock_within(file: &File, patience: Duration) -> bool {
     let deadline = Instant::now() + patience;
     loop {
@@ -49,7 +49,7 @@ pub fn lock_within(file: &File, patience: Duration) -> bool {
     }
 }
 
-/// The process that holds the lock: `None` if it is free, 0 if it is none that this process can see (another container).
+/// The process that holds the lock: `None` if the lock is free, 0 if this process cannot see the holder (another container).
 pub fn holder(file: &File) -> Option<u32> {
     // SAFETY: `flock` is plain integers, for which zeros are valid.
     let mut lock: libc::flock = unsafe { std::mem::zeroed() };
@@ -65,7 +65,7 @@ pub fn holder(file: &File) -> Option<u32> {
     (asked && !is_free).then(|| u32::try_from(lock.l_pid).unwrap_or(0))
 }
 
-/// A file that this process has locked, under the name it has given it. Dropping it closes the file: the lock is free.
+/// A file that this process has locked, under a name of its own. Dropping this closes the file, which frees the lock.
 pub struct FileLock {
     directory: Arc<Directory>,
     name: Name,
@@ -73,7 +73,7 @@ pub struct FileLock {
 }
 
 impl FileLock {
-    /// Locks a file that this process has just created under a name of its own. `None`: an adopter was faster.
+    /// Locks a file that this process has just created under a name of its own. `None` if an adopter was faster.
     pub fn of_new(
         directory: &Arc<Directory>,
         name: Name,
@@ -86,7 +86,7 @@ impl FileLock {
         }))
     }
 
-    /// Opens and locks a file of another process. `None`: that process lives, or the file is not one of ours.
+    /// Opens and locks a file of another process. `None` if that process lives, or if the file is not a segment.
     pub fn lock(directory: &Directory, found: Name) -> io::Result<Option<File>> {
         if found.is_own() {
             return Ok(None); // opening and closing it would drop our own lock
@@ -99,10 +99,10 @@ impl FileLock {
         Ok(try_lock(&file)?.then_some(file))
     }
 
-    /// Takes over `found`, which is locked through `file`, by renaming it. `None`: somebody was faster.
+    /// Takes over `found`, which is locked through `file`, by renaming it. `None` if another process was faster.
     ///
-    /// A name is never used for a second file, so the rename can only move the file that is locked here: had another
-    /// process adopted it between our `open` and our lock, this name would be gone.
+    /// A name is never used for a second file, so the rename can only move the file that is locked here: if another process had
+    /// adopted it between our `open` and our lock, the name would be gone.
     pub fn adopt(
         directory: &Arc<Directory>,
         found: Name,
@@ -136,8 +136,8 @@ impl FileLock {
         Ok(())
     }
 
-    /// Whether the file is still there and the lock still ours. Something in this process may have opened and closed the
-    /// file (a backup, a `copytree`), which drops the lock: it is taken again here.
+    /// Takes the lock again, since something in this process may have opened and closed the file (a backup, a `copytree`), which
+    /// drops the lock. Returns whether the file still has its name and the lock is ours.
     pub fn renew(&self) -> bool {
         self.is_linked() && matches!(try_lock(&self.file), Ok(true))
     }
@@ -147,28 +147,28 @@ impl FileLock {
         self.file.metadata().is_ok_and(|status| status.nlink() > 0)
     }
 
-    /// Puts this file in the place of another of this process, which is gone with that.
+    /// Renames this file to the name of another file of this process, which is thereby removed.
     pub fn replace(&mut self, other: &FileLock) -> io::Result<()> {
         self.directory.rename(self.name, other.name)?;
         self.name = other.name;
         Ok(())
     }
 
-    /// What the file takes on the file system.
+    /// The bytes that the file takes on the file system.
     pub fn bytes(&self) -> u64 {
         self.file
             .metadata()
             .map_or(0, |status| 512 * status.blocks())
     }
 
-    /// Removes the file. Before it is closed, so that nobody finds it unlocked.
+    /// Removes the file. To be called before the file is closed, so that no process finds it unlocked.
     pub fn unlink(&self) {
         let _ = self.directory.unlink(self.name);
     }
 
-    /// Gives the file a name that is nobody's, so that this process can adopt it too. To be dropped under the same
-    /// [`ScanLock`](crate::queue::scan_lock::ScanLock): closing it after another thread has adopted it would free that
-    /// thread's lock.
+    /// Gives the file a name that no process owns, so that this process can adopt it too. Drop `self` under the same
+    /// [`ScanLock`](crate::queue::scan_lock::ScanLock): if it is closed after another thread has adopted the file, that thread
+    /// loses its lock.
     pub fn disown(&self, nobodys: Name) -> io::Result<()> {
         self.directory.rename(self.name, nobodys)
     }

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::os::fd::AsRawFd;
 
-/// Why a mapped segment is not safe in `directory`, if it is not.
+/// The reason why a mapped segment is not safe in `directory`; `None` if it is safe.
 pub fn unfit(directory: &File) -> Option<String> {
     // SAFETY: `statfs` is plain integers, for which zeros are valid.
     let mut status: libc::statfs = unsafe { std::mem::zeroed() };
@@ -16,8 +16,8 @@ pub fn unfit(directory: &File) -> Option<String> {
 
 /// From `linux/magic.h`, `statfs(2)` and the file systems' own headers.
 ///
-/// On a network file system (and FUSE, which may be one) locks and mappings may not agree between hosts, and a lost
-/// connection is a SIGBUS. A copy-on-write file system needs new space for every page that is written again: what
+/// On a network file system (and FUSE, which may be one) locks and mappings may not agree between hosts, and a lost connection is
+/// a SIGBUS. A copy-on-write file system needs new space for every page that is written again, so the space that
 /// `posix_fallocate` has reserved does not help, and a full disk is a SIGBUS.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn judge(status: &libc::statfs) -> Option<String> {

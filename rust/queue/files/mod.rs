@@ -1,4 +1,4 @@
-//! The app's directory, the files in it and their locks. Nothing of it where there are no POSIX record locks (Windows).
+//! The app's directory, the files in it and their locks. Not compiled for systems without POSIX record locks (Windows).
 
 pub mod directory;
 pub mod file_lock;

@@ -2,15 +2,15 @@
 
 use crate::queue::fork;
 
-/// No process makes so many files.
+/// The sequence number of compact files. No process makes so many files.
 const COMPACT: u64 = u64::MAX;
 
 /// What a file is, by the end of its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extension {
-    /// Being made: unlocked, it is rubbish.
+    /// A file that is being made. If it is unlocked, its process has died and the file is removed.
     Temporary,
-    /// Whole: unlocked, it waits for an adopter.
+    /// A whole segment. If it is unlocked, it waits for an adopter.
     Segment,
 }
 
@@ -32,7 +32,7 @@ pub struct Name {
 }
 
 impl Name {
-    /// A name of this process.
+    /// A new name for a file of this process.
     pub fn own(extension: Extension) -> Name {
         Name {
             token: fork::token(),
@@ -41,7 +41,7 @@ impl Name {
         }
     }
 
-    /// A segment of no living process.
+    /// A name for a segment of no living process.
     pub fn nobodys() -> Name {
         Name {
             token: fork::random(),
@@ -50,7 +50,7 @@ impl Name {
         }
     }
 
-    /// A segment of no living process that is as small as it gets.
+    /// A name for a segment of no living process that is as small as possible.
     pub fn compact() -> Name {
         Name {
             sequence: COMPACT,
@@ -73,7 +73,7 @@ impl Name {
             sequence: sequence.parse().ok()?,
             extension,
         };
-        (name.to_string() == text).then_some(name) // one spelling per file
+        (name.to_string() == text).then_some(name) // refuses other spellings of the same name
     }
 
     pub fn is_own(self) -> bool {

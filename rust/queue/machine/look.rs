@@ -1,7 +1,7 @@
-//! Looks at the segments of other processes, dead or alive, and leaves no trace.
+//! Reads the segments of other processes, dead or alive, and changes nothing.
 //!
-//! Files are read, never mapped and never locked. Those of this process are left out: closing any descriptor of a file drops
-//! the lock that says that its process lives.
+//! Files are read, never mapped and never locked. The files of this process are left out: closing any descriptor of such a file
+//! would drop the lock that says that this process lives.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -17,7 +17,7 @@ use crate::queue::protocol::layout::{self, HEADER_BYTES, Preamble, RECORD_HEADER
 use crate::queue::protocol::ledger::Ledger;
 use crate::queue::segment::adopted;
 
-/// Looks at `directory`, an app's directory on some rung; the error says why it must not be used.
+/// Reads `directory`, an app's directory on some rung; the error says why it must not be used.
 pub fn survey(directory: &Path) -> Result<Survey, String> {
     let directory = Directory::at(directory)?;
     let others = directory.others().map_err(|error| error.to_string())?;
@@ -25,7 +25,7 @@ pub fn survey(directory: &Path) -> Result<Survey, String> {
         .into_iter()
         .filter(|entry| entry.name.extension == Extension::Segment)
         .filter_map(|entry| {
-            // Gone or unreadable meanwhile: nothing to show.
+            // A file that is gone or unreadable by now is left out.
             let file = directory.open(entry.name).ok()?;
             Some(look(&file, entry.name))
         });
@@ -35,8 +35,8 @@ pub fn survey(directory: &Path) -> Result<Survey, String> {
     })
 }
 
-/// Copies what was queued in one segment from position `from` on (0: from the oldest that waits), released or not, as far as
-/// it is still there. Also returns the position to go on from; `None` if the file is gone.
+/// Copies the entries of one segment from position `from` on (0: from the oldest that waits), released or not, as far as they are
+/// not overwritten. Also returns the position to continue from; `None` if the file is gone.
 pub fn entries(directory: &Path, name: &str, from: u64) -> Option<(u64, Vec<Vec<u8>>)> {
     let directory = Directory::at(directory).ok()?;
     let name = Name::parse(name).filter(|name| !name.is_own())?;
@@ -76,7 +76,7 @@ fn look(file: &File, name: Name) -> FoundSegment {
     found
 }
 
-/// A file that its owner may be writing to.
+/// The file of a segment to which its owner may be writing.
 struct View<'a> {
     file: &'a File,
     capacity: u64,
@@ -98,7 +98,7 @@ impl View<'_> {
         self.load_word(layout::TAIL_OFFSET)
     }
 
-    /// Calls `see` with each payload from `position` to the tail; returns where it stopped making sense, or the tail.
+    /// Calls `see` with each payload from `position` to the tail; returns the tail, or the position of the first damaged record.
     fn walk(&self, mut position: u64, mut see: impl FnMut(Vec<u8>)) -> u64 {
         let tail = self.tail();
         if tail
@@ -111,7 +111,7 @@ impl View<'_> {
             let Some((payload, end)) = self.record(position, tail) else {
                 return tail;
             };
-            // Overwritten while it was copied?
+            // The record was overwritten while it was copied.
             if self.tail() - position > self.capacity {
                 return tail;
             }
@@ -150,6 +150,6 @@ impl Ledger for View<'_> {
         u64::from_ne_bytes(bytes)
     }
 
-    /// A look changes nothing.
+    /// Does nothing: a view is read-only.
     fn store_word(&self, _: u64, _: u64) {}
 }

@@ -1,4 +1,4 @@
-//! What the processes of a machine know together: the sums, the server's pause, and who holds what.
+//! What the processes of a host share: the sums, the server's pause, and which process holds which segment.
 
 #[cfg(all(unix, not(any(loom, portable))))]
 mod look;

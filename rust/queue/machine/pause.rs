@@ -1,4 +1,4 @@
-//! The host's state as one process sees it: when to send, and how it went.
+//! `SharedPause`: when this process may send, and what the processes of the host know of the server.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -6,17 +6,17 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use crate::queue::home::Home;
 use crate::queue::machine::state::State;
 
-/// A server that goes on taking logs is news once a second: no write for each POST.
+/// How often a success is written to the state file while the server takes logs.
 const NEWS_MS: u64 = 1000;
-/// How old news from the other processes may be: a flusher asks several times for each POST.
+/// How old the state that was read last may be. A flusher asks several times for each POST.
 const MOMENT: Duration = Duration::from_millis(100);
 
-/// The state of one queue's directory, or of its process alone where there is no directory or no room in it.
+/// The state of one queue's directory, or that of this process alone if there is no directory or no room in it.
 pub struct SharedPause {
     home: Mutex<Home>,
-    /// Takes part in every change; asked only where the file cannot be.
+    /// A copy that gets every change; read only if the file cannot be.
     local: Mutex<State>,
-    /// What the file said a moment ago.
+    /// The state that was read last, and when.
     seen: Mutex<Option<(Instant, State)>>,
 }
 
@@ -29,8 +29,8 @@ impl SharedPause {
         }
     }
 
-    /// Goes on in another directory, since the old one is gone. Its sums are known to those that have read them: the first
-    /// process to come writes down what it has seen last.
+    /// Continues in another directory, since the old one is gone. The first process that comes to the new directory writes the
+    /// state that it has read last.
     pub fn move_to(&self, home: Home) {
         let known = lock(&self.seen).take().map(|(_, state)| state);
         if let Some(known) = known {
@@ -49,8 +49,8 @@ impl SharedPause {
         self.shared().unwrap_or_else(|| lock(&self.local).clone())
     }
 
-    /// Milliseconds until a POST may be made; at 0, the caller may make one now, and no other process for `turn_ms`
-    /// milliseconds unless all is well.
+    /// Milliseconds until a POST may be made. At 0, the caller may make one now; after a failure, no other process may make one for
+    /// `turn_ms` milliseconds.
     pub fn claim(&self, turn_ms: u64) -> u64 {
         let now_ms = now_ms();
         if self.shared().is_some_and(|state| state.failures == 0) {
@@ -59,7 +59,7 @@ impl SharedPause {
         self.change(|state| state.claim(now_ms, turn_ms))
     }
 
-    /// Milliseconds until [`SharedPause::claim`] is worth a try.
+    /// Milliseconds until [`SharedPause::claim`] may succeed.
     pub fn pause_ms(&self) -> u64 {
         self.state().pause_ms(now_ms())
     }
@@ -96,14 +96,14 @@ impl SharedPause {
         if let Some((_, state)) = seen.as_ref().filter(|(at, _)| at.elapsed() < MOMENT) {
             return Some(state.clone());
         }
-        // What was seen last is kept where there is nothing to read any more: see `move_to`.
+        // If there is nothing to read any more, the state that was read last is kept: see `move_to`.
         let state = home.state()?;
         *seen = Some((Instant::now(), state.clone()));
         Some(state)
     }
 }
 
-/// A panic under the lock leaves a state that is as good as any.
+/// Ignores poisoning: a panic under the lock leaves a valid state.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

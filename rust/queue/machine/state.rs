@@ -1,45 +1,46 @@
-//! What the processes of a host tell each other about the server, and the sums of segments that are gone.
+//! `State`: what the processes of a host know about the server, and the sums of segments that are gone.
 //!
-//! Pure: [`crate::queue::machine::pause`] keeps it in a file.
+//! Pure; [`crate::queue::machine::state_file`] keeps it in a file.
 
 use crate::counters::{COUNTERS, Counter, Counts};
 
-/// One page, written in one piece: a process killed while it writes leaves the old page or the new one.
+/// One page, written by one call: a process that is killed while it writes leaves the old page or the new one.
 pub const STATE_BYTES: usize = 4096;
-/// Reads `rmstate` and a line feed.
+/// The text `rmstate` and a line feed.
 const MAGIC: u64 = u64::from_le_bytes(*b"rmstate\n");
 const VERSION: u64 = 2;
-/// How many segments are remembered as counted: between the counting of one and its removal, its process may be killed.
+/// How many removed segments are remembered. A process may be killed after it has added a segment's sums and before it removes the
+/// segment; the next process must not add them again.
 const REMEMBERED: usize = 16;
-/// No longer pause is believed: a wall clock may have been set back, or the file be another boot's.
+/// A longer pause is not believed: the clock may have been set back, or the file may be from before a reboot.
 const LONGEST_PAUSE_MS: u64 = 6 * 60 * 1000;
 const LONGEST_ERROR_BYTES: usize = 120;
 const LONGEST_LABEL_BYTES: usize = 120;
 
-/// Times are milliseconds since 1970; 0 is never.
+/// Times are milliseconds since 1970; 0 means never.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {
-    /// The sums of the segments that are no more.
+    /// The sums of the segments that are gone.
     pub gone: Counts,
-    /// Which those were, newest last.
+    /// The identities of the last of those segments, newest last.
     counted: [u64; REMEMBERED],
-    /// POSTs that failed in a row, of all processes.
+    /// The number of POSTs of all processes that failed in a row.
     pub failures: u64,
-    /// While `failures` is not 0, nobody sends before.
+    /// While `failures` is not 0, no process sends before this time.
     pub resume_at_ms: u64,
-    /// POSTs that had to be repeated, ever.
+    /// The number of POSTs that had to be repeated, since the file was created.
     pub retries: u64,
     pub last_success_ms: u64,
     pub last_error_ms: u64,
-    /// For people: an HTTP status or the name of an exception.
+    /// An HTTP status or the name of an exception, for `status`.
     pub last_error: String,
-    /// For people: what the app is called. Empty where no process has said.
+    /// The name of the app, for `status`; empty if no process has set it.
     pub label: String,
 }
 
 impl State {
-    /// Adds the sums of a segment that is about to be removed; a second time, nothing.
-    pub fn bury(&mut self, identity: u64, counts: &Counts) {
+    /// Adds the sums of a segment that is about to be removed; a second call for the same segment adds nothing.
+    pub fn record_gone(&mut self, identity: u64, counts: &Counts) {
         if self.has_counted(identity) {
             return;
         }
@@ -57,7 +58,7 @@ impl State {
             }
     }
 
-    /// Whether a segment's sums are in.
+    /// Whether the sums of this segment were added.
     pub fn has_counted(&self, identity: u64) -> bool {
         identity != 0 && self.counted.contains(&identity)
     }
@@ -72,7 +73,8 @@ impl State {
         }
     }
 
-    /// After a failure, one process at a time probes: as long as its turn lasts, the pause goes on for all others.
+    /// Returns the milliseconds until the next POST may be made. After a failure, only one process at a time gets 0: the pause
+    /// continues for all others while its turn lasts.
     pub fn claim(&mut self, now_ms: u64, turn_ms: u64) -> u64 {
         let pause_ms = self.pause_ms(now_ms);
         if self.failures > 0 && pause_ms == 0 {
@@ -159,13 +161,13 @@ impl State {
     }
 }
 
-/// At most so many bytes of `text`, and no part of a character.
+/// The beginning of `text`, at most `longest_bytes` long, without a partial character.
 fn cut(text: &str, longest_bytes: usize) -> &str {
     let end = (0..=text.len().min(longest_bytes)).rfind(|&end| text.is_char_boundary(end));
     &text[..end.unwrap_or(0)]
 }
 
-/// FNV-1a over everything but its own place (draft-eastlake-fnv): tells a page of ours from whatever else lies there.
+/// The check of a page: FNV-1a over everything but the check itself (draft-eastlake-fnv). Recognises a page that `encode` wrote.
 fn check(bytes: &[u8; STATE_BYTES]) -> u64 {
     let rest = bytes[..16].iter().chain(&bytes[24..]);
     rest.fold(0xCBF2_9CE4_8422_2325, |hash, &byte| {

@@ -1,7 +1,7 @@
 //! The file `state` of an app's directory: read, changed and written whole by one process at a time.
 //!
-//! Opened for each use and never mapped: a missing, cut or damaged file is an ordinary case, and no process holds its lock
-//! for longer than a read and a write. Never used on a request's thread but in synchronous mode.
+//! The file is opened for each use and never mapped: a missing, cut or damaged file is an ordinary case, and no process holds its
+//! lock for longer than a read and a write. A request's thread uses it only in synchronous mode.
 
 use std::fs::File;
 use std::io;
@@ -14,18 +14,18 @@ use crate::queue::files::file_lock;
 use crate::queue::machine::state::{STATE_BYTES, State};
 use crate::queue::scan_lock::ScanLock;
 
-/// The others need microseconds. One that was stopped in between must not stop us.
+/// How long another process's lock is waited for. A use takes microseconds, but a process may be stopped (SIGSTOP) during one.
 const PATIENCE: Duration = Duration::from_millis(50);
 
-/// The state as it is; `None` where there is none that makes sense, or where it was busy.
+/// The state; `None` if the file is missing, damaged or busy.
 pub fn read(directory: &Directory) -> Option<State> {
     let _turn = ScanLock::begin_state_within(PATIENCE)?;
     load(&directory.open_state(false).ok()?)
 }
 
-/// Changes the state; `None` where that could not be saved. What was there and made no sense is replaced.
+/// Changes the state; `None` if the change could not be saved. A damaged file is replaced.
 pub fn update<T>(directory: &Arc<Directory>, change: impl FnOnce(&mut State) -> T) -> Option<T> {
-    // Closing any descriptor of the file would free the lock of another thread that is in here.
+    // One thread at a time: closing a descriptor of the file frees the lock of any other thread that uses the file.
     let _turn = ScanLock::begin_state_within(PATIENCE)?;
     let file = directory.open_state(true).ok()?;
     if !file_lock::lock_within(&file, PATIENCE) {

@@ -1,4 +1,4 @@
-//! What can be seen of an app's directory.
+//! `Survey`: what an app's directory holds, for `status` and the host's sums.
 
 use crate::counters::Counts;
 use crate::queue::machine::state::State;
@@ -6,23 +6,23 @@ use crate::queue::machine::state::State;
 /// One segment file.
 pub struct FoundSegment {
     pub name: String,
-    /// Who holds it: `None` if nobody does (its process is dead), 0 if it is none that this process can see.
+    /// The process that holds it: `None` if its process is dead, 0 if this process cannot see the holder.
     pub owner_pid: Option<u32>,
     pub creator_pid: u32,
     pub created_ms: u64,
     pub file_bytes: u64,
-    /// Waiting, at some moment of the look.
+    /// The number of entries that waited at some moment of the survey.
     pub entries: u64,
     pub bytes: u64,
     pub counts: Counts,
-    /// Why the file makes no sense, if it does not.
+    /// Why the file is no segment of this version, if it is none.
     pub defect: Option<String>,
 }
 
 /// What one app's directory holds.
 #[derive(Default)]
 pub struct Survey {
-    /// Of other processes.
+    /// The segments of other processes.
     pub segments: Vec<FoundSegment>,
     pub state: Option<State>,
 }
@@ -30,7 +30,7 @@ pub struct Survey {
 #[cfg(all(unix, not(portable)))]
 pub use crate::queue::machine::look::{entries, survey};
 
-/// No directory is ever fit.
+/// Always an error: this system cannot share a directory.
 #[cfg(not(all(unix, not(portable))))]
 pub fn survey(_: &std::path::Path) -> Result<Survey, String> {
     Err("this system has no record locks".to_owned())

@@ -1,28 +1,28 @@
-//! The byte layout of a segment: sizes, offsets, the preamble and the record header. Drawn in [`crate::queue`].
+//! The byte layout of a segment: sizes, offsets, the preamble and the record header. Drawn in `docs/architecture.md`.
 
-/// Reads `rmqueue` and a line feed, which a text-mode copy would damage.
+/// The text `rmqueue` and a line feed, which a copy in text mode would damage.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"rmqueue\n");
-/// Changes with every change of this file that an older reader would misread.
+/// The version of the layout. It changes with every change of this file that an older reader would misread.
 pub const VERSION: u32 = 2;
 
 /// One page: the data area starts page-aligned.
 pub const HEADER_BYTES: u64 = 4096;
-/// Bytes of the preamble, which is written once, before the segment gets its name.
+/// The size of the preamble, which is written once, before the segment gets its name.
 pub const PREAMBLE_BYTES: usize = 48;
-/// Committed position. Alone on its 128 bytes: adjacent cache lines are fetched in pairs.
+/// The committed position. It has 128 bytes of its own, since processors fetch cache lines in pairs.
 pub const TAIL_OFFSET: u64 = 128;
-/// Released position, on its own 128 bytes for the same reason.
+/// The released position, on 128 bytes of its own for the same reason.
 pub const HEAD_OFFSET: u64 = 256;
-/// The [`Ledger`](crate::queue::protocol::ledger): what the pushing side counts.
+/// The counters of the pushing side: see [`Ledger`](crate::queue::protocol::ledger).
 pub const PUSHED_OFFSET: u64 = 512;
-/// What the delivering side counts: on 128 bytes of its own, so that it never takes a line from a request's thread.
+/// The counters of the delivering side, on 128 bytes of their own, so that it never takes a cache line from a request's thread.
 pub const RELEASED_OFFSET: u64 = 640;
 /// A random number that no other segment has; zero in a file that was never whole.
 pub const IDENTITY_OFFSET: u64 = 768;
 
-/// No segment is larger; a file that says so is not believed. Keeps every offset within 31 bits.
+/// The largest size of a segment; a file that claims more is refused. Keeps every offset within 31 bits.
 pub const MAX_SEGMENT_BYTES: u64 = 1 << 30;
-/// Length and check of one record.
+/// The size of the header of a record: its length and its check.
 pub const RECORD_HEADER_BYTES: u64 = 8;
 /// Records start on this boundary, so a record header never wraps.
 pub const ALIGNMENT: u64 = 8;
@@ -38,13 +38,13 @@ const _: () = assert!(HEADER_BYTES.is_multiple_of(ALIGNMENT));
 const _: () = assert!(RECORD_HEADER_BYTES.is_multiple_of(ALIGNMENT));
 const _: () = assert!(MAX_SEGMENT_BYTES <= i32::MAX as u64);
 
-/// What a segment says about itself. Little-endian, whatever the machine.
+/// The preamble of a segment. Little-endian on every machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Preamble {
     pub file_bytes: u64,
     /// Milliseconds since 1970. Diagnostic.
     pub created_ms: u64,
-    /// Diagnostic only: the same number may be alive in another container, or reused.
+    /// Diagnostic only: another container may have a process with the same number, and numbers are reused.
     pub creator_pid: u32,
 }
 
@@ -82,7 +82,7 @@ impl Preamble {
         bytes
     }
 
-    /// Checks every field against the length that the file system reports.
+    /// Reads a preamble and checks every field against the length that the file system reports.
     pub fn decode(bytes: &[u8; PREAMBLE_BYTES], file_bytes: u64) -> Result<Preamble, Defect> {
         let u32_at = |at: usize| {
             u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
@@ -110,18 +110,18 @@ impl Preamble {
     }
 }
 
-/// Whole pages, a header and at least one page of data.
+/// Whether a segment can have this size: whole pages, a header and at least one page of data.
 pub fn is_segment_size(file_bytes: u64) -> bool {
     (2 * HEADER_BYTES..=MAX_SEGMENT_BYTES).contains(&file_bytes)
         && file_bytes.is_multiple_of(HEADER_BYTES)
 }
 
-/// Bytes of the data area of a file of `file_bytes`.
+/// The size of the data area of a file of `file_bytes`.
 pub fn capacity(file_bytes: u64) -> u64 {
     file_bytes.saturating_sub(HEADER_BYTES)
 }
 
-/// Bytes that a record with this payload takes in the ring; `None` if none could ever hold it.
+/// The bytes that a record with this payload takes in the ring; `None` if no ring could hold it.
 pub fn record_bytes(payload: usize) -> Option<u64> {
     let payload = u64::try_from(payload)
         .ok()
@@ -131,8 +131,8 @@ pub fn record_bytes(payload: usize) -> Option<u64> {
 
 /// The word in front of a payload: its length, and above it a check that binds the length to this position.
 ///
-/// The check tells a record from whatever else may stand there: zeros, payload bytes, or a record of an earlier lap.
-/// It does not cover the payload: a killed process loses no stores that it has made.
+/// The check tells a record from other bytes at its position: zeros, payload bytes, or a record of an earlier lap. It does not
+/// cover the payload, since a killed process loses no stores that it has made.
 pub fn record_header(position: u64, payload: u64) -> u64 {
     debug_assert!(payload < MAX_SEGMENT_BYTES);
     // The odd constant is 2^64 divided by the golden ratio (Fibonacci hashing): every input bit reaches the upper half.

@@ -1,13 +1,13 @@
-//! The counters in a segment's header: what became of the entries that went, or should have gone, into this segment.
+//! The counters in a segment's header: what became of the entries that were, or should have been, pushed into the segment.
 //!
-//! They live beside the entries, so that a killed process leaves a sum that can be closed: whoever adopts the segment finds
-//! both. One process writes at a time (the owner, under the writer's lock; later the adopter), so a sum is a load and a
-//! store. Relaxed throughout: that an entry's count is stored before its position is ensured by the Release of the ring.
+//! The counters are in the segment, so that a process that adopts it finds both entries and counters and can correct the sums of a
+//! killed process. One process writes at a time (the owner, under the writer's lock; later the adopter), so an addition is a load
+//! and a store. All accesses are Relaxed: the Release of the ring makes sure that a count is stored before the entry's position.
 
 use crate::counters::{Counter, Counts, DropReason};
 use crate::queue::protocol::layout::{PUSHED_OFFSET, RELEASED_OFFSET};
 
-/// Where the words are kept.
+/// Memory that holds the words of a segment's header.
 pub trait Ledger {
     /// The word at `offset` of the header.
     fn load_word(&self, offset: u64) -> u64;
@@ -18,7 +18,7 @@ pub trait Ledger {
         self.store_word(offset(counter), sum.wrapping_add(count));
     }
 
-    /// Takes back what [`Ledger::count`] has just added.
+    /// Subtracts what [`Ledger::count`] has just added.
     fn uncount(&self, counter: Counter, count: u64) {
         self.count(counter, count.wrapping_neg());
     }
@@ -40,7 +40,7 @@ pub trait Ledger {
     }
 }
 
-/// Where each of `counts` is kept, and its value.
+/// The offset and the value of each of `counts`.
 pub fn words(counts: &Counts) -> impl Iterator<Item = (u64, u64)> {
     Counter::all().map(|counter| (offset(counter), counts.get(counter)))
 }

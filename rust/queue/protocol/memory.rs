@@ -1,4 +1,4 @@
-//! What a ring lives in: two shared words and a data area.
+//! `Memory`: what a ring is made in, two shared words and a data area.
 
 use crate::sync::Ordering;
 
@@ -11,9 +11,9 @@ pub enum Word {
     Head,
 }
 
-/// The memory under a ring: a mapped file, private memory, a leased file, or the stand-ins of the tests.
+/// The memory of a ring: a mapped file, private memory, an adopted file, or a stand-in of the tests.
 pub trait Memory {
-    /// Bytes of the data area: a multiple of [`ALIGNMENT`](crate::queue::protocol::layout::ALIGNMENT), more than zero.
+    /// The size of the data area: a multiple of [`ALIGNMENT`](crate::queue::protocol::layout::ALIGNMENT), and not zero.
     fn capacity(&self) -> u64;
     fn load(&self, word: Word, order: Ordering) -> u64;
     fn store(&self, word: Word, value: u64, order: Ordering);

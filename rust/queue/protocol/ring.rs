@@ -43,8 +43,8 @@ pub struct Producer<M> {
 impl<M: Memory> Producer<M> {
     /// Appends `entry` and returns the bytes it takes in the ring.
     ///
-    /// The entry exists from the one store of `Word::Tail` on: a process killed before it leaves bytes beyond `tail`,
-    /// which nobody reads; killed after it, a whole record.
+    /// The entry exists from the one store of `Word::Tail` on. If the process is killed before that store, it leaves bytes beyond
+    /// `tail`, which nobody reads; if it is killed after, it leaves a whole record.
     pub fn push(&mut self, entry: &[u8]) -> Result<u64, PushError> {
         let need = layout::record_bytes(entry.len()).ok_or(PushError::Full)?;
         if need > self.free() {
@@ -71,12 +71,12 @@ impl<M: Memory> Producer<M> {
         Ok(need)
     }
 
-    /// The memory, for what is not the ring's business.
+    /// The memory of the ring, for its other fields.
     pub fn memory(&self) -> &M {
         &self.memory
     }
 
-    /// Goes on in `memory`, a copy of the old one. For both ends at once, while nothing is pushed, read or released.
+    /// Continues in `memory`, a copy of the old one. To be called for both ends, while nothing is pushed, read or released.
     pub fn move_to(&mut self, memory: Arc<M>) {
         self.memory = memory;
     }
@@ -111,13 +111,13 @@ pub struct Consumer<M> {
 }
 
 impl<M: Memory> Consumer<M> {
-    /// The reading end of a ring whose process is dead. Believes nothing yet: [`Consumer::records`] checks the positions.
+    /// The reading end of a ring whose process is dead. Checks nothing: [`Consumer::records`] checks the positions.
     pub fn attach(memory: M) -> Consumer<M> {
         // Acquire: an adopter before us may have released records; the kernel's lock orders its stores before our load.
         Consumer::attach_to(Arc::new(memory))
     }
 
-    /// The reading end of a ring in shared memory, from what has been released by now on.
+    /// The reading end of a ring in shared memory, from the released position on.
     pub fn attach_to(memory: Arc<M>) -> Consumer<M> {
         let head = memory.load(Word::Head, Ordering::Acquire);
         Consumer { memory, head }
@@ -128,7 +128,7 @@ impl<M: Memory> Consumer<M> {
         // SYNC POINT (tail: committed bytes are read): Acquire pairs with the Release in `Producer::push`. Whoever sees
         // this tail sees the bytes before it.
         let tail = self.memory.load(Word::Tail, Ordering::Acquire);
-        // Relaxed: our own last store, compared only to notice a stranger's.
+        // Relaxed: our own last store, compared only to find out whether somebody else has written to it.
         let untouched = self.memory.load(Word::Head, Ordering::Relaxed) == self.head;
         let aligned =
             self.head.is_multiple_of(layout::ALIGNMENT) && tail.is_multiple_of(layout::ALIGNMENT);
@@ -148,8 +148,8 @@ impl<M: Memory> Consumer<M> {
         }
     }
 
-    /// Gives the bytes before `position`, the end of a record, back to the producer. One store: killed before it, the
-    /// records are read again; killed after it, they are gone.
+    /// Gives the bytes before `position`, the end of a record, back to the producer. If the process is killed before the one store,
+    /// the records are read again; if it is killed after, they are gone.
     pub fn release(&mut self, position: u64) {
         if position <= self.head {
             return; // released before, by another peek at the same records
@@ -165,12 +165,12 @@ impl<M: Memory> Consumer<M> {
         self.memory.store(Word::Tail, position, Ordering::Release);
     }
 
-    /// The memory, for what is not the ring's business.
+    /// The memory of the ring, for its other fields.
     pub fn memory(&self) -> &M {
         &self.memory
     }
 
-    /// What has been released, as this end knows it.
+    /// The released position, as this end knows it.
     pub fn head(&self) -> u64 {
         self.head
     }
@@ -180,14 +180,14 @@ impl<M: Memory> Consumer<M> {
         Arc::clone(&self.memory)
     }
 
-    /// Goes on in `memory`, a copy of the old one in which everything before `head` is released.
+    /// Continues in `memory`, a copy of the old one in which everything before `head` is released.
     pub fn move_to(&mut self, memory: Arc<M>, head: u64) {
         self.memory = memory;
         self.head = head;
     }
 }
 
-/// The records that waited when it was made. Borrows the consumer, so that none of them is released meanwhile.
+/// The records that waited when this was made. Borrows the consumer, so that none of them is released meanwhile.
 pub struct Records<'a, M> {
     consumer: &'a Consumer<M>,
     position: u64,
@@ -201,17 +201,17 @@ impl<M> Clone for Records<'_, M> {
 }
 
 impl<'a, M: Memory> Records<'a, M> {
-    /// Where the next record starts: after an error, where the ring stopped making sense.
+    /// Where the next record starts; after an error, where the damaged record starts.
     pub fn position(&self) -> u64 {
         self.position
     }
 
-    /// Bytes from here to the end, record headers included.
+    /// The bytes from here to the end, record headers included.
     pub fn bytes(&self) -> u64 {
         self.tail - self.position
     }
 
-    /// The next record; `None` at the end. An error comes again if asked again.
+    /// The next record; `None` at the end. After an error, each further call returns the same error.
     pub fn next_record(&mut self) -> Result<Option<Record<'a, M>>, Corrupt> {
         let (position, room) = (self.position, self.bytes());
         if room == 0 {

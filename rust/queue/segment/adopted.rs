@@ -1,7 +1,6 @@
 //! A dead process's segment, read through its file.
 //!
-//! It is never mapped: whatever the file holds, however short it is cut, and whatever its disk does, a read that fails is
-//! an error here and not a SIGBUS.
+//! The file is never mapped: if it is damaged or cut, or if its disk fails, a read returns an error instead of a SIGBUS.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -27,7 +26,7 @@ pub struct AdoptedFile {
 impl AdoptedFile {
     fn open(lock: FileLock, preamble: Preamble) -> AdoptedFile {
         let word = |offset| {
-            // A position that cannot be read becomes one that no ring has.
+            // If a position cannot be read, its value is one that no ring has.
             let mut bytes = [0xFF; 8];
             let _ = lock.file().read_exact_at(&mut bytes, offset);
             AtomicU64::new(u64::from_ne_bytes(bytes))
@@ -61,11 +60,11 @@ impl Memory for AdoptedFile {
     fn store(&self, word: Word, value: u64, order: Ordering) {
         let (cached, offset) = self.word(word);
         cached.store(value, order);
-        // A store that does not reach the file leaves these records to the next adopter: sent twice, not lost.
+        // If the store does not reach the file, the next adopter sends these records again.
         let _ = self.lock.file().write_all_at(&value.to_ne_bytes(), offset);
     }
 
-    /// Nobody pushes into a dead process's segment.
+    /// Does nothing: nobody pushes into a dead process's segment.
     unsafe fn write(&self, _: u64, _: &[u8]) {}
 
     unsafe fn read(&self, offset: u64, bytes: &mut [u8]) -> bool {
@@ -83,7 +82,7 @@ impl Ledger for AdoptedFile {
         u64::from_ne_bytes(bytes)
     }
 
-    /// A count that does not reach the file is made good by [`Counts::balance`] if another process adopts it once more.
+    /// If the store does not reach the file, [`Counts::balance`] corrects the counts when another process adopts the segment.
     fn store_word(&self, offset: u64, value: u64) {
         let _ = self.lock.file().write_all_at(&value.to_ne_bytes(), offset);
     }
@@ -103,15 +102,15 @@ pub struct AdoptedSegment {
     pub consumer: Consumer<AdoptedFile>,
     pub preamble: Preamble,
     pub entries: u64,
-    /// Beyond these entries the segment made no sense.
+    /// Whether the segment is damaged after these entries.
     pub damaged: bool,
-    /// Entries that its process had counted and that are not in it.
+    /// The entries that its process had counted and that are missing.
     pub lost: u64,
 }
 
 impl AdoptedSegment {
-    /// Counts the waiting entries by walking them, since a stored count could be one off after a crash. What the walk cannot
-    /// read is cut off. Afterwards the ledger agrees with what is there.
+    /// Counts the waiting entries by reading them, since a stored count could be off by one after a crash. Records that cannot be
+    /// read are cut off. Afterwards the counters agree with the entries.
     pub fn open(lock: FileLock, preamble: Preamble) -> AdoptedSegment {
         let mut consumer = Consumer::attach(AdoptedFile::open(lock, preamble));
         let (entries, broken) = match consumer.records() {
@@ -145,7 +144,7 @@ impl AdoptedSegment {
         &self.consumer.memory().lock
     }
 
-    /// Gives it up, to be adopted by whoever comes. To be dropped under the scan lock: see [`FileLock::disown`].
+    /// Gives the segment up for any process to adopt. Drop `self` under the scan lock: see [`FileLock::disown`].
     pub fn leave(&self) {
         let _ = self.lock().disown(Name::nobodys());
     }
@@ -165,7 +164,7 @@ impl Segment for AdoptedSegment {
     }
 }
 
-/// The sound records, and where they end if that is not the tail.
+/// The number of readable records, and where they end if that is not the tail.
 fn count<M: Memory>(mut records: Records<'_, M>) -> (u64, Option<u64>) {
     let mut entries = 0;
     loop {

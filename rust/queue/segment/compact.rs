@@ -1,4 +1,4 @@
-//! What a dead or ending process leaves, in as small a file as will hold it.
+//! `compact`: rewrites the segment of a dead or ending process into a file that is just large enough.
 
 use std::io::{self, Write};
 
@@ -12,8 +12,8 @@ use crate::queue::protocol::ring::Consumer;
 /// Replaces the file behind `lock` by a smaller one with the waiting entries of `consumer`, the same sums and the same
 /// identity, if that saves half of it or more. Returns the lock on the new file, which has the old one's name.
 ///
-/// The rename is the only step that others see: killed before it, there is the old file; killed after it, the new one.
-/// The old file is never cut, since an owner that lives after all may have it mapped, and would find a SIGBUS there.
+/// The rename is the only step that other processes see: there is either the old file or the new one. The old file is never cut,
+/// since an owner that is alive after all may have it mapped, and would get a SIGBUS.
 pub fn compact<M: Memory + Ledger>(
     lock: &FileLock,
     consumer: &Consumer<M>,
@@ -31,7 +31,7 @@ pub fn compact<M: Memory + Ledger>(
     let replaced = FileLock::of_new(directory, name, file).and_then(|new| {
         let Some(mut new) = new else { return Ok(None) };
         new.file().write_all(&image)?;
-        // The oldest are delivered, and removed, first.
+        // Keeps the time of the old file: the oldest segments are delivered, and evicted, first.
         new.file()
             .set_modified(lock.file().metadata()?.modified()?)?;
         new.replace(lock)?;
@@ -43,7 +43,7 @@ pub fn compact<M: Memory + Ledger>(
     replaced
 }
 
-/// The bytes of a segment file; `None` where an entry cannot be read.
+/// The bytes of a segment file with the waiting entries; `None` if an entry cannot be read.
 fn image<M: Memory + Ledger>(consumer: &Consumer<M>, preamble: &Preamble) -> Option<Vec<u8>> {
     let mut records = consumer.records().ok()?;
     let file_bytes = (HEADER_BYTES + records.bytes())

@@ -1,4 +1,4 @@
-//! One segment: mapped by the process that made it, read through its file by the one that has adopted it.
+//! One segment: mapped by the process that made it, read through its file by a process that has adopted it.
 
 #[cfg(all(unix, not(portable)))]
 pub mod adopted;
@@ -14,7 +14,7 @@ use crate::queue::home::Home;
 use crate::queue::protocol::layout;
 use crate::queue::protocol::ledger::Ledger;
 
-/// What this process may deliver, its own or adopted.
+/// A segment that this process may deliver, its own or an adopted one.
 pub trait Segment {
     fn ledger(&self) -> &dyn Ledger;
     /// Removes the file, if it has one.
@@ -28,11 +28,15 @@ pub trait Segment {
         self.ledger().load_word(layout::IDENTITY_OFFSET)
     }
 
-    /// Ends a segment: its sums live on in the state of `home`. Returns those that the state did not take.
+    /// Ends a segment, whose sums are added to the state file of `home`. Returns the sums that the state file did not take.
     fn retire(&self, home: &Home) -> Counts {
         let counts = self.counts();
-        let is_buried = home.bury(self.identity(), &counts);
+        let is_recorded = home.record_gone(self.identity(), &counts);
         self.remove();
-        if is_buried { Counts::default() } else { counts }
+        if is_recorded {
+            Counts::default()
+        } else {
+            counts
+        }
     }
 }

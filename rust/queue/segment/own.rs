@@ -14,16 +14,16 @@ pub struct Own {
     pub producer: Producer<Mapping>,
     pub holding: Holding,
     pub waiting: Waiting,
-    /// No other process would find it: nothing more goes in until it has a file again.
+    /// Whether no other process would find it. A sealed segment takes no entry until it has a file again.
     pub sealed: bool,
 }
 
 impl Own {
-    /// Appends `entry` and returns the bytes it takes; `None` where there is no room.
+    /// Appends `entry` and returns the bytes it takes; `None` if there is no room.
     pub fn push(&mut self, entry: &[u8]) -> Option<u64> {
-        // Counted first: killed in between, the process has made an entry that is missing, not one too many.
+        // Counted first: if the process is killed in between, an entry is missing, and none is there that was not counted.
         self.producer.memory().count(Counter::Made, 1);
-        // A ring that a stranger has scribbled on refuses as a full one does; the reader will set it aside.
+        // A damaged ring refuses as a full one does; the reader will set it aside.
         let Ok(bytes) = self.producer.push(entry) else {
             self.producer.memory().uncount(Counter::Made, 1);
             return None;
