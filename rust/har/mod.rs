@@ -94,8 +94,17 @@ impl Encoder {
 
     fn write_entry(&self, w: &mut EntryWriter<'_>, exchange: &Exchange<'_>, bodies: Bodies) {
         let request = &exchange.request;
-        let query = Query::new(&self.rules, &request.query);
+        let mut query = Query::new(&self.rules, &request.query);
+        if self.rules.is_active() && !request.query.is_empty() {
+            let content_type = request::environ_header(&request.headers, "CONTENT_TYPE");
+            if content_type.is_some_and(redact::changes_query) {
+                query.deny();
+            }
+        }
         let repeats = self.repeats(exchange, &query);
+        if !repeats.is_empty() {
+            query.deny_repeats(&repeats);
+        }
         let mut url = url::full(&query, request);
         if !repeats.is_empty() {
             url = repeats.redact_url(url);
@@ -207,7 +216,7 @@ fn write_group(w: &mut EntryWriter<'_>, group: &Group<'_>) {
     w.map(1 + present(&optional));
     w.str("id");
     redact::masked(group.id, |mask| w.str(mask));
-    write_present(w, &optional);
+    write_present(w, &optional, Cow::Borrowed);
 }
 
 fn write_text(w: &mut EntryWriter<'_>, text: &Text<'_>, repeats: &Repeats) {
@@ -247,7 +256,7 @@ fn write_params(w: &mut EntryWriter<'_>, params: &[Param<'_>], repeats: &Repeats
         w.str(&repeats.redact_value(&param.name));
         w.str("value");
         write_text(w, &param.value, repeats);
-        write_present(w, &optional);
+        write_present(w, &optional, |value| repeats.redact_value(value));
     }
 }
 
@@ -261,11 +270,15 @@ fn present(members: &[Optional<'_>]) -> u32 {
         .sum()
 }
 
-fn write_present(w: &mut EntryWriter<'_>, members: &[Optional<'_>]) {
+fn write_present<'a>(
+    w: &mut EntryWriter<'_>,
+    members: &[Optional<'a>],
+    shown: impl Fn(&'a str) -> Cow<'a, str>,
+) {
     for (name, value) in members {
         if let Some(value) = value {
             w.str(name);
-            w.str(value);
+            w.str(&shown(value));
         }
     }
 }

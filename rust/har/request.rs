@@ -84,11 +84,11 @@ impl Encoder {
         w.map(if comment.is_some() { 3 } else { 2 });
         w.str("mimeType");
         // Tools that rebuild a request from a HAR recognise a form by its media type without parameters.
-        w.str(if redact::is_form(mime_type) {
+        w.str(&repeats.redact_value(if redact::is_form(mime_type) {
             bare_type(mime_type)
         } else {
             mime_type
-        });
+        }));
         match content {
             Some(Content::Params(params)) => {
                 w.str("params");
@@ -118,7 +118,10 @@ impl Encoder {
     }
 }
 
-fn environ_header<'a>(headers: &'a [(Cow<'a, str>, Cow<'a, str>)], key: &str) -> Option<&'a str> {
+pub(super) fn environ_header<'a>(
+    headers: &'a [(Cow<'a, str>, Cow<'a, str>)],
+    key: &str,
+) -> Option<&'a str> {
     headers
         .iter()
         .find(|(name, _)| name == key)

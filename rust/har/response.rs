@@ -36,7 +36,7 @@ impl Encoder {
         w.str("status");
         w.int(status);
         w.str("statusText");
-        w.str(status_text);
+        w.str(&repeats.redact_value(status_text));
         w.str("httpVersion");
         w.str(&exchange.request.protocol);
         w.str("headers");
@@ -61,7 +61,7 @@ impl Encoder {
             w.map(3);
             w.str("text");
             w.str(DROPPED_BODY);
-            self.write_size_and_type(w, size_bytes, content_type);
+            self.write_size_and_type(w, size_bytes, content_type, repeats);
         } else {
             let encoding = header(&response.headers, "content-encoding");
             let body = self.body(&response.body, content_type, encoding);
@@ -79,7 +79,7 @@ impl Encoder {
     ) {
         let Some(body) = body else {
             w.map(2);
-            self.write_size_and_type(w, size_bytes, content_type);
+            self.write_size_and_type(w, size_bytes, content_type, repeats);
             return;
         };
         let comment = cut_comment(&body);
@@ -90,7 +90,7 @@ impl Encoder {
             w.str("comment");
             w.str(&comment);
         }
-        self.write_size_and_type(w, size(Some(body.size())), content_type);
+        self.write_size_and_type(w, size(Some(body.size())), content_type, repeats);
     }
 
     fn write_size_and_type(
@@ -98,11 +98,12 @@ impl Encoder {
         w: &mut EntryWriter<'_>,
         size_bytes: i64,
         content_type: Option<&str>,
+        repeats: &Repeats,
     ) {
         w.str("size");
         w.int(size_bytes);
         w.str("mimeType");
-        w.str(self.mime_type(content_type.unwrap_or("")));
+        w.str(&repeats.redact_value(self.mime_type(content_type.unwrap_or(""))));
     }
 }
 

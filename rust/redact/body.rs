@@ -129,7 +129,8 @@ impl Filter<'_> {
         self.check(bytes)?;
         let boundary = self.content_type.boundary.as_deref();
         let boundary = boundary.ok_or(Reason::Multipart)?;
-        multipart::params(self.rules, boundary, bytes).map_err(|_| Reason::Multipart)
+        let is_usual = self.content_type.is_usual_multipart;
+        multipart::params(self.rules, boundary, is_usual, bytes).map_err(|_| Reason::Multipart)
     }
 
     fn text<'a>(&self, text: &'a str) -> Content<'a> {

@@ -21,6 +21,18 @@ pub fn is_form(content_type: &str) -> bool {
     kind == Kind::Form || kind == Kind::Multipart
 }
 
+/// Whether an app may read the query of a request of this type in another way than as UTF-8, as Django does.
+pub fn changes_query(content_type: &str) -> bool {
+    let says_charset = || content_type.to_ascii_lowercase().contains("charset");
+    content_type.len() > MEDIA_TYPE_BYTES && says_charset() && {
+        let parsed = ContentType::parse(Some(content_type));
+        !parsed.is_certain || matches!(parsed.charset, Charset::Other)
+    }
+}
+
+/// The shortest value that can have a charset in it is longer: `;charset=x`.
+const MEDIA_TYPE_BYTES: usize = 9;
+
 /// The value of `Content-Type`, as far as it matters here.
 #[derive(Debug)]
 pub(super) struct ContentType<'a> {
@@ -29,6 +41,8 @@ pub(super) struct ContentType<'a> {
     pub(super) is_binary: bool,
     /// Only of `multipart/form-data`.
     pub(super) boundary: Option<Cow<'a, str>>,
+    /// Whether every parser knows the type for that of a form with files: some compare it with regard to case.
+    pub(super) is_usual_multipart: bool,
     /// Whether it can be read in one way only.
     pub(super) is_certain: bool,
     charset: Charset,
@@ -42,6 +56,7 @@ impl<'a> ContentType<'a> {
                 kind: Kind::Json,
                 is_binary: false,
                 boundary: None,
+                is_usual_multipart: false,
                 is_certain: true,
                 charset: Charset::Utf8,
             };
@@ -57,8 +72,16 @@ impl<'a> ContentType<'a> {
         let (charset, one_charset) = only("charset");
         let (boundary, one_boundary) = only("boundary");
         let is_form_data = media_type.eq_ignore_ascii_case("multipart/form-data");
+        // As in RFC 2231, which few frameworks read.
+        let is_extended = |p: &Parameter| {
+            let (stem, _) = p.name.split_once('*').unwrap_or_default();
+            ["charset", "boundary"]
+                .iter()
+                .any(|name| stem.eq_ignore_ascii_case(name))
+        };
+        let has_extended = parameters.iter().flatten().any(is_extended);
         // A repeated header arrives joined by commas, and who wins is up to the application's framework.
-        let is_certain = parameters.is_ok() && one_charset && one_boundary;
+        let is_certain = parameters.is_ok() && one_charset && one_boundary && !has_extended;
         ContentType {
             kind: kind(media_type, value, is_certain),
             is_binary: is_binary(media_type),
@@ -66,6 +89,8 @@ impl<'a> ContentType<'a> {
                 .filter(|p| is_form_data && is_certain && !p.raw.is_empty())
                 .copied()
                 .map(Parameter::value),
+            is_usual_multipart: media_type == "multipart/form-data"
+                && boundary.is_some_and(|p| p.name == "boundary"),
             is_certain,
             charset: charset.map_or(Charset::Utf8, |p| Charset::parse(p.raw)),
         }

@@ -14,27 +14,45 @@ use crate::rules::Rules;
 #[derive(Clone, Copy)]
 struct Cut {
     separators: &'static [u8],
-    heeds_quotes: bool,
+    quotes: Quotes,
+}
+
+/// What a quote means.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Quotes {
+    Nothing,
+    /// Separators between two quotes separate nothing.
+    Quote,
+    /// And a quote behind a backslash is no quote.
+    QuoteUnlessEscaped,
 }
 
 /// RFC 6265, but that a quoted value is one piece: RFC 2109 allows a `;` in it.
 const USUAL: Cut = Cut {
     separators: b";",
-    heeds_quotes: true,
+    quotes: Quotes::Quote,
 };
 
-const OTHERS: [Cut; 3] = [
+const OTHERS: [Cut; 5] = [
     Cut {
         separators: b";",
-        heeds_quotes: false,
+        quotes: Quotes::Nothing,
+    },
+    Cut {
+        separators: b";",
+        quotes: Quotes::QuoteUnlessEscaped,
     },
     Cut {
         separators: b";,",
-        heeds_quotes: true,
+        quotes: Quotes::Nothing,
     },
     Cut {
         separators: b";,",
-        heeds_quotes: false,
+        quotes: Quotes::Quote,
+    },
+    Cut {
+        separators: b";,",
+        quotes: Quotes::QuoteUnlessEscaped,
     },
 ];
 
@@ -65,8 +83,8 @@ fn judged<'a>(rules: &Rules, value: &'a str, range: Range<usize>) -> Text<'a> {
     if rules.is_allowlist() && !is_any_kept {
         return Text::plain(marker::redacted(value.chars().count()));
     }
-    let text = value.get(range.clone()).unwrap_or_default();
-    if memchr::memchr2(b'"', b',', text.as_bytes()).is_some() {
+    if !is_plain(value.get(range.clone()).unwrap_or_default()) {
+        edits.extend(searched(rules, value, range.clone()));
         for cut in OTHERS {
             for piece in pieces(value, range.clone(), cut) {
                 let cookie = Cookie::new(value, piece);
@@ -80,6 +98,55 @@ fn judged<'a>(rules: &Rules, value: &'a str, range: Range<usize>) -> Text<'a> {
         edits = merged(value, edits);
     }
     Text::edited(value, edits)
+}
+
+/// Whether every way of cutting cuts this text at the same places: a blank is in it behind `;` only.
+fn is_plain(text: &str) -> bool {
+    let mut before = b';';
+    text.bytes().all(|byte| {
+        let is_plain =
+            is_name_byte(byte) || matches!(byte, b'=' | b';') || (byte == b' ' && before == b';');
+        before = byte;
+        is_plain
+    })
+}
+
+/// What is denied for those who search a header for anything that looks like a cookie, wherever it stands.
+///
+/// Under an allowlist what they find is part of a value that its cookie's name has let through.
+fn searched(rules: &Rules, text: &str, range: Range<usize>) -> Vec<Edit> {
+    let mut found = Vec::new();
+    if rules.is_allowlist() {
+        return found;
+    }
+    let part = text.get(range.clone()).unwrap_or_default();
+    for (equals, _) in part.match_indices('=') {
+        let before = part.get(..equals).unwrap_or_default().trim_ascii_end();
+        let length = before
+            .bytes()
+            .rev()
+            .take_while(|byte| is_name_byte(*byte))
+            .count();
+        let name = before.get(before.len() - length..).unwrap_or_default();
+        if name.is_empty() || !denied::denies(rules, name) {
+            continue;
+        }
+        let rest = range.start + equals + 1..range.end;
+        for quotes in [Quotes::Quote, Quotes::QuoteUnlessEscaped] {
+            let cut = Cut { quotes, ..USUAL };
+            found.extend(
+                pieces(text, rest.clone(), cut)
+                    .next()
+                    .map(|value| hidden(text, value)),
+            );
+        }
+    }
+    found
+}
+
+/// What `WebOb` takes for part of a cookie's name.
+fn is_name_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"~!@#$%^&*()_+-`.?|:/{}<>'".contains(&byte)
 }
 
 /// One piece of a header.
@@ -163,8 +230,11 @@ fn pieces(value: &str, range: Range<usize>, cut: Cut) -> impl Iterator<Item = Ra
         let start = next?;
         let rest = bytes.get(start..)?;
         let mut is_quoted = false;
+        let mut before = 0;
         let length = rest.iter().position(|byte| {
-            is_quoted ^= cut.heeds_quotes && *byte == b'"';
+            let is_escaped = before == b'\\' && cut.quotes == Quotes::QuoteUnlessEscaped;
+            is_quoted ^= *byte == b'"' && cut.quotes != Quotes::Nothing && !is_escaped;
+            before = *byte;
             is_separator(byte) && !is_quoted
         });
         // A quote that is never closed quotes nothing.

@@ -121,6 +121,20 @@ pub(super) fn denies(rules: &Rules, name: &str) -> bool {
     true
 }
 
+/// Puts values in order. What overlaps is hidden as one: more than was asked for, never less.
+pub(super) fn merge(found: &mut Vec<Denied>) {
+    if found.len() > 1 {
+        found.sort_by_key(|denied| denied.range.start);
+        found.dedup_by(|later, first| {
+            let overlaps = later.range.start < first.range.end;
+            if overlaps {
+                first.range.end = first.range.end.max(later.range.end);
+            }
+            overlaps
+        });
+    }
+}
+
 /// Looks for denied values in one text.
 struct Finder<'a> {
     rules: &'a Rules,
@@ -147,17 +161,7 @@ impl<'a> Finder<'a> {
     }
 
     fn finish(mut self) -> Vec<Denied> {
-        if self.found.len() > 1 {
-            self.found.sort_by_key(|denied| denied.range.start);
-            // What overlaps is hidden as one: more than was asked for, never less.
-            self.found.dedup_by(|later, first| {
-                let overlaps = later.range.start < first.range.end;
-                if overlaps {
-                    first.range.end = first.range.end.max(later.range.end);
-                }
-                overlaps
-            });
-        }
+        merge(&mut self.found);
         self.found
     }
 
@@ -357,14 +361,12 @@ impl<'a> Finder<'a> {
 
     /// The parameters of each URL in a header's value. `Link` holds several, each in angle brackets.
     fn urls(&mut self, is_url: bool) {
-        if memchr::memchr(b'<', self.text.as_bytes()).is_none() {
-            self.url(0..self.text.len(), is_url);
-            return;
-        }
         let mut start = 0;
-        for piece in self.text.split('>') {
-            self.url(start..start + piece.len(), is_url);
-            start += piece.len() + 1;
+        while start < self.text.len() {
+            let rest = self.text.get(start..).unwrap_or_default();
+            let end = end_of_url(rest);
+            self.url(start..start + end, is_url);
+            start += end + 1;
         }
     }
 
@@ -396,6 +398,20 @@ impl<'a> Finder<'a> {
             range.start + written.start..range.start + written.end
         });
     }
+}
+
+/// Where the first URL of a text ends: at `>` if it began with `<`. A URL that has a `<` inside goes on to the end.
+fn end_of_url(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    let question = memchr::memchr2(b'?', b'#', bytes).unwrap_or(bytes.len());
+    let before = bytes.get(..question).unwrap_or_default();
+    let is_first = |at: &usize| {
+        let last = before.get(..*at).and_then(<[u8]>::last);
+        last.is_none_or(|byte| *byte == b',' || byte.is_ascii_whitespace())
+    };
+    let bracket = memchr::memchr_iter(b'<', before).find(is_first);
+    let end = bracket.and_then(|at| memchr::memchr(b'>', bytes.get(at..)?).map(|end| at + end));
+    end.unwrap_or(bytes.len())
 }
 
 /// Whether what stands before the `?` has a slash, without a quote or a blank in between; or nothing stands there.

@@ -69,6 +69,27 @@ impl<'a> Disposition<'a> {
     }
 }
 
+/// Whether a disposition is written as clients write it, so that every parser finds the same name in it: `form-data; name="a"`,
+/// and for files `filename`.
+pub(super) fn is_usual(value: &str) -> bool {
+    let mut pieces = value.split("; ");
+    pieces.next() == Some("form-data")
+        && pieces.all(|piece| {
+            let Some((name, written)) = piece.split_once('=') else {
+                return false;
+            };
+            let quoted = written
+                .strip_prefix('"')
+                .and_then(|rest| rest.strip_suffix('"'));
+            match (name, quoted) {
+                ("name" | "filename", Some(quoted)) => !quoted.contains(['"', '\\', ';', '=']),
+                ("name" | "filename", None) => parameters::is_token(written),
+                ("filename*", None) => !written.contains([';', '"', ' ']),
+                _ => false,
+            }
+        })
+}
+
 /// The parameter of this name, which must not be repeated.
 fn only<'a>(parameters: &[Parameter<'a>], name: &str) -> Result<Option<Parameter<'a>>, Malformed> {
     let mut found = parameters.iter().filter(|p| p.is(name));

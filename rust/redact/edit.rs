@@ -44,6 +44,14 @@ impl<'a> Text<'a> {
         Self { source, edits }
     }
 
+    pub(super) fn source(&self) -> &str {
+        &self.source
+    }
+
+    pub(super) fn edits(&self) -> &[Edit] {
+        &self.edits
+    }
+
     /// The whole text, where nothing in it is replaced.
     #[inline]
     pub fn unedited(&self) -> Option<&str> {

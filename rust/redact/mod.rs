@@ -9,6 +9,7 @@
 //!   denied                    finds denied values in parameters, values and URLs, however often they are encoded
 //!   pair  component           names and values as they are written and as they read
 //! repeats                     denied parameters that stand elsewhere in the log
+//!   spelling                  in how many ways a byte may be written
 //! body                        decides what a body is
 //!   decompress  content_type  what it takes to decide
 //!   json  form  multipart     one filter per kind
@@ -33,12 +34,13 @@ mod multipart;
 mod pair;
 mod parameters;
 mod repeats;
+mod spelling;
 mod url;
 
 use std::borrow::Cow;
 
 pub use body::{Body, Content, Unpacked, request_body, response_body};
-pub use content_type::is_form;
+pub use content_type::{changes_query, is_form};
 pub(crate) use edit::COPY_BYTES;
 pub use edit::Text;
 pub use header::Treatment;

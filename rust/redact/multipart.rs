@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use memchr::memmem;
 
 use super::content_type::{ContentType, Kind};
-use super::disposition::Disposition;
+use super::disposition::{self, Disposition};
 use super::edit::{Edit, Text};
 use super::{Param, denied, json, marker, parameters, url};
 use crate::rules::Rules;
@@ -18,9 +18,12 @@ use crate::rules::Rules;
 pub(super) struct Malformed;
 
 /// The fields and files of a body.
+///
+/// `is_usual_type` tells that the body's own type is written so that no parser takes it for another one.
 pub(super) fn params<'a>(
     rules: &Rules,
     boundary: &str,
+    is_usual_type: bool,
     body: &'a [u8],
 ) -> Result<Vec<Param<'a>>, Malformed> {
     let delimiter = format!("--{boundary}");
@@ -43,7 +46,7 @@ pub(super) fn params<'a>(
             if is_mixed || line_end.is_some_and(|found| found != expected) {
                 return Err(Malformed);
             }
-            params.push(param(rules, part, expected)?);
+            params.push(param(rules, part, expected, is_usual_type)?);
         } else if !before.is_empty() && !before.ends_with(b"\n") {
             return Err(Malformed);
         }
@@ -55,11 +58,19 @@ pub(super) fn params<'a>(
     Err(Malformed)
 }
 
-fn param<'a>(rules: &Rules, part: &'a [u8], line_end: &[u8]) -> Result<Param<'a>, Malformed> {
+fn param<'a>(
+    rules: &Rules,
+    part: &'a [u8],
+    line_end: &[u8],
+    is_usual_type: bool,
+) -> Result<Param<'a>, Malformed> {
     let (header, content) = split_header(part, line_end)?;
     let header = Header::parse(header, line_end)?;
     let disposition = Disposition::parse(&header.disposition).map_err(|_| Malformed)?;
-    let is_denied = disposition.is_denied(rules);
+    let has_one_reading =
+        is_usual_type && header.is_usual && disposition::is_usual(&header.disposition);
+    // A parser that cannot read the header gives the app a field without a name.
+    let is_denied = disposition.is_denied(rules) || (!has_one_reading && rules.denies(""));
     let hide = |text: &str| marker::redacted(text.chars().count());
     Ok(match (disposition.file_name, is_denied) {
         (Some(file_name), true) => Param {
@@ -98,7 +109,14 @@ fn field<'a>(rules: &Rules, content_type: Option<&str>, text: &'a str) -> Text<'
     if !rules.is_active() {
         return Text::plain(text);
     }
-    match ContentType::parse(content_type).kind {
+    let content_type = ContentType::parse(content_type);
+    match content_type.kind {
+        Kind::Json | Kind::Form if !content_type.is_certain => {
+            withheld(marker::Reason::ContentType)
+        }
+        Kind::Json | Kind::Form if !content_type.is_utf8(text.as_bytes()) => {
+            withheld(marker::Reason::Charset)
+        }
         Kind::Json => match json::filter(rules, text) {
             Ok(edits) => Text::edited(text, edits),
             Err(_) => withheld(marker::Reason::Json),
@@ -133,13 +151,21 @@ fn split_header<'a>(part: &'a [u8], line_end: &[u8]) -> Result<(&'a [u8], &'a [u
 struct Header {
     disposition: String,
     content_type: Option<String>,
+    /// Whether each line is one that every parser reads: a name of letters and hyphens, a colon and one blank.
+    is_usual: bool,
 }
 
 impl Header {
     fn parse(block: &[u8], line_end: &[u8]) -> Result<Header, Malformed> {
         let block = std::str::from_utf8(block).map_err(|_| Malformed)?;
         let line_end = std::str::from_utf8(line_end).map_err(|_| Malformed)?;
-        let mut header = Header::default();
+        let mut header = Header {
+            is_usual: block
+                .split(line_end)
+                .filter(|line| !line.is_empty())
+                .all(is_usual_line),
+            ..Header::default()
+        };
         let mut disposition = None;
         for (name, value) in unfold(block, line_end)? {
             let place = if name.eq_ignore_ascii_case("Content-Disposition") {
@@ -156,6 +182,13 @@ impl Header {
         header.disposition = disposition.unwrap_or_default();
         Ok(header)
     }
+}
+
+fn is_usual_line(line: &str) -> bool {
+    line.split_once(": ").is_some_and(|(name, value)| {
+        let is_usual = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        !name.is_empty() && name.bytes().all(is_usual) && value.trim_ascii() == value
+    })
 }
 
 /// The header fields of a block. A fold is kept as a line feed: white space between parameters, refused inside one.

@@ -7,7 +7,7 @@ use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
 
 use super::Param;
 use super::component::{self, decode};
-use super::denied::{self, Denied};
+use super::denied::{self, Denied, Hidden};
 use super::edit::{Edit, Text};
 use super::marker;
 use super::pair::split;
@@ -67,9 +67,33 @@ impl<'a> Query<'a> {
         params_of(rules, &self.text, &self.denied)
     }
 
+    /// Denies all of it, names too: who cuts it in another way may find another name.
+    pub fn deny(&mut self) {
+        let characters = decode(&self.text).chars().count();
+        self.denied = vec![Denied {
+            range: 0..self.text.len(),
+            hidden: Hidden::Characters(characters),
+            name: None,
+            layers: 0,
+        }];
+    }
+
     /// Notes the denied parameters, which are redacted wherever else they stand.
     pub fn note_repeats(&self, repeats: &mut Repeats) {
         repeats.add(&self.text, &self.denied);
+    }
+
+    /// Denies what the query repeats of denied parameters: its own, or those of a header's URL.
+    pub fn deny_repeats(&mut self, repeats: &Repeats) {
+        let found = repeats.search(&self.text).into_iter();
+        let found = found.map(|found| Denied {
+            range: found.range,
+            hidden: Hidden::Characters(found.characters),
+            name: None,
+            layers: 0,
+        });
+        self.denied.extend(found);
+        denied::merge(&mut self.denied);
     }
 }
 
@@ -86,11 +110,14 @@ fn params_of<'a>(rules: &Rules, text: &'a str, denied: &[Denied]) -> Vec<Param<'
     split(text, 0..text.len(), b'&')
         .filter(|pair| pair.start < pair.end && !is_inside(denied, pair.start, pair.end))
         .map(|pair| Param {
-            name: piece(text, pair.start..pair.name_end(), denied),
+            name: match piece(text, pair.start..pair.name_end(), denied) {
+                name if name.unedited().is_some() => decode(pair.name(text)),
+                name => name.to_string().into(),
+            },
             value: match pair.equals {
                 // What is denied from its name on is one marker, in the name's place.
                 Some(equals) if is_inside(denied, equals, equals + 1) => Text::plain(""),
-                Some(_) => Text::plain(piece(text, pair.value_start()..pair.end, denied)),
+                Some(_) => piece(text, pair.value_start()..pair.end, denied),
                 None if denied::denies(rules, pair.name(text)) => Text::plain(marker::redacted(0)),
                 None => Text::plain(""),
             },
@@ -107,16 +134,31 @@ fn is_inside(denied: &[Denied], start: usize, end: usize) -> bool {
 }
 
 /// What a range says, decoded, with the denied values in it replaced.
-fn piece<'a>(text: &'a str, range: Range<usize>, denied: &[Denied]) -> Cow<'a, str> {
+fn piece<'a>(text: &'a str, range: Range<usize>, denied: &[Denied]) -> Text<'a> {
     // An empty value may be denied as well, at the very end of the range.
     let overlaps =
         |denied: &&Denied| denied.range.start <= range.end && denied.range.end >= range.start;
-    let inside: Vec<Denied> = denied.iter().filter(overlaps).cloned().collect();
-    if inside.is_empty() {
-        return decode(text.get(range).unwrap_or_default());
+    let mut inside = denied.iter().filter(overlaps).peekable();
+    let said = |start: usize, end: usize| decode(text.get(start..end).unwrap_or_default());
+    if inside.peek().is_none() {
+        return Text::plain(said(range.start, range.end));
     }
-    let plain = |denied: &Denied| denied.hidden.text().into();
-    Cow::Owned(rewrite(text, range, &inside, decode, plain))
+    let mut all = String::new();
+    let mut edits = Vec::new();
+    let mut at = range.start;
+    for denied in inside {
+        all.push_str(&said(at, denied.range.start.max(at)));
+        let start = all.len();
+        at = denied.range.end.min(range.end);
+        all.push_str(&said(denied.range.start.max(range.start), at));
+        edits.push(Edit {
+            start,
+            end: all.len(),
+            replacement: denied.hidden.text(),
+        });
+    }
+    all.push_str(&said(at, range.end));
+    Text::edited(all, edits)
 }
 
 /// The edits for the parameters of a form that stays text.

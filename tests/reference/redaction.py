@@ -284,7 +284,8 @@ class Search:
         """The parameters of the URLs in a header's value."""
         at = 0
         self.userinfo()
-        for piece in self.text.split(">") if "<" in self.text else [self.text]:
+        while at < len(self.text):
+            piece = self.text[at : at + self.end_of_url(at)]
             question = re.search("[?#]", piece)
             if question:
                 word = re.split("[\"'\t\n\f\r ]", piece[: question.start()])[-1]
@@ -297,6 +298,13 @@ class Search:
                 for each in search.results():
                     self.found.append(Denied(at + places[each.start], at + places[each.end], each.characters))
             at += len(piece) + 1
+
+    def end_of_url(self, start: int) -> int:
+        """The length of the first URL from ``start`` on: it ends at ``>`` if it began with ``<``."""
+        rest = self.text[start:]
+        bracket = re.search("(?:^|(?<=[, \t\n\f\r]))<", re.split("[?#]", rest)[0])
+        end = rest.find(">", bracket.start()) if bracket else -1
+        return len(rest) if end < 0 else end
 
 
 def search(rules: Rules, text: str, how: Callable[[Search], None]) -> list[Denied]:
@@ -457,7 +465,7 @@ def header(rules: Rules, name: str, value: str) -> str:
 
 def cookies(rules: Rules, value: str, count: int) -> str:
     """Judge the first ``count`` cookies by their names, however a parser may cut the header."""
-    usual = cookie_pieces(value, 0, len(value), ";", heeds_quotes=True)[:count]
+    usual = cookie_pieces(value, 0, len(value), ";", "quotes")[:count]
     end = usual[-1][1] if usual else 0
     # Each with what stands in its place, but for what is found by more than one way.
     hidden: dict[tuple[int, int], str] = {}
@@ -473,12 +481,16 @@ def cookies(rules: Rules, value: str, count: int) -> str:
     if rules.is_allowlist and not is_any_kept:
         return redacted(value)
     start = usual[0][0] if usual else 0
-    for separators, heeds_quotes in ((";", False), (";,", True), (";,", False)):
-        for piece_start, stop in cookie_pieces(value, start, end, separators, heeds_quotes):
-            name, value_start = cookie_name(value, piece_start, stop)
-            is_cookie = name is not None or separators == ";"
-            if is_cookie and denies_cookie(rules, value[piece_start:stop] if name is None else name or None):
-                hidden.setdefault((value_start, stop), redacted(value[value_start:stop].strip()))
+    for separators in (";", ";,"):
+        for quotes in ("none", "quotes", "unescaped"):
+            for piece_start, stop in cookie_pieces(value, start, end, separators, quotes):
+                name, value_start = cookie_name(value, piece_start, stop)
+                is_cookie = name is not None or separators == ";"
+                if is_cookie and denies_cookie(rules, value[piece_start:stop] if name is None else name or None):
+                    hidden.setdefault((value_start, stop), redacted(value[value_start:stop].strip()))
+    if not rules.is_allowlist:
+        for found_range in searched_cookies(rules, value, start, end):
+            hidden.setdefault(found_range, redacted(value[slice(*found_range)].strip()))
     shown, at = "", 0
     ranges = sorted(hidden)
     while ranges:
@@ -492,21 +504,39 @@ def cookies(rules: Rules, value: str, count: int) -> str:
     return shown + value[at:]
 
 
+#: What a parser that searches a header for cookies takes for a part of a name.
+NAME_CHARACTER = "[~!@#$%^&*()_+\\-`.?|:/{}<>'0-9A-Za-z]"
+
+
+def searched_cookies(rules: Rules, value: str, start: int, end: int) -> list[tuple[int, int]]:
+    """The values of what looks like a denied cookie, wherever it stands."""
+    found = []
+    for equals in (at for at in range(start, end) if value[at] == "="):
+        name = re.search(f"{NAME_CHARACTER}*[ \t\n\f\r]*\\Z", value[start:equals])
+        word = name[0].rstrip(" \t\n\f\r") if name else ""
+        if word and denies_encoded(rules, word):
+            for quotes in ("quotes", "unescaped"):
+                found.append(cookie_pieces(value, equals + 1, end, ";", quotes)[0])
+    return found
+
+
 def denies_cookie(rules: Rules, name: str | None) -> bool:
     """Judge a name, or None for ``=value``."""
     return name is None or denies_encoded(rules, name)
 
 
-def cookie_pieces(value: str, start: int, end: int, separators: str, heeds_quotes: bool) -> list[tuple[int, int]]:
-    """The ranges between separators, without the blanks round them."""
+def cookie_pieces(value: str, start: int, end: int, separators: str, quotes: str) -> list[tuple[int, int]]:
+    """The ranges between separators outside of ``quotes``, without the blanks round them."""
     found = []
     at = start
     while True:
         rest = value[at:end]
-        quoted = re.match(rf'(?:[^"{separators}]|"[^"]*")*', rest) if heeds_quotes else None
+        # Of the same length, with quotes that are none left out.
+        shown = {"none": rest.replace('"', "x"), "quotes": rest, "unescaped": rest.replace('\\"', "xx")}[quotes]
+        quoted = re.match(f'(?:[^"{separators}]|"[^"]*")*', shown)
         # A quote that is never closed quotes nothing.
-        if quoted is None or rest[quoted.end() : quoted.end() + 1] == '"':
-            quoted = re.match(rf"[^{separators}]*", rest)
+        if quoted is None or shown[quoted.end() : quoted.end() + 1] == '"':
+            quoted = re.match(f"[^{separators}]*", rest)
         assert quoted is not None
         piece = rest[: quoted.end()]
         begin = at + len(piece) - len(piece.lstrip())
@@ -752,6 +782,7 @@ def parse_content_type(value: str) -> ContentType:
     try:
         parameters = header_parameters(value[len(media_type) :])
         boundary, charset = only(parameters, "boundary"), only(parameters, "charset")
+        is_certain = not any(re.match(r"(charset|boundary)\*", parameter.name) for parameter in parameters)
     except Malformed:
         is_certain = False
     said = (media_type if is_certain else value).lower()
@@ -795,7 +826,7 @@ def is_binary_type(content_type: str) -> bool:
 # --- Multipart ------------------------------------------------------------------------------------
 
 
-def multipart_params(rules: Rules, boundary: str, body: bytes) -> list[Param]:
+def multipart_params(rules: Rules, boundary: str, body: bytes, is_usual_type: bool) -> list[Param]:
     """The fields and files of a body that every parser cuts up in the same way."""
     preamble, *pieces = body.split(b"--" + boundary.encode())
     if preamble and not preamble.endswith(b"\n"):
@@ -813,11 +844,11 @@ def multipart_params(rules: Rules, boundary: str, body: bytes) -> list[Param]:
         is_mixed = line_end == b"\n" and part.endswith(b"\r\n")
         if this_end[0] != line_end or is_mixed or not part.endswith(line_end):
             raise Malformed("not valid multipart")
-        found.append(multipart_param(rules, part[: -len(line_end)], line_end))
+        found.append(multipart_param(rules, part[: -len(line_end)], line_end, is_usual_type))
     raise Malformed("not valid multipart")
 
 
-def multipart_param(rules: Rules, part: bytes, line_end: bytes) -> Param:
+def multipart_param(rules: Rules, part: bytes, line_end: bytes, is_usual_type: bool) -> Param:
     """One part: a field, or a file, of which the content is never sent."""
     header, blank_line, content = (line_end + part).partition(line_end + line_end)
     if not blank_line:
@@ -825,8 +856,10 @@ def multipart_param(rules: Rules, part: bytes, line_end: bytes) -> Param:
     fields = header_fields(header, line_end)
     content_type = fields.get("content-type")
     name, readings, file_name = disposition(fields.get("content-disposition", ""))
-    is_denied = rules.is_active and (
-        not readings or any(rules.denies(reading) or "=?" in reading for reading in readings)
+    has_one_reading = is_usual_type and is_usual_header(header, line_end, fields.get("content-disposition", ""))
+    # A parser that cannot read the header gives the app a field without a name.
+    is_denied = (rules.denies("") and not has_one_reading) or (
+        rules.is_active and (not readings or any(rules.denies(reading) or "=?" in reading for reading in readings))
     )
     if file_name is not None and is_denied:
         return Param(name, "[REDACTED]", redacted(file_name), None)
@@ -843,9 +876,14 @@ def multipart_param(rules: Rules, part: bytes, line_end: bytes) -> Param:
 
 def part_text(rules: Rules, content_type: str | None, text: str) -> str:
     """A field may be a document of its own."""
-    kind = parse_content_type(content_type or "").kind
+    parsed = parse_content_type(content_type or "")
+    kind = parsed.kind
     if not rules.is_active:
         return text
+    if kind in ("json", "form") and not parsed.is_certain:
+        return withheld(len(text.encode()), "ambiguous content type")
+    if kind in ("json", "form") and not parsed.is_utf8(text.encode()):
+        return withheld(len(text.encode()), "unknown charset")
     try:
         if kind == "json":
             return redact_json(rules, text)
@@ -856,6 +894,19 @@ def part_text(rules: Rules, content_type: str | None, text: str) -> str:
     if kind == "multipart":
         return withheld(len(text.encode()), "not valid multipart")
     return rewrite(text, search(rules, text, Search.anything), str, str)
+
+
+def is_usual_header(block: bytes, line_end: bytes, disposition: str) -> bool:
+    """Whether a part's header is written as clients write it, so that every parser reads the same."""
+    quoted = r'"[^"\\;=]*"'
+    parameter = rf"; (?:(?:name|filename)=(?:{quoted}|{TOKEN})|filename\*=[^; \"]*)"
+    if not re.fullmatch(f"form-data(?:{parameter})*", disposition):
+        return False
+    for line in filter(None, block.decode().split(line_end.decode())):
+        name, colon, value = line.partition(": ")
+        if not colon or not re.fullmatch("[0-9A-Za-z-]+", name) or value != value.strip(" \t\n\f\r"):
+            return False
+    return True
 
 
 def header_fields(block: bytes, line_end: bytes) -> dict[str, str]:
@@ -980,7 +1031,9 @@ def redact_body(rules: Rules, body: Body, is_request: bool) -> str | list[Param]
                 check(content)
                 if not content_type.boundary:
                     raise Malformed("not valid multipart")
-                return multipart_params(rules, content_type.boundary, content)
+                # Some parsers compare the type with regard to case.
+                is_usual = re.match('multipart/form-data;(?:[^"]*;)? *boundary=', body.content_type or "") is not None
+                return multipart_params(rules, content_type.boundary, content, is_usual)
             except Malformed:
                 if rules.is_active:
                     raise
