@@ -1,1 +1,1 @@
-"""The flusher's side: takes logs out of the queue and sends them, away from any request."""
+"""The flusher's side: takes logs out of the queue and sends them, outside of any request."""

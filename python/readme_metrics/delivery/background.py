@@ -1,4 +1,4 @@
-"""`Background`: the flusher's thread, as soon as one can be had."""
+"""`Background`: the flusher's thread, started as soon as the process can start one."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ if TYPE_CHECKING:
 
     from readme_metrics._process.reporter import HeldReports
 
-#: How long after a thread could not be started another try is made: limits of processes are hit in peaks.
+#: Seconds until a thread that could not be started is tried again: the limit of threads may be reached only for a
+#: while.
 RETRY_S = 10.0
 _NEVER = float("inf")
 
 
 class Background:
-    """Asked to start by one caller at a time.
+    """The flusher's thread. One caller at a time.
 
     Args:
-        run: What the thread does.
-        reports: Told, once, that there is no thread.
-        is_wanted: `background_worker_mode`.
+        run: Runs on the thread.
+        reports: Gets one warning if no thread can be started.
+        is_wanted: The configuration's `background_worker_mode`.
     """
 
     def __init__(self, run: Callable[[], None], reports: HeldReports, *, is_wanted: bool) -> None:
@@ -58,7 +59,7 @@ class Background:
             self._thread = thread
 
     def join(self, timeout_s: float) -> bool:
-        """Waits for the end of the thread, if there is one, for so many seconds at most; returns whether none runs."""
+        """Waits up to `timeout_s` seconds for the end of the thread, if there is one. Returns whether no thread runs."""
         if self._thread is None:
             return True
         self._thread.join(timeout_s)

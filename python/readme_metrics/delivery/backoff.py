@@ -1,17 +1,18 @@
-"""How long to wait before the next try. Pure: no clock, no randomness of its own."""
+"""How long to wait before the next try. Pure: callers pass the time and the random number."""
 
 from __future__ import annotations
 
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 
-#: Doubles from here. Full jitter (the AWS Architecture Blog's "Exponential Backoff And Jitter") spreads the clients.
+#: The first pause, which doubles with each failure. Full jitter (the AWS Architecture Blog's "Exponential Backoff And
+#: Jitter") spreads the clients.
 FIRST_S = 0.5
-#: What the published SDKs pause; no wait of our own is longer, so a short outage is made good soon after its end.
+#: The longest pause, which is that of the published SDKs: delivery resumes soon after the end of an outage.
 LONGEST_S = 15.0
-#: A wrong API key will not heal in seconds; a probe every minute notices when it does.
+#: The pause after the server has refused the API key, which takes a person to correct.
 DENIED_S = 60.0
-#: A server's `Retry-After` is honoured up to here.
+#: The longest `Retry-After` that is honoured.
 RETRY_AFTER_LONGEST_S = 300.0
 
 
@@ -20,7 +21,7 @@ def delay_s(attempt: int, retry_after_s: float | None, jitter: float) -> float:
 
     Args:
         attempt: How many attempts in a row have failed.
-        retry_after_s: What the server asked for, if it did. Never a reason to come earlier than without it.
+        retry_after_s: The `Retry-After` of the server, if it sent one. It never makes the pause shorter.
         jitter: A random number from 0 to 1.
     """
     ceiling_s = min(LONGEST_S, FIRST_S * 2.0 ** min(max(attempt, 1) - 1, 16))
@@ -28,12 +29,12 @@ def delay_s(attempt: int, retry_after_s: float | None, jitter: float) -> float:
 
 
 def parse_retry_after(value: str | None, now: datetime) -> float | None:
-    """Seconds that a `Retry-After` header asks for (RFC 9110, 10.2.3: seconds or a date), if it says anything."""
+    """Seconds that a `Retry-After` header asks for (RFC 9110, 10.2.3: seconds or a date); None if it is malformed."""
     if value is None:
         return None
     value = value.strip()
     if value.isascii() and value.isdigit():
-        # More digits than any pause has: int() of thousands of them is slow.
+        # Ten digits are more than any pause has, and converting thousands of digits is slow.
         return float(value[:10])
     try:
         date = parsedate_to_datetime(value)
@@ -45,9 +46,9 @@ def parse_retry_after(value: str | None, now: datetime) -> float | None:
 
 
 class Budget:
-    """What a server's refusals may cost it: `burst` POSTs at once, `per_s` in the long run.
+    """The number of POSTs that a server's refusals may cause: `burst` at once, `per_s` in the long run.
 
-    Finding the one bad log of a batch takes a few POSTs; a flood of bad ones must not become a flood of POSTs.
+    To find the one bad log of a batch takes a few POSTs; a flood of bad logs must not cause a flood of POSTs.
     """
 
     def __init__(self, burst: float, per_s: float) -> None:
@@ -57,7 +58,7 @@ class Budget:
         self._at_s: float | None = None
 
     def spend(self, now_s: float) -> bool:
-        """Takes one at time `now_s` (seconds, monotonic); False where there is none left."""
+        """Takes one POST at time `now_s` (seconds, monotonic); returns False if none is left."""
         if self._at_s is not None:
             self._left = min(self._burst, self._left + (now_s - self._at_s) * self._per_s)
         self._at_s = now_s

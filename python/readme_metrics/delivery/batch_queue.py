@@ -1,4 +1,4 @@
-"""`BatchQueue`: what `Delivery` asks of a queue, be it the core's in shared memory or a relay's Redis stream."""
+"""`BatchQueue`: the queue that `Delivery` needs; the core's in shared memory, or a relay's Redis stream."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 
 class Batch(Protocol):
-    """Logs on their way: what one POST carries."""
+    """The logs that one POST carries."""
 
     @property
     def json(self) -> bytes: ...
@@ -15,7 +15,7 @@ class Batch(Protocol):
 
 
 class BatchQueue(Protocol):
-    """As `_core.Queue` documents it."""
+    """The methods are documented at `_core.Queue`."""
 
     @property
     def failures(self) -> int: ...

@@ -1,4 +1,4 @@
-"""`BeforeSend`: shows each log to the user's function before it is posted, and takes what that makes of it."""
+"""`BeforeSend`: passes each log to the user's `before_send` function and posts what the function returns."""
 
 from __future__ import annotations
 
@@ -14,31 +14,32 @@ if TYPE_CHECKING:
 
 
 class Prepared(NamedTuple):
-    """What is posted of a batch."""
+    """The part of a batch that is posted."""
 
     body: bytes
     logs: int
-    #: The places in the batch's array whose logs are dropped.
+    #: The positions in the batch's array whose logs are dropped.
     left_out: list[int]
 
 
 class BeforeSend:
-    """The user's function. A log is sent as it was returned, or not at all: never unseen.
+    """The user's function. Every log is sent as the function returned it, or not at all.
 
     Args:
         config: Has the function and the lists.
-        reporter: Hears of a function that raised or returned what is no log.
+        reporter: Gets an error if the function raises or returns something that is no log.
     """
 
     def __init__(self, config: MetricsApiConfig, reporter: HeldReports) -> None:
         self._function = config.imported_before_send()
         self._recheck = Recheck(config)
         self._reporter = reporter
-        # Of the batch before, by id: what could not be delivered comes again, and is not shown twice.
+        # The results of the previous batch, by id: a log that could not be delivered comes again, and is not passed to
+        # the function a second time.
         self._done: dict[str, bytes | None] = {}
 
     def prepare(self, batch: Batch) -> Prepared:
-        """Shows the logs of a batch to the function, those that it has not seen."""
+        """Passes the logs of a batch to the function, except for those that it has already seen."""
         done: dict[str, bytes | None] = {}
         kept, left_out = [], []
         for place, log in enumerate(json.loads(batch.json)):
@@ -63,11 +64,11 @@ class BeforeSend:
             checked = self._recheck.checked(json.loads(original), json.loads(json.dumps(answer, allow_nan=False)))
             return json.dumps(checked, ensure_ascii=False).encode()
         except Exception as error:
-            # The type alone: an exception's text may quote the log.
+            # Only the exception's type is reported: its text may quote the log.
             self._reporter.error("before_send", "before_send failed, and its log is dropped: %s", type(error).__name__)
             return None
 
 
 def before_send_of(config: MetricsApiConfig, reporter: HeldReports) -> BeforeSend | None:
-    """What shows each log to the configuration's `before_send`, if it has one."""
+    """The `BeforeSend` of a configuration; None if it has no such function."""
     return None if config.before_send is None else BeforeSend(config, reporter)

@@ -1,4 +1,4 @@
-"""`Delivery`: peek, POST, release. Nothing leaves the queue before the server has it or has refused it for good."""
+"""`Delivery`: peek, POST, release. A log leaves the queue only when the server has accepted it or refused it for good."""
 
 from __future__ import annotations
 
@@ -18,21 +18,22 @@ if TYPE_CHECKING:
     from readme_metrics.delivery.before_send import BeforeSend
     from readme_metrics.delivery.senders.outcome import Result, Sender
 
-#: Bounds of one POST. A single entry may exceed the second.
+#: The bounds of one POST. A single entry may be larger than the second.
 MAX_BATCH_ENTRIES = 1000
 MAX_BATCH_BYTES = 1024 * 1024
-#: Refused POSTs: enough at once to find the bad entries of a few batches, in the long run a trickle.
+#: The bounds of refused POSTs: enough at once to find the bad entries of a few batches, and few in the long run.
 REFUSALS_BURST = 50
 REFUSALS_PER_S = 5.0
-#: Added to a POST's timeout: how long the other processes leave the server to the one that probes it.
+#: Added to a POST's timeout. While one process tries whether the server is back, the others wait this long in all.
 TURN_MARGIN_S = 1.0
 
-#: The operating system's: the module's own generator is the app's, which may have seeded it, and a fork repeats it.
+#: The operating system's randomness. The generator of `random` belongs to the app, which may have seeded it, and a
+#: forked child repeats its numbers.
 _JITTER = random.SystemRandom()
 
 
 class Delivery:
-    """One sender at a time: its caller holds the lock."""
+    """Delivers batches from a queue. Not for several threads at once: the caller holds a lock."""
 
     def __init__(
         self,
@@ -47,27 +48,28 @@ class Delivery:
         self._sender = sender
         self._reporter = reporter
         self._turn_s = timeout_s + TURN_MARGIN_S
-        # Halved while the server refuses a batch, so that one bad entry is found and alone is lost; grows again.
+        # Halved while the server refuses a batch, so that only the bad entry is lost. Grows again.
         self._max_entries = MAX_BATCH_ENTRIES
-        # Halved when the server finds a batch too large. It will not change its mind: never grows.
+        # Halved when the server finds a batch too large. Never grows, since the server's bound does not change.
         self._max_bytes = MAX_BATCH_BYTES
         self._refusals = backoff.Budget(REFUSALS_BURST, REFUSALS_PER_S)
         self._is_failing = False
-        # A pause of this process alone: failures in a row for reasons of its own, and when it may try again.
+        # The pause of this process alone: how often it has failed in a row for reasons of its own, and when it ends.
         self._own_failures = 0
         self._resume_at_s = 0.0
-        #: How many POSTs this process has made, and the seconds that they took.
+        #: How many POSTs this process has made, and how many seconds they took.
         self.posts = 0
         self.post_s = 0.0
-        #: POSTs of this process that have to be repeated.
+        #: How many POSTs of this process have to be repeated.
         self.retries = 0
         #: Why the latest POST of this process failed; None once one has succeeded.
         self.last_error: str | None = None
 
     def pause_s(self) -> float:
-        """Seconds until the next try may be made; 0 where it may be made now.
+        """Seconds until the next try; 0 if it may be made now.
 
-        All processes of the host share a pause for what the server says. One for this process's own trouble is its own.
+        The processes of the host share a pause if the server refuses or fails. A pause for a fault of this process's
+        own settings is not shared.
         """
         return max(self._queue.pause_s(), self._resume_at_s - _core.monotonic(), 0.0)
 
@@ -75,11 +77,11 @@ class Delivery:
         """Posts the next batch.
 
         Args:
-            timeout_s: Seconds it may take, if less than the config's `timeout`.
-            is_last: Before an exit: a pause does not hold it up.
+            timeout_s: Seconds that the POST may take, if less than the config's `timeout`.
+            is_last: Whether the process is about to exit: then a pause is ignored.
 
         Returns:
-            Whether to go on: False where nothing waits, or where the server has to be left alone for a while.
+            Whether to continue: False if no entry waits, or if there is a pause now.
         """
         batch = self._queue.peek(self._max_entries, self._max_bytes)
         if batch is None:
@@ -153,5 +155,5 @@ class Delivery:
         self._own_failures += 1
         self._resume_at_s = _core.monotonic() + delay_s
         if self._queue.failures:
-            # It was this process's turn to find out whether the server is back, and it could not: the next one's.
+            # This process was to find out whether the server is back, and could not. Another process may try at once.
             self._queue.failed(0.0, result.reason)

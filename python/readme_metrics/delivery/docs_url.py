@@ -1,4 +1,4 @@
-"""`DocsUrl`: where the project's documentation is, for the `x-documentation-url` header."""
+"""`DocsUrl`: the address of the project's documentation, for the `x-documentation-url` header."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ if TYPE_CHECKING:
 
     from readme_metrics.config import MetricsApiConfig
 
-    #: Seconds it may take are its second argument; it may raise.
+    #: Asks for the address. The second argument is the seconds that this may take. May raise.
     Ask = Callable[[MetricsApiConfig, float], str | None]
 
-#: A failed question is asked again after this long.
+#: Seconds until ReadMe is asked again after it could not be asked.
 RETRY_S = 60.0
 
 
 class DocsUrl:
-    """`base_log_url` as configured, else what ReadMe answers.
+    """The configured `base_log_url`, or the address that ReadMe answers.
 
-    Asking has a thread of its own, which ends with the answer or its timeout: a host that cannot be reached, or whose
-    name is looked up for half a minute, holds up no batch and no exit.
+    A thread of its own asks ReadMe and ends with the answer or the timeout. So a host that cannot be reached, or whose
+    DNS query takes half a minute, holds up no batch and no exit.
 
     Args:
-        config: May say it already, by `base_log_url`.
-        ask: Finds it out.
+        config: If it has a `base_log_url`, nobody is asked.
+        ask: Asks for the address.
     """
 
     def __init__(self, config: MetricsApiConfig, ask: Ask = project_base_url) -> None:
@@ -38,11 +38,11 @@ class DocsUrl:
         self._ask_again_at_s = 0.0
 
     def look_up(self, inline_s: float | None = None) -> None:
-        """Asks, if nothing is known and it is time to. To be called once logs have been sent.
+        """Asks for the address if it is not known and the last try is long enough ago. Call it after logs were sent.
 
         Args:
-            inline_s: Asks on the caller's thread, for so many seconds at most, where no thread is to be started. None
-                asks on a thread and does not wait for it.
+            inline_s: If given, asks on the caller's thread, for at most this many seconds. None asks on a thread of its
+                own and does not wait.
         """
         now_s = _core.monotonic()
         if self.base_url is not None or now_s < self._ask_again_at_s:
@@ -54,13 +54,13 @@ class DocsUrl:
         timeout_s = self._config.METRICS_API_TIMEOUT
         try:
             threads.start(lambda: self._ask(timeout_s), "readme-metrics.DocsUrl")
-        except RuntimeError:  # out of threads: the header is worth no more than another try
+        except RuntimeError:  # no thread can be started: the next call tries again
             pass
 
     def _ask(self, timeout_s: float) -> None:
         try:
             base_url = self._question(self._config, timeout_s)
-            # It becomes a response header of the app's: nothing that could end one header and begin another.
+            # The address becomes part of a response header, so it must not hold a line break that would begin another.
             if base_url and base_url.isascii() and base_url.isprintable():
                 self.base_url = base_url.rstrip("/")
         except Exception:  # noqa: S110 - asked again in a minute

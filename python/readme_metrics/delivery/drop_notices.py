@@ -1,4 +1,4 @@
-"""`DropNotices`: tells when logs begin to be dropped and when that is over, with the number."""
+"""`DropNotices`: reports when logs begin to be dropped, and their number when that is over."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from readme_metrics._process.reporter import HeldReports
 
-#: No drop for this long: it is over. Also how far apart two lines about one reason are, at least.
+#: Dropping is over when no log was dropped for this long. Two lines about one reason are at least this far apart.
 QUIET_S = 60.0
 
 CAUSES = {
@@ -32,22 +32,22 @@ CAUSES = {
     "killed": "their process was killed while it queued them",
 }
 
-#: Whoever drops for these says so, with the details.
+#: Reasons whose drops are reported with details where they happen.
 _EXPLAINED = frozenset({"grouping", "internal"})
 
 
 class DropNotices:
-    """Fed with sums, by one thread at a time."""
+    """Compares the sums of dropped logs with those of the last call. One caller at a time."""
 
     def __init__(self, reporter: HeldReports, clock_s: Callable[[], float] = _core.monotonic) -> None:
         self._reporter = reporter
         self._clock_s = clock_s
         self._seen: dict[str, int] = {}
-        # By reason, while logs are being dropped for it: the sum before, and when it last grew.
+        # For each reason for which logs are being dropped: the sum when that began, and when the sum last grew.
         self._going_on: dict[str, tuple[int, float]] = {}
 
     def update(self, dropped: Mapping[str, int]) -> None:
-        """Looks at the sums by reason; they never shrink."""
+        """Takes the sums by reason, which never shrink, and reports what has begun or ended."""
         now_s = self._clock_s()
         for reason, count in dropped.items():
             before = self._seen.get(reason, 0)
@@ -60,7 +60,7 @@ class DropNotices:
                 self._end(reason)
 
     def close(self) -> None:
-        """Says what was still going on."""
+        """Reports the drops that were not over yet."""
         for reason in list(self._going_on):
             self._end(reason)
 

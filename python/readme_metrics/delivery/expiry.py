@@ -1,4 +1,4 @@
-"""What keys that nobody uses any more have left behind: given up, counted, and cleared away in the end."""
+"""`expire`: drops and counts the logs of API keys that no process uses any more, and removes their directories."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from readme_metrics import _core
 from readme_metrics.delivery import orphans, queue_dirs
 
 _DAY_S = 24 * 60 * 60
-#: The file of sums, of this version of it and of others.
+#: The name of the state file, in this version and others.
 _STATE = re.compile(r"state(-\d+)?")
 
 
 def expire(rungs: list[str], own: str, days: float) -> int:
-    """Looks at the directories of this user's other apps, on every rung.
+    """Checks the directories of this user's other apps, on every rung.
 
-    Where no process has been for so long, the logs are dropped and counted as `expired`. Once nothing has waited for as
-    long again, the directory goes, too, with its sums.
+    If no process has used a directory for `days`, its logs are dropped and counted as `expired`. If no log has waited
+    there for as long again, the directory is removed with its sums.
 
     Args:
-        rungs: Where to look.
+        rungs: The rungs to check.
         own: The name of the caller's own directory, which is in use.
-        days: How long.
+        days: The number of days.
 
     Returns:
-        How many logs were given up.
+        How many logs were dropped.
     """
     given_up = 0
     before = time.time() - days * _DAY_S
@@ -41,18 +41,18 @@ def expire(rungs: list[str], own: str, days: float) -> int:
 
 
 def _last_use(directory: Path) -> float:
-    """When a process was last at work there, in seconds since 1970; infinite while one is."""
+    """When a process last used the directory, in seconds since 1970; infinite if one uses it now."""
     survey = _core.survey(directory)
     if not all(segment.is_orphan for segment in survey.segments):
         return float("inf")
     server = survey.server
     times = [segment.created for segment in survey.segments] + [server.last_success, server.last_error_at]
-    # The making and the removal of a segment change the directory.
+    # The directory's own time changes when a segment is made or removed.
     return max([directory.stat().st_mtime, *(moment for moment in times if moment is not None)])
 
 
 def _remove(directory: Path) -> int:
-    """Removes an app's directory in which nothing waits; one that holds anything unknown is left. Gives up no logs."""
+    """Removes an app's directory without segments, unless it holds an unknown file. Returns 0, since no log is dropped."""
     files = list(directory.iterdir())
     if all(_STATE.fullmatch(file.name) for file in files):
         for file in files:

@@ -1,4 +1,4 @@
-"""`Flusher`: what one process owns: its queue, its connection, and the thread that moves logs from one to the other."""
+"""`Flusher`: a process's queue, its connection, and the thread that moves logs from the one to the other."""
 
 from __future__ import annotations
 
@@ -26,27 +26,27 @@ if TYPE_CHECKING:
     from readme_metrics._process.reporter import Reporter
     from readme_metrics.config import MetricsApiConfig
 
-#: Under load, batches grow for this long between two POSTs: at 2,000 requests a second, 200 logs share one.
+#: Under load, a batch grows for this long before the next POST: at 2,000 requests a second, it gets 200 logs.
 LINGER_S = 0.1
-#: They do not grow beyond this, which is what fits one POST if logs are of a common size (4 KiB).
+#: A batch does not grow beyond this number of logs, which fit one POST if they are of a common size (4 KiB).
 LINGER_ENTRIES = 250
-#: More entries than any queue holds: no request calls.
+#: More entries than any queue holds, so that no request wakes the flusher.
 _NEVER = 1 << 62
 
 
 class Flusher:
-    """Made by the first log of a process, and of no use in any other: see `pid`.
+    """Made by the first log of a process, and of no use in another process: see `pid`.
 
-    Whoever makes one calls `tell` afterwards, without a lock: making it reports nothing.
+    The constructor reports nothing: call `tell` afterwards, without holding a lock.
     """
 
     def __init__(self, config: MetricsApiConfig, reporter: Reporter) -> None:
         self.pid = os.getpid()
-        #: The ids of those who use it; the last one to leave stops it.
+        #: The ids of the intakes that use this flusher; the last one to leave stops it.
         self.users: set[int] = set()
         self._config = config
         self._reporter = reporter
-        # What is found out while a lock is held. Told without it, since a log handler may call the app.
+        # Reports that are made while a lock is held, and written without it, since a log handler may call the app.
         self._reports = HeldReports(reporter)
         self.tell = self._reports.tell
         self._sender = sender_for(config)
@@ -57,19 +57,19 @@ class Flusher:
         self._delivery = Delivery(self.queue, self._sender, self._reports, config.METRICS_API_TIMEOUT, before_send)
         self._buffer_length = config.BUFFER_LENGTH
         self._waiting_since_s = _core.monotonic()
-        # A batch is on the way and could not be delivered: it waits for the end of the pause, and for nothing else.
+        # Whether a batch could not be delivered: it is due as soon as the pause ends.
         self._is_behind = False
-        # One sender at a time: the thread, a request that sends for itself, or whoever calls flush().
+        # Held by whichever thread sends: the flusher's, that of a request, or that of a caller of flush().
         self._sending = threading.Lock()
-        # A bare lock as a wake-up call, free when somebody has called: releasing it takes no other lock, so neither a
-        # signal handler nor a finaliser that logs a request can deadlock here, as it could in an Event.
+        # A plain lock that is released to wake the thread. Releasing it takes no other lock, so a signal handler or a
+        # finaliser that logs a request cannot deadlock here, as it could in an Event.
         self._wake = threading.Lock()
         self._wake.acquire()
         self._posted_at_s = -math.inf  # no POST yet: the first one never waits for a batch to grow
         self.is_stopping = False
         self.shutdown_timeout_s = config.shutdown_timeout
         self._deadline_s = 0.0
-        # Under a uWSGI without threads none will ever be had: requests send as in synchronous mode.
+        # Under a uWSGI without threads no thread will ever run: requests send as in synchronous mode.
         is_inline = not (config.IS_BACKGROUND_MODE and wsgi_server.runs_threads())
         self._inline = InlineTurns(config.METRICS_API_TIMEOUT, is_wanted=is_inline)
         self._background = Background(self._run, self._reports, is_wanted=config.IS_BACKGROUND_MODE)
@@ -80,11 +80,11 @@ class Flusher:
         return self._background.is_running
 
     def recorded(self, waiting: int, *, may_wait: bool = True) -> None:
-        """After the pushes that `Queue.call_at_entries` asks for, on the request's thread.
+        """Called on the request's thread after a push at which `Queue.call_at_entries` asks for a call.
 
         Args:
-            waiting: Entries in this process's queue; 0 where the new one was dropped.
-            may_wait: Whether this thread may send where there is none to do it; an event loop's may not.
+            waiting: The number of entries in this process's queue; 0 if the new one was dropped.
+            may_wait: Whether this thread may send if the flusher has no thread; that of an event loop may not.
         """
         if waiting == 1:
             self._waiting_since_s = _core.monotonic()
@@ -110,7 +110,7 @@ class Flusher:
     def _call(self) -> None:
         try:
             self._wake.release()
-        except RuntimeError:  # somebody else has called already
+        except RuntimeError:  # the thread was woken already
             pass
 
     def _run(self) -> None:
@@ -118,7 +118,7 @@ class Flusher:
             self._sender.load()
         except Exception as error:
             self._reporter.error("load", "What sending needs cannot be imported (%s)", type(error).__name__)
-        # The first look comes before the first wait: what the dead have left beyond the bound waits for it.
+        # The first turn comes before the first wait: orphans beyond their bound are evicted in it.
         must_wait = False
         while not self.is_stopping:
             try:
@@ -135,7 +135,7 @@ class Flusher:
     def _wait(self) -> None:
         wait_s = min(LOOK_S, self._config.flush_interval)
         if pause_s := self._delivery.pause_s():
-            # Nothing can be sent, and requests need not call.
+            # No POST may be made now, so requests need not wake this thread.
             self._sleep(min(wait_s, pause_s), _NEVER)
             return
         self._sleep(wait_s, self._buffer_length)
@@ -144,8 +144,9 @@ class Flusher:
             self._sleep(linger_s, max(self._buffer_length, LINGER_ENTRIES))
 
     def _sleep(self, longest_s: float, call_at_entries: int) -> None:
-        """Until so many entries wait, the end is asked for, or the time is over."""
-        # A call between these two lines is kept by the lock; a push before them is seen by the comparison.
+        """Sleeps until `call_at_entries` entries wait, the flusher is to stop, or `longest_s` seconds are over."""
+        # If a request calls between these two lines, the lock stays released; a push before them is seen by the
+        # comparison.
         self.queue.call_at_entries = call_at_entries
         if self.queue.waiting < call_at_entries:
             self._wake.acquire(timeout=longest_s)
@@ -157,7 +158,7 @@ class Flusher:
             return
         with self._sending:
             while self._delivery.post_next() and not self.is_stopping:
-                # What is left of a batch grows until the next turn.
+                # Less than a whole batch is left: it grows until the next turn.
                 if not adopted and self.queue.waiting_bytes < MAX_BATCH_BYTES:
                     break
             self._posted_at_s = self._waiting_since_s = _core.monotonic()
@@ -166,7 +167,7 @@ class Flusher:
             self.docs_url.look_up()
 
     def _send_inline(self, *, may_wait: bool) -> None:
-        """On the request's thread: what is due, within its time. One that is sending already takes ours as well."""
+        """Sends due entries on the request's thread, within its time. If another thread sends, it sends ours as well."""
         until_s = _core.monotonic() + self._inline.timeout_s
         while self._inline.may_begin() and self._sending.acquire(blocking=False):
             try:
@@ -174,12 +175,12 @@ class Flusher:
             finally:
                 self._sending.release()
             self.tell()
-            # What came meanwhile found this thread sending, and no other request need ever come.
+            # Requests that came meanwhile left their entries to this thread, and there may be no later request.
             if not (is_delivered and self._is_due(self.queue.waiting)) or _core.monotonic() >= until_s:
                 break
 
     def _send_a_batch(self, *, may_wait: bool) -> bool:
-        """Whether a batch was delivered on this thread, which holds the lock of those who send."""
+        """Sends one batch on this thread, which holds `_sending`. Returns whether it was delivered."""
         started_s = _core.monotonic()
         is_delivered = False
         try:
@@ -194,15 +195,15 @@ class Flusher:
                 if self._sender.knows_base_url and left_s > 0:
                     self.docs_url.look_up(left_s)
             self._waiting_since_s = _core.monotonic()
-        except Exception as error:  # the request is logged: its sending is another matter
+        except Exception as error:  # the log is in the queue and will be sent later
             self._reports.error("flusher", "Sending failed and will be repeated: %s", type(error).__name__)
         finally:
             self._inline.ended(started_s)
         return is_delivered
 
     def _drain(self, deadline_s: float) -> None:
-        """Sends all there is, and then what dead siblings have left, until it is gone, the deadline passes or a POST
-        fails; a pause does not hold it up.
+        """Sends all own logs and then those of dead siblings, until none is left, the deadline passes or a POST fails.
+        Ignores a pause.
         """
         if not self._sending.acquire(timeout=max(deadline_s - _core.monotonic(), 0.0)):
             return
@@ -216,7 +217,7 @@ class Flusher:
             self.tell()
 
     def flush(self, timeout_s: float) -> int:
-        """Sends what waits. Returns how many entries are left after at most `timeout_s` seconds."""
+        """Sends the entries that wait, for at most `timeout_s` seconds. Returns how many are left."""
         try:
             self._drain(_core.monotonic() + timeout_s)
         except Exception as error:
@@ -228,14 +229,14 @@ class Flusher:
         return of_flusher.stats(self.queue, self._siblings(others), self._delivery)
 
     def metrics_text(self, others: Sequence[Flusher]) -> str:
-        """The same as Prometheus text, of the host, with what the POSTs of this process took."""
+        """The sums of the host as Prometheus text, with the times of this process's POSTs."""
         return of_flusher.metrics_text(self.queue, self._siblings(others), self._delivery)
 
     def _siblings(self, others: Sequence[Flusher]) -> list[_core.Queue]:
         return [other.queue for other in others if other is not self and other.pid == self.pid]
 
     def stop(self, deadline_s: float) -> None:
-        """Asks the thread for a last delivery until `deadline_s` (monotonic), and does not wait for it: see `join`."""
+        """Asks the thread for a last delivery until `deadline_s` (monotonic) and does not wait for it: see `join`."""
         if self.pid == os.getpid() and not self.is_stopping:
             self._deadline_s = deadline_s
             self.is_stopping = True
@@ -244,7 +245,7 @@ class Flusher:
                 self._finish()
 
     def join(self) -> None:
-        """Waits for the end of the thread until the deadline. If it does not end by then, tells its losses for it."""
+        """Waits for the end of the thread until the deadline. If the thread has not ended by then, reports its losses."""
         if self.pid == os.getpid() and not self._background.join(max(self._deadline_s - _core.monotonic(), 0.0)):
             self._upkeep.tell_last_losses()
             self.tell()
@@ -255,7 +256,7 @@ class Flusher:
             self._sender.close()
             self._upkeep.tell_last_losses()
             self.queue.close()
-            self.queue.call_at_entries = 0  # whoever logs from here on hears that it is too late
+            self.queue.call_at_entries = 0  # each later request calls `recorded`, which reports that it is too late
         except Exception as error:
             self._reporter.error("flusher", "The flusher failed at its end: %s", type(error).__name__)
         self.tell()

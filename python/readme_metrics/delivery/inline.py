@@ -1,22 +1,23 @@
-"""`InlineTurns`: how much of the requests' time sending may take where it has no thread of its own."""
+"""`InlineTurns`: how much of the requests' time may be spent on sending if the flusher has no thread."""
 
 from __future__ import annotations
 
 from readme_metrics import _core
 
-#: Where a thread was wanted and cannot be had: one POST on a request's thread takes no longer.
+#: If a thread is wanted and cannot be started, one POST on a request's thread takes at most this long.
 LONGEST_S = 0.5
-#: And a POST that took a second is followed by so many without one: at most a twentieth of the time goes into sending.
+#: Each second that a POST took is followed by this many seconds without one: sending takes at most a twentieth of the
+#: time.
 REST = 19.0
 
 
 class InlineTurns:
-    """Asked by one request at a time.
+    """Decides whether a request may send. One caller at a time.
 
     Args:
         timeout_s: The configuration's `timeout`.
-        is_wanted: `background_worker_mode=False`: requests send for themselves because they were told to, and may take
-            the whole timeout each.
+        is_wanted: Whether requests are meant to send (`background_worker_mode=False`): then each may take the whole
+            timeout.
     """
 
     def __init__(self, timeout_s: float, *, is_wanted: bool) -> None:

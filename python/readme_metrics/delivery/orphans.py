@@ -1,4 +1,4 @@
-"""Logs of dead processes, delivered by a process that need not have made any itself: at its exit, or for `flush`."""
+"""Delivers or discards the logs of dead processes, for a process at its exit or for `readme-metrics flush`."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from readme_metrics.delivery.senders.choice import sender_for
 if TYPE_CHECKING:
     from readme_metrics.config import MetricsApiConfig
 
-#: Another process was taking it over at this moment, or had just died.
+#: Seconds until orphans are looked for again that could not be adopted, since another process was adopting them or had
+#: only just died.
 _LOOK_AGAIN_S = 0.1
-#: What a queue into which nothing is pushed may take.
+#: The bound of a queue into which nothing is pushed.
 _SMALLEST_QUEUE_BYTES = 1024 * 1024
-#: Batches that one call gives up at most, and so its end: a file that nobody can read would be found again for ever.
+#: The most batches that one call discards. Without a bound, a file that cannot be read would keep the call from ending.
 _MOST_TURNS = 10_000
 
 
@@ -28,35 +29,35 @@ class Delivered(NamedTuple):
 
     sent: int = 0
     dropped: int = 0
-    #: Still waiting for somebody to deliver them.
+    #: Logs of dead processes that still wait.
     left: int = 0
-    #: An HTTP status or the name of an exception; None where no POST has failed.
+    #: An HTTP status or the name of an exception; None if no POST has failed.
     last_error: str | None = None
 
 
 def count(rungs: list[str], name: str) -> int:
-    """How many logs of dead processes wait for somebody to deliver them, on any rung.
+    """How many logs of dead processes wait, on all rungs.
 
     Args:
-        rungs: Where to look.
-        name: The app's directory on a rung.
+        rungs: The rungs to check.
+        name: The name of the app's directory on a rung.
     """
     waiting = 0
     for rung in rungs:
         try:
             segments = _core.survey(f"{rung}/{name}").segments
-        except OSError:  # not there, or not to be used
+        except OSError:  # the directory is missing, or must not be used
             continue
         waiting += sum(segment.counts.queued for segment in segments if segment.is_orphan)
     return waiting
 
 
 def deliver(config: MetricsApiConfig, reporter: Reporter, deadline_s: float) -> Delivered:
-    """Adopts and sends what dead processes have left.
+    """Adopts and sends the logs of dead processes.
 
     Args:
-        config: Whose: those of its key and server.
-        reporter: Told of failures.
+        config: Only logs for its API key and server are sent.
+        reporter: Gets the warnings.
         deadline_s: When to stop at the latest (seconds, `_core.monotonic`).
     """
     rungs, name = queue_dirs.directories(config), queue_dirs.name(config)
@@ -66,7 +67,7 @@ def deliver(config: MetricsApiConfig, reporter: Reporter, deadline_s: float) -> 
     held = HeldReports(reporter)
     queue = _core.Queue(rungs, name, config.queue_bytes)
     delivery = Delivery(queue, sender, held, config.METRICS_API_TIMEOUT, before_send_of(config, held))
-    # A few segments at a time, until there are no more.
+    # Each call of `adopt` adopts a limited number of segments.
     while (left_s := deadline_s - _core.monotonic()) > 0:
         queue.adopt()
         if queue.waiting:
@@ -84,11 +85,11 @@ def deliver(config: MetricsApiConfig, reporter: Reporter, deadline_s: float) -> 
 
 
 def discard(rungs: list[str], name: str, reason: str) -> int:
-    """Gives up what dead processes have left; returns how many logs that were. They are counted as dropped.
+    """Drops and counts the logs of dead processes; returns how many there were.
 
     Args:
-        rungs: Where to look.
-        name: The app's directory on a rung.
+        rungs: The rungs to check.
+        name: The name of the app's directory on a rung.
         reason: A key of `stats()["dropped"]`.
     """
     if not count(rungs, name):

@@ -1,4 +1,4 @@
-"""Where the queue's segments of one app meet: the rungs of the directory ladder, and the app's name on each."""
+"""Where the segments of one app are: the rungs, and the name of the app's directory on each of them."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 
 def directories(config: MetricsApiConfig) -> list[str]:
-    """The rungs, best first. The core takes the first that is safe and has room, and private memory where none is."""
+    """The rungs, best first. The core takes the first that is safe and has room, and private memory if there is none."""
     return rungs(config.queue_dir)
 
 
 def rungs(queue_dir: str | os.PathLike[str] | None) -> list[str]:
     """The rungs of any process that has `queue_dir` in its configuration.
 
-    None of them depends on who logged in: `$XDG_RUNTIME_DIR` is set in one shell and not in the next, and goes with the
-    last session of its user.
+    `$XDG_RUNTIME_DIR` is none of them: it is set in one shell and not in the next, and its directory is removed at the
+    end of the user's last session.
     """
     rungs = [
         os.fspath(queue_dir) if queue_dir else None,
@@ -36,13 +36,13 @@ def rungs(queue_dir: str | os.PathLike[str] | None) -> list[str]:
 
 
 def name(config: MetricsApiConfig) -> str:
-    """The app's directory: any process with the same key and destination may deliver any of its entries.
+    """The name of the app's directory. Processes with the same key and destination share it and deliver its entries.
 
-    The hash keeps the key itself out of the file system, and tenants with different keys apart.
+    The hash keeps the key out of the file system, and apps with different keys apart.
     """
     identity = f"{config.README_API_KEY}\0{destination(config)}"
     if config.before_send is not None:
-        # Whoever does not have the function must not send what it has not seen.
+        # A process without the function must not send logs that the function has not seen.
         identity += f"\0{_function_name(config.before_send)}"
     return prefix() + hashlib.sha256(identity.encode()).hexdigest()[:16]
 
@@ -53,11 +53,11 @@ def open_queue(config: MetricsApiConfig) -> _core.Queue:
 
 
 def label(config: MetricsApiConfig) -> str:
-    """What people call the app: the configuration's `label`, else the program's name."""
+    """The name of the app for `status`: the configuration's `label`, else the program's name."""
     if config.label:
         return config.label
     directory, program = os.path.split(sys.argv[0] if sys.argv else "")
-    # `python -m package` runs a file of this name.
+    # `python -m package` runs a file of this name, so the package is the program.
     return os.path.basename(directory) if program == "__main__.py" else program
 
 

@@ -1,4 +1,4 @@
-"""`Recheck`: what a log was changed into is redacted again, so that nothing comes back that a list denies."""
+"""`Recheck`: redacts a log again after `before_send` has changed it, so that no denied value comes back."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from readme_metrics.config import MetricsApiConfig
     from readme_metrics.redaction.redactor import Lists, Redactor
 
-#: A marker of ours becomes as many of this character as it stands for, so that it is redacted to what it was.
+#: A marker is replaced by as many of this character as it stands for, so that redaction makes the same marker of it.
 _FILLER = "\ue000"
 _MARKER = re.compile(r"\[REDACTED (\d{1,4})\]")
 _MASK = re.compile(r"sha512-[A-Za-z0-9+/=]{88}(\?.{4})?")
 
-#: What a log has names for itself. Other names, which the function has added, are judged by the lists.
+#: The names that a log has of its own. The lists decide about other names, which the function has added.
 _LOG = {"_id", "_version", "group", "clientIPAddress", "development", "request"}
 _GROUP = {"id", "label", "email"}
 _ENTRY = {"_route", "pageref", "startedDateTime", "time", "cache", "timings", "request", "response"}
@@ -31,8 +31,8 @@ _RESPONSE = {
 
 
 class Recheck:
-    """Redacts what was changed with the lists of the configuration and those of each of its rules: which of them has
-    made the log is not known any more.
+    """Redacts changed values with the lists of the configuration and those of all its rules, since it is not known any
+    more which rule has made the log.
     """
 
     def __init__(self, config: MetricsApiConfig) -> None:
@@ -56,15 +56,15 @@ class Recheck:
         """The log as it may be sent.
 
         Args:
-            before: As it came out of the queue.
-            after: As it is now. Changed in place.
+            before: The log as it came out of the queue.
+            after: The log that the function has returned. Changed in place.
 
         Raises:
-            Exception: It has not the shape of a log.
+            Exception: `after` has not the form of a log.
         """
         if after == before:
             return after
-        after["_id"] = before["_id"]  # its page, and what makes a log that is sent twice one
+        after["_id"] = before["_id"]  # names the log's page, and makes a log that is sent twice one log
         [was], [now] = before["request"]["log"]["entries"], after["request"]["log"]["entries"]
         if now != was:
             for redactor in self._redactors:
@@ -146,7 +146,9 @@ class Recheck:
                 self._names(value, None, set())
 
     def _denies(self, name: str) -> bool:
-        """Wider than where a list applies: a header's name minds no case, and a path's last part is enough."""
+        """Whether a list denies `name`. Case is ignored, and the last part of a path is enough: rather too much than
+        too little.
+        """
         return any(
             _listed(name, lists.denylist)
             if lists.denylist

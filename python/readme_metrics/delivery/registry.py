@@ -1,4 +1,4 @@
-"""`Registry`: the flushers of this process, one for all middlewares that deliver alike, stopped together at its end."""
+"""`Registry`: the flushers of this process. Middlewares with the same way of delivery share one; all stop at its exit."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ from readme_metrics.delivery.senders.http import server
 if TYPE_CHECKING:
     from readme_metrics.config import MetricsApiConfig
 
-#: `multiprocessing.util.Finalize`: below 0 comes after the end of a process's own children, whose logs it passes on.
+#: The priority in `multiprocessing.util.Finalize`: below 0 is after the end of a process's own children, whose logs it
+#: delivers.
 _AFTER_CHILDREN = -100
-#: What loading `requests` for the first time may take on a busy host, on top of `shutdown_timeout`.
+#: Seconds that the first import of `requests` may take on a busy host, in addition to `shutdown_timeout`.
 IMPORT_S = 2.0
 
 #: A process that ends this soon after its server has shut down ends for the same reason.
@@ -29,24 +30,25 @@ _SOON_S = 10.0
 
 
 class Registry:
-    """Its methods may be called from any thread, and from finalisers and signal handlers at any moment.
+    """Every method may be called from any thread, and from finalisers and signal handlers at any moment.
 
-    So its lock is re-entrant, nothing is reported while it is held, and what a finaliser calls (`leave`) does without.
+    Therefore the lock is re-entrant, nothing is reported while it is held, and `leave`, which finalisers call, does not
+    take it.
     """
 
     def __init__(self) -> None:
         self._flushers: dict[tuple[object, ...], Flusher] = {}
-        # One lock per pid: a lock that some thread of the parent held at the fork is nobody's to release here.
+        # One lock per pid: if a thread of the parent held a lock at the fork, no thread of the child can release it.
         self._locks: dict[int, threading.RLock] = {}
-        # Of all middlewares, whether they have logged anything or not.
+        # The configurations of all middlewares, also of those that have logged nothing.
         self._configs: weakref.WeakSet[MetricsApiConfig] = weakref.WeakSet()
         self._child_pid = 0
-        #: Until when (seconds, `_core.monotonic`) the time that `drain_all` took counts as part of the exit's, and how
-        #: much that was.
+        #: `drain_all` took `_vain_s` seconds without sending everything, which count as part of the exit's time until
+        #: `_vain_until_s` (seconds, `_core.monotonic`).
         self._vain_until_s = self._vain_s = 0.0
 
     def enrol(self, config: MetricsApiConfig) -> None:
-        """Notes that a middleware was made: this process passes on at its exit what dead ones of its kind have left."""
+        """Notes that a middleware was made, so that this process delivers the logs of dead siblings at its exit."""
         self._configs.add(config)
         longest_s = max(known.shutdown_timeout for known in list(self._configs))
         wsgi_server.at_end_of_uwsgi_master(self.stop_all, longest_s + IMPORT_S)
@@ -56,15 +58,15 @@ class Registry:
 
         Args:
             config: Says how to deliver.
-            reports: Told what the flusher has to say.
-            user: The caller's id, which it gives back to `leave`. To join again changes nothing.
+            reports: Gets the flusher's warnings.
+            user: The caller's id, which it later passes to `leave`. Joining again changes nothing.
         """
         key = _key(config)
         with self._lock():
             flusher = self._flushers.get(key)
             if flusher is None or flusher.is_stopping:
                 made = Flusher(config, reports)
-                # A finaliser that ran meanwhile on this thread may have been faster.
+                # A finaliser that ran on this thread meanwhile may have made one.
                 flusher = self._flushers.get(key)
                 if flusher is None or flusher.is_stopping:
                     self._flushers[key] = flusher = made
@@ -77,17 +79,17 @@ class Registry:
         return flusher
 
     def find(self, config: MetricsApiConfig) -> Flusher | None:
-        """What `join` would return, if it is there already."""
+        """The flusher for `config`, if this process has one."""
         return self._flushers.get(_key(config))
 
     def leave(self, flusher: Flusher, user: int) -> None:
-        """The last user's leaving ends it: it sends what is left, and nobody waits for that."""
+        """Notes that a user has left. When the last one leaves, the flusher sends what is left; nobody waits for that."""
         flusher.users.discard(user)
         if not flusher.users and flusher.pid == os.getpid():
             for key, known in list(self._flushers.items()):
                 if known is flusher:
                     self._flushers.pop(key, None)
-            # Without a thread it would be this one that waits for the server.
+            # Without a thread, a last delivery would make the caller wait for the server: it is left out.
             flusher.stop(_core.monotonic() + (flusher.shutdown_timeout_s if flusher.has_thread else 0.0))
 
     def stats(self, flusher: Flusher) -> dict[str, object]:
@@ -99,13 +101,13 @@ class Registry:
         return flusher.metrics_text(list(self._flushers.values()))
 
     def flush_orphans(self, config: MetricsApiConfig, timeout_s: float) -> int:
-        """For a process that has logged nothing: sends what dead ones have left. Returns how many logs are left."""
+        """Sends the logs of dead processes, for a process that has logged nothing. Returns how many logs are left."""
         return orphans.deliver(config, Reporter(config), _core.monotonic() + timeout_s).left
 
     def drain_all(self) -> None:
-        """Sends what waits, when a server has shut down and its process is about to end. Never raises.
+        """Sends the logs that wait, when a server has shut down and its process is about to end. Never raises.
 
-        What could not be sent is tried again at the exit, with what is left of the one deadline.
+        The exit tries again to send logs that are left, within the rest of the same deadline.
         """
         started_s = self._now_less_what_was_in_vain()
         left = 0
@@ -121,10 +123,10 @@ class Registry:
         return now_s - self._vain_s if now_s < self._vain_until_s else now_s
 
     def stop_all(self) -> None:
-        """One deadline over everything: all are asked to end, then each is waited for until its own."""
+        """Stops all flushers: asks each of them to end, then waits for each until its deadline."""
         now_s = self._now_less_what_was_in_vain()
         flushers = [flusher for key, flusher in list(self._flushers.items()) if key[0] == os.getpid()]
-        # Those without a thread end here and now, one after the other: the others first.
+        # Flushers with a thread come first, since one without a thread delivers on this thread.
         for flusher in sorted(flushers, key=lambda flusher: not flusher.has_thread):
             flusher.stop(now_s + flusher.shutdown_timeout_s)
         for flusher in flushers:
@@ -134,7 +136,7 @@ class Registry:
         _core.seal()
 
     def _pass_on(self, now_s: float) -> None:
-        """What dead processes have left, for those middlewares of this process that have logged nothing."""
+        """Delivers the logs of dead siblings, for the middlewares of this process that have logged nothing."""
         seen = set(self._flushers)
         for config in list(self._configs):
             try:
@@ -146,7 +148,9 @@ class Registry:
                 Reporter(config).error("flusher", "What dead processes left waits on (%s)", type(error).__name__)
 
     def _stop_at_the_end_of_a_child(self) -> None:
-        """Children of `multiprocessing` skip `atexit`, but not the finalisers of its own."""
+        """In a child of `multiprocessing`, stops at its end: such a child skips `atexit` and runs only these
+        finalisers.
+        """
         process, util = sys.modules.get("multiprocessing.process"), sys.modules.get("multiprocessing.util")
         if process and util and self._child_pid != os.getpid() and process.parent_process() is not None:
             self._child_pid = os.getpid()
@@ -156,13 +160,13 @@ class Registry:
         return self._locks.setdefault(os.getpid(), threading.RLock())
 
     def forget_all(self) -> None:
-        """In a forked child: everything of the parent's is left to the parent. The middlewares are the child's, too."""
+        """Called in a forked child, which leaves the flushers to its parent. The child keeps the middlewares."""
         self._flushers.clear()
         self._locks.clear()
 
 
 def _key(config: MetricsApiConfig) -> tuple[object, ...]:
-    """What makes two configurations deliver alike. A fork hook may not have run (uWSGI forks in C): the pid is part."""
+    """Configurations with the same key share a flusher. The key has the pid, since uWSGI forks without fork hooks."""
     return (
         os.getpid(),
         config.README_API_KEY,
@@ -187,7 +191,7 @@ def _key(config: MetricsApiConfig) -> tuple[object, ...]:
 
 
 def _last_look(config: MetricsApiConfig) -> tuple[object, ...]:
-    """What decides about a log between the queue and the server: `before_send`, and the lists that come after it."""
+    """The part of the key that decides about a log after the queue: `before_send`, and the lists applied after it."""
     function = config.before_send
     if function is None:
         return ()
@@ -195,7 +199,7 @@ def _last_look(config: MetricsApiConfig) -> tuple[object, ...]:
     return (function if isinstance(function, str) else id(function), *lists)
 
 
-#: This process's.
+#: The registry of this process.
 FLUSHERS = Registry()
 
 # Once per interpreter: fork hooks cannot be unregistered.

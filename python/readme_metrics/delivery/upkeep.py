@@ -1,4 +1,4 @@
-"""`Upkeep`: what a flusher does about once a second beside sending."""
+"""`Upkeep`: the work of a flusher about once a second, other than sending."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ if TYPE_CHECKING:
     from readme_metrics._process.reporter import HeldReports
     from readme_metrics.config import MetricsApiConfig
 
-#: How often an idle flusher looks for segments of dead siblings. Half of the two seconds that are promised.
+#: How often an idle flusher looks for segments of dead siblings: half of the two seconds that are promised.
 LOOK_S = 1.0
-#: How soon, and then how often, a flusher looks for what keys that nobody uses have left. Not in the first rush.
+#: How soon, and then how often, a flusher looks for logs of keys that no process uses. Not while the app starts.
 FIRST_EXPIRY_S = 60.0
 EXPIRY_S = 3600.0
 
 
 class Upkeep:
-    """Looks after one process's queue, and says what has happened to it. One caller at a time.
+    """Maintains one process's queue and reports what happens to it. One caller at a time.
 
     Args:
-        config: Of the app.
-        queue: This process's.
-        reports: Hears of private memory and of losses.
+        config: The configuration of the app.
+        queue: The queue of this process.
+        reports: Gets warnings about private memory and dropped logs.
     """
 
     def __init__(self, config: MetricsApiConfig, queue: _core.Queue, reports: HeldReports) -> None:
@@ -40,10 +40,10 @@ class Upkeep:
         self._say_where_the_queue_is()
 
     def look_round(self) -> int:
-        """Takes over the logs of dead processes, and tells whether any logs were lost. At most once in `LOOK_S`.
+        """Adopts the logs of dead processes and reports dropped logs, at most once in `LOOK_S`.
 
         Returns:
-            How many logs were taken over.
+            How many logs were adopted.
         """
         now_s = _core.monotonic()
         if now_s < self._look_at_s:
@@ -58,7 +58,7 @@ class Upkeep:
         return adopted
 
     def tell_last_losses(self) -> None:
-        """At the end of the process, before the queue is closed."""
+        """Reports dropped logs at the end of the process, before the queue is closed."""
         self._update_losses()
         self._losses.close()
         waiting = self._queue.waiting
@@ -67,7 +67,7 @@ class Upkeep:
             self._reports.loss(message, waiting)
 
     def _say_where_the_queue_is(self) -> None:
-        """When it goes into private memory, at the start or later, and when it comes back."""
+        """Warns when the queue is in private memory, at the start or later, and when it is shared again."""
         was_private, self._is_private = self._is_private, self._queue.directory is None
         if self._is_private and not was_private:
             reasons = "; ".join(self._queue.refusals)

@@ -1,1 +1,1 @@
-"""What is shown of the counts: the dicts of `stats()` and `status`, Prometheus text, ages."""
+"""How the counters are shown: the dicts of `stats()` and `status`, Prometheus text, ages."""

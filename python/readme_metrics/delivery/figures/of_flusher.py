@@ -1,4 +1,4 @@
-"""What `stats()` and `metrics_text()` answer: the sums of this process and of its host."""
+"""The results of `stats()` and `metrics_text()`: the sums of this process and of its host."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def stats(queue: _core.Queue, siblings: Sequence[_core.Queue], delivery: Deliver
     """The public dict.
 
     Args:
-        queue: The flusher's own.
+        queue: The flusher's own queue.
         siblings: The queues of the other flushers of this process.
         delivery: Knows how the POSTs of this process went.
     """
@@ -30,7 +30,7 @@ def stats(queue: _core.Queue, siblings: Sequence[_core.Queue], delivery: Deliver
 
 
 def metrics_text(queue: _core.Queue, siblings: Sequence[_core.Queue], delivery: Delivery) -> str:
-    """The sums of the host as Prometheus text, with what the POSTs of this process took; arguments as of `stats`."""
+    """The sums of the host as Prometheus text, with the times of this process's POSTs. The arguments are as in `stats`."""
     from readme_metrics.delivery.figures import prometheus
     from readme_metrics.delivery.figures.oldest import oldest_of
 
@@ -50,6 +50,6 @@ def _survey(queue: _core.Queue, siblings: Sequence[_core.Queue]) -> _core.Survey
 
 
 def _directory(queue: _core.Queue) -> Path | None:
-    from pathlib import Path  # not at import, which it would double
+    from pathlib import Path  # imported here, since it would double the import time of the package
 
     return None if queue.directory is None else Path(queue.directory)

@@ -1,4 +1,4 @@
-"""How long logs have waited."""
+"""`oldest_of`: when the oldest log that waits in a segment was made."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def oldest_of(directory: Path, segment: _core.SegmentInfo) -> float | None:
-    """When the oldest log that waits in a segment was made, in seconds since 1970. None where it cannot be read."""
+    """When the oldest log that waits in a segment was made, in seconds since 1970; None if the log cannot be read."""
     found = _core.entries(directory, segment.name, 0)
     if found is None or not found[1]:
         return None

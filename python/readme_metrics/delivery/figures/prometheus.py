@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 class Sample(NamedTuple):
     """One value of a metric."""
 
-    #: Without the prefix and without labels.
+    #: The metric's name without the prefix `readme_metrics_`.
     name: str
     labels: dict[str, str]
     value: float
 
 
-#: By name: type and help. In the order of the output. A summary has two samples, `_sum` and `_count`.
+#: The type and help of each metric, in the order of the output. A summary has two samples, `_sum` and `_count`.
 _METRICS = {
     "made_total": ("counter", "Requests that were to be logged."),
     "sent_total": ("counter", "Logs that the server has confirmed."),
@@ -32,16 +32,16 @@ _METRICS = {
     "bodies_dropped_total": ("counter", "Logs that lost their bodies to fit the queue."),
     "retries_total": ("counter", "POSTs that had to be repeated."),
     "queued": ("gauge", "Logs that wait."),
-    "queued_bytes": ("gauge", "Bytes that they take in segments."),
+    "queued_bytes": ("gauge", "Bytes that the logs that wait take in segments."),
     "oldest_age_seconds": ("gauge", "How long the oldest log that waits has waited; 0 if none waits."),
     "failures": ("gauge", "POSTs in a row that have failed."),
     "last_success_timestamp_seconds": ("gauge", "When the server last took logs, in seconds since 1970; 0 for never."),
-    "post_seconds": ("summary", "What the POSTs of this process took."),
+    "post_seconds": ("summary", "Seconds that the POSTs of this process took."),
 }
 
 
 def labels_of(survey: _core.Survey, directory: Path | None) -> dict[str, str]:
-    """What tells the apps of a host apart: each sample's labels."""
+    """The labels of each sample, which tell the apps of a host apart."""
     return {"app": survey.label or "", "directory": "" if directory is None else str(directory)}
 
 
@@ -49,9 +49,9 @@ def of_survey(survey: _core.Survey, directory: Path | None, oldest: float | None
     """The sums of all processes of an app.
 
     Args:
-        survey: Of the app's directory.
-        directory: The queue's; None in private memory.
-        oldest: When the oldest log that waits was made, in seconds since 1970; None if none waits or nobody knows.
+        survey: The survey of the app's directory.
+        directory: The queue's directory; None in private memory.
+        oldest: When the oldest log that waits was made, in seconds since 1970; None if no log waits or it is not known.
         now: Seconds since 1970.
     """
     counts, server, labels = survey.counts, survey.server, labels_of(survey, directory)
@@ -71,13 +71,13 @@ def of_survey(survey: _core.Survey, directory: Path | None, oldest: float | None
 
 
 def of_posts(labels: dict[str, str], pid: int, seconds: float, count: int) -> list[Sample]:
-    """What POSTs of one process took."""
+    """The times of the POSTs of one process."""
     labels = {**labels, "pid": str(pid)}
     return [Sample("post_seconds_sum", labels, seconds), Sample("post_seconds_count", labels, count)]
 
 
 def text(samples: Iterable[Sample]) -> str:
-    """All samples of a metric stand together, after its help and type, as the format wants it."""
+    """The samples as text. The format requires that all samples of a metric follow its help and type."""
     lines: list[str] = []
     samples = list(samples)
     for name, (kind, meaning) in _METRICS.items():

@@ -1,4 +1,4 @@
-"""The public dicts: of `stats()`, and of `status --json`. The one place where the core's classes become dicts."""
+"""The dicts of `stats()` and `status --json`. Only this module makes dicts of the core's classes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def nothing_yet() -> dict[str, object]:
-    """What `stats()` answers before this process has logged anything."""
+    """The result of `stats()` before this process has logged anything."""
     sums = _counts(_core.Counts())
     del sums["bodies_dropped"]
     return {"pid": os.getpid(), **sums, "retries": 0, "last_error": None, "directory": None, "host": None}
@@ -21,14 +21,15 @@ def nothing_yet() -> dict[str, object]:
 def of_process(
     stats: _core.QueueStats, retries: int, last_error: str | None, directory: Path | None, survey: _core.Survey
 ) -> dict[str, object]:
-    """What `stats()` answers.
+    """The result of `stats()`.
 
     Args:
-        stats: This process's own sums.
-        retries: POSTs of this process that had to be repeated.
-        last_error: Of this process: an HTTP status or the name of an exception; None where no POST has failed.
-        directory: The queue's; None in private memory.
-        survey: What all processes of the machine know.
+        stats: The sums of this process.
+        retries: How many POSTs of this process had to be repeated.
+        last_error: Why the last POST of this process failed: an HTTP status or the name of an exception; None if it did
+            not fail.
+        directory: The queue's directory; None in private memory.
+        survey: The sums of all processes of the host.
     """
     return {
         "pid": os.getpid(),
@@ -47,7 +48,7 @@ def of_process(
 
 
 def of_directory(survey: _core.Survey) -> dict[str, object]:
-    """What `status --json` prints of one app."""
+    """One app in the output of `status --json`."""
     return {
         "label": survey.label,
         **_counts(survey.counts),

@@ -1,1 +1,1 @@
-"""The ways out: each takes a batch and says what became of it."""
+"""The senders: each takes the body of a batch and returns what became of it."""

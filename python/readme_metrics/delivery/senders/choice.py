@@ -1,4 +1,4 @@
-"""Which way out a configuration takes, and where it leads."""
+"""Which sender a configuration uses, and where that sends to."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ def sender_for(config: MetricsApiConfig) -> Sender:
 
 
 def destination(config: MetricsApiConfig) -> str:
-    """Where the logs go, without credentials: for people, and part of the queue's name."""
+    """Where the logs are sent, without credentials. Shown to users, and part of the queue's name."""
     if config.dry_run:
         return DryRun.server
     return redis.server(config) if config.relay else http.without_credentials(http.server(config))
 
 
 def project_base_url(config: MetricsApiConfig, timeout_s: float) -> str | None:
-    """Where the project's documentation is, as ReadMe says, or as a relay has noted. None where they do not say.
+    """The address of the project's documentation, from ReadMe or from the relay's Redis. None if they have none.
 
     Raises:
-        Exception: They cannot be asked.
+        Exception: ReadMe or Redis cannot be asked.
     """
     ask = redis.project_base_url if config.relay else http.project_base_url
     return ask(config, timeout_s)

@@ -1,4 +1,4 @@
-"""`Client`: one keep-alive connection; each exchange on it keeps one deadline and leaves nothing behind if it fails."""
+"""`Client`: one keep-alive connection. Each exchange has one deadline; after a failed one, everything is made anew."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 
 class Route(NamedTuple):
-    """What exchanges with one address have in common. To find it out takes a third as long as an exchange."""
+    """What all exchanges with one URL have in common. To prepare it takes a third as long as an exchange."""
 
     request: requests.PreparedRequest
-    #: Proxies and certificates, which the environment names.
+    #: The proxies and certificates of the environment.
     settings: dict[str, Any]
 
 
 class Client:
-    """Belongs to one process, and to one thread at a time; `requests` is imported by the first that needs it.
+    """Not for several threads at once, nor for a forked child. `requests` is imported with the first exchange.
 
     Args:
         api_key: The user name of every request; its password is empty.
@@ -36,30 +36,30 @@ class Client:
         self._session: requests.Session | None = None
         self._deadline: Deadline | None = None
         self._routes: dict[str, Route] = {}
-        #: Whether exchanges go through a proxy, as far as was found out.
+        #: Whether the last exchange went through a proxy.
         self.uses_proxy = False
 
     def exchange(self, url: str, timeout_s: float, body: bytes | None = None) -> requests.Response:
-        """POSTs `body`, or GETs where there is none; reads the head of the answer and some of its body.
+        """POSTs `body`, or makes a GET if there is none; reads the head of the answer and a part of its body.
 
-        A connection that was used before and turns out to be cut is replaced at once, without a word: servers and load
-        balancers close idle connections when they like, and may do so at the moment of a request.
+        If a connection that was used before turns out to be cut, the exchange is repeated once on a new one: servers
+        and load balancers close idle connections at any time, also at the moment of a request.
 
         Args:
             url: Redirects are not followed: they would carry the key elsewhere.
-            timeout_s: Seconds that all of it may take.
-            body: A prepared one: with `Content-Encoding` among the headers, encoded so.
+            timeout_s: Seconds that the whole exchange may take.
+            body: The body, encoded as the headers say.
 
         Raises:
-            Exception: requests' own and others (a broken proxy setting raises ValueError). The text may show
-                credentials of a proxy.
+            Exception: An exception of requests, or another one (a broken proxy setting raises ValueError). The text may
+                show credentials of a proxy.
         """
         until_s = _core.monotonic() + timeout_s
         try:
             return self._send(url, until_s, body)
         except Exception as error:
             was_reused = self._deadline is not None and not self._deadline.has_connected
-            # Whatever went wrong may lie in what was kept: connections, proxies, or a class that a recorder of HTTP
+            # The cause may be something that was kept: a connection, a proxy, or a class that a recorder of HTTP
             # traffic had put in the place of urllib3's for a while.
             self.close()
             if not (was_reused and _is_cut(error)):
@@ -81,19 +81,19 @@ class Client:
         try:
             response = session.send(request, timeout=deadline.left_s(), allow_redirects=False, **route.settings)
         finally:
-            request.body = None  # a megabyte
+            request.body = None  # up to a megabyte
         self._routes[url] = route
         return response
 
     def _open(self) -> tuple[requests.Session, Deadline]:
         if self._session is not None and self._deadline is not None:
             return self._session, self._deadline
-        with loading():  # not at import, nor on a request's thread: it takes longer to load than all the rest
+        with loading():  # loaded here, on the flusher's thread: it takes longer to load than all other modules
             import requests
 
             from readme_metrics.delivery.senders.deadline import Adapter, Deadline
 
-            "localhost".encode("idna")  # what the first look-up of a host's name would load
+            "localhost".encode("idna")  # loads the codec that the first DNS query needs
         self._deadline = deadline = Deadline()
         self._session = session = requests.Session()
         session.auth = self._auth
@@ -112,7 +112,7 @@ class Client:
         return Route(session.prepare_request(request), dict(settings))
 
     def close(self) -> None:
-        """Lets go of the connection and of everything that was found out; the next exchange begins anew."""
+        """Closes the connection and forgets everything that was prepared; the next exchange prepares it again."""
         session, self._session, self._deadline = self._session, None, None
         self._routes.clear()
         if session is not None:
@@ -120,9 +120,9 @@ class Client:
 
 
 def is_own_trouble(error: Exception) -> bool:
-    """Whether the reason for a failed exchange lies in this process's own settings: proxy, names, certificates.
+    """Whether an exchange failed because of this process's own settings: proxy, host names, certificates.
 
-    Refused and cut connections and timeouts are the server's: every process of the host meets them.
+    Refused and cut connections and timeouts are the server's: they concern every process of the host.
     """
     import socket
 
@@ -133,7 +133,7 @@ def is_own_trouble(error: Exception) -> bool:
     if not isinstance(error, requests.exceptions.RequestException):
         return True  # a certificate file that does not exist, a proxy setting that cannot be read
     if not isinstance(error, (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)):
-        return True  # no address: InvalidURL, InvalidSchema, InvalidProxyURL
+        return True  # the URL is wrong: InvalidURL, InvalidSchema, InvalidProxyURL
     return any(isinstance(cause, socket.gaierror) for cause in _causes(error))
 
 
@@ -145,7 +145,7 @@ def _is_cut(error: Exception) -> bool:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """`error` and all that led to it: urllib3 and requests hand causes on as arguments, too."""
+    """`error` and all its causes, which urllib3 and requests also pass as arguments of exceptions."""
     left, seen = [error], set()
     while left:
         cause = left.pop()

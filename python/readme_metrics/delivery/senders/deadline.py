@@ -1,7 +1,7 @@
-"""`Deadline`: a whole exchange with a server ends in time, however slowly it sends.
+"""`Deadline`: makes a whole exchange with a server end in time, however slowly the server sends.
 
-`requests` bounds each operation on the socket, so that a server which sends a byte now and then is waited for for ever.
-Here each operation gets the time that is left.
+The timeout of `requests` bounds each operation on the socket, so a server that sends a byte now and then could hold the
+exchange up for ever. Here each operation gets only the time that is left.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 
 class Deadline:
-    """When the exchange under way has to be over. One per session, since a session does one exchange at a time."""
+    """When the current exchange has to end. One per session, since a session does one exchange at a time."""
 
     def __init__(self) -> None:
         self._until_s = 0.0
-        #: Whether the exchange under way has tried to open a connection, and so does not depend on an older one.
+        #: Whether the current exchange has tried to open a connection, and so does not use an older one.
         self.has_connected = False
 
     def begin(self, until_s: float) -> None:
-        """Starts an exchange that has to be over at `until_s` (seconds, `_core.monotonic`)."""
+        """Starts an exchange that has to end at `until_s` (seconds, `_core.monotonic`)."""
         self._until_s = until_s
         self.has_connected = False
 
@@ -37,7 +37,7 @@ class Deadline:
         """Seconds until the deadline.
 
         Raises:
-            TimeoutError: There are none.
+            TimeoutError: The deadline has passed.
         """
         left_s = self._until_s - _core.monotonic()
         if left_s <= 0:
@@ -46,7 +46,7 @@ class Deadline:
 
 
 class Adapter(requests.adapters.HTTPAdapter):
-    """Makes connections, direct or by a proxy, that keep the deadline. The lookup of a host name is not bounded."""
+    """Makes connections, direct or by a proxy, that keep the deadline. The DNS query is not bounded."""
 
     def __init__(self, deadline: Deadline) -> None:
         self._deadline = deadline
@@ -61,8 +61,8 @@ class Adapter(requests.adapters.HTTPAdapter):
     def _bound(self, pool_for: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """The pool that `pool_for` finds or makes, whose connections keep the deadline.
 
-        A recorder of HTTP traffic (VCR and the like) swaps the class of urllib3's connections for a while. A pool does
-        not outlive such a swap in either direction: the class of its connections is always the one of this moment.
+        A recorder of HTTP traffic (such as VCR) replaces the class of urllib3's connections for a while. A pool whose
+        class is no longer the current one is discarded.
         """
         pool = pool_for(*args, **kwargs)
         bound_to = getattr(pool, "bound_to", None)
@@ -91,7 +91,7 @@ def _bounded(kind: type[urllib3.connection.HTTPConnection], deadline: Deadline) 
             host = own.host
             addresses = [found[4][0] for found in socket.getaddrinfo(host, own.port, type=socket.SOCK_STREAM)]
             for left, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
-                # Each address of a host that does not answer gets its share of the time.
+                # Each address gets its share of the time, so that one that does not answer leaves time for the others.
                 own.host, own.timeout = address, deadline.left_s() / left
                 try:
                     sock: socket.socket = super()._new_conn()
@@ -110,7 +110,8 @@ def _bounded(kind: type[urllib3.connection.HTTPConnection], deadline: Deadline) 
                 self.connect()
             view = memoryview(data)
             while view:
-                # Takes what the socket has room for, and with TLS one record: the rest gets the time that is left then.
+                # `send` takes as much as the socket has room for (with TLS, one record), so the deadline is checked
+                # often.
                 self.sock.settimeout(deadline.left_s())
                 view = view[self.sock.send(view) :]
 
@@ -118,7 +119,7 @@ def _bounded(kind: type[urllib3.connection.HTTPConnection], deadline: Deadline) 
 
 
 class _Reader(io.RawIOBase):
-    """The receiving half of a socket. `raw` is the socket's own file object, which keeps the socket open."""
+    """Reads from a socket within the deadline. `raw` is the socket's own file object, which keeps the socket open."""
 
     def __init__(self, sock: socket.socket, raw: io.RawIOBase, left_s: Callable[[], float]) -> None:
         self._sock = sock

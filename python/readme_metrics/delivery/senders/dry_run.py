@@ -1,4 +1,4 @@
-"""`DryRun`: a sender that shows what would be sent, and sends nothing."""
+"""`DryRun`: a sender that writes the logs to a logger or a file, and sends nothing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class DryRun:
     """Writes each log as a line of JSON, to the config's LOGGER (level INFO) or to a file of mode 0600."""
 
-    #: Part of the queue's name: real logs and rehearsed ones never meet.
+    #: Part of the queue's name, so that logs of a dry run are never sent.
     server = "dry-run:"
     knows_base_url = False
 
@@ -36,7 +36,7 @@ class DryRun:
                     self._config.LOGGER.info("Dry run: %s", line)
             else:
                 with os.fdopen(open_private(self._path), "ab") as file:
-                    # One write: the processes of a server append to the same file.
+                    # One write, since the processes of a server append to the same file.
                     file.write("".join(line + "\n" for line in lines).encode())
         except NotPrivate as refusal:
             return Result(Outcome.DENIED, type(refusal).__name__, hint=str(refusal), is_own_trouble=True)

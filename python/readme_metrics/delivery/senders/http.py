@@ -1,4 +1,4 @@
-"""`Transport`: the way to ReadMe over HTTP; posts a batch and says what became of it."""
+"""`Transport`: the sender that posts batches to ReadMe over HTTP."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
     from readme_metrics.config import MetricsApiConfig
 
-#: Fast: a batch compresses to a tenth at any level, and this runs beside the app.
+#: The fastest level: a batch compresses to a tenth at any level, and this takes processor time from the app.
 _GZIP_LEVEL = 1
-#: What is read of an answer, so that its connection can be used again. Nothing in it matters.
+#: The bytes of an answer that are read, so that its connection can be used again. Their content is ignored.
 _ANSWER_BYTES = 64 * 1024
 
 
-#: Time may solve these (RFC 9110, RFC 8470, RFC 6585); so may it every 5xx.
+#: Statuses after which the same POST may succeed later (RFC 9110, RFC 8470, RFC 6585), in addition to every 5xx.
 _RETRYABLE = frozenset({408, 425, 429})
-#: What to look at, by status.
+#: The likely cause, by status.
 HINTS = {
     401: "the API key is wrong",
     403: "the API key is not allowed to send logs",
@@ -35,7 +35,7 @@ HINTS = {
 
 
 class Transport:
-    """Belongs to one process, and to one thread at a time."""
+    """Not for several threads at once, nor for a forked child."""
 
     knows_base_url = True
 
@@ -59,8 +59,8 @@ class Transport:
         try:
             response = self._client.exchange(self._url, min(self._timeout_s, timeout_s or self._timeout_s), body)
         except Exception as error:
-            # The text may show credentials of a proxy.
-            # Through a proxy, whatever fails before an answer is between this process and its proxy.
+            # Only the exception's type is reported: its text may show credentials of a proxy. With a proxy, a failure
+            # before an answer is a problem between this process and its proxy.
             is_own = self._client.uses_proxy or is_own_trouble(error)
             return Result(Outcome.RETRY, type(error).__name__, is_own_trouble=is_own)
         _read(response)
@@ -78,7 +78,7 @@ class Transport:
 
 
 def project_base_url(config: MetricsApiConfig, timeout_s: float) -> str | None:
-    """Asks ReadMe where the documentation of the key's project is. None where it does not say.
+    """Asks ReadMe for the address of the project's documentation. None if ReadMe has none.
 
     Raises:
         Exception: As `Client.exchange` does.
@@ -93,18 +93,18 @@ def project_base_url(config: MetricsApiConfig, timeout_s: float) -> str | None:
 
 
 def server(config: MetricsApiConfig) -> str:
-    """Where the logs go: a URL without path. With or without a trailing slash it is one server."""
+    """The server that gets the logs: a URL without path and without a trailing slash."""
     return (environment.server() or config.METRICS_API).rstrip("/")
 
 
 def without_credentials(url: str) -> str:
-    """`url` as it may be shown to people: what stands before the host (user name and password) is left out."""
+    """`url` without user name and password, as it may be shown."""
     scheme, separator, rest = url.rpartition("://")
     return scheme + separator + rest.rpartition("@")[2]
 
 
 def _read(response: requests.Response) -> None:
-    # The status has been received: whatever happens to the rest changes nothing.
+    # The status was received, so an error in the rest of the answer does not matter.
     try:
         response.raw.read(_ANSWER_BYTES, decode_content=False)
         if response.raw.read(1, decode_content=False):
@@ -115,7 +115,7 @@ def _read(response: requests.Response) -> None:
 
 
 def outcome(status: int) -> Outcome:
-    """What an HTTP status says about a batch."""
+    """What became of a batch, by the HTTP status of the answer."""
     if 200 <= status < 300:
         return Outcome.SENT
     if status in _RETRYABLE or status >= 500:

@@ -1,4 +1,4 @@
-"""`Sender`, `Result` and `Outcome`: what every way out takes, and what it says became of a batch."""
+"""`Sender`: sends batches. `Result` and `Outcome`: what became of one."""
 
 from __future__ import annotations
 
@@ -10,44 +10,44 @@ class Outcome(Enum):
     """What became of a batch, and so what `Delivery` does with it."""
 
     SENT = "sent"
-    RETRY = "retry"  # the server or the way to it has a problem that time may solve
-    DENIED = "denied"  # key, address or permission: nothing will be accepted until somebody acts
-    TOO_LARGE = "too large"  # the batch as a whole
-    REFUSED = "refused"  # something in this batch
+    RETRY = "retry"  # the server, or the connection to it, has a problem that may be over later
+    DENIED = "denied"  # key, address or permission is wrong: no batch will be accepted until a person corrects it
+    TOO_LARGE = "too large"  # the batch is larger than the server accepts
+    REFUSED = "refused"  # the server refuses a log in this batch
 
 
 class Result(NamedTuple):
     outcome: Outcome
     #: An HTTP status, or the name of an exception.
     reason: str
-    #: Seconds that the server asked for.
+    #: The pause in seconds that the server asked for.
     retry_after_s: float | None = None
-    #: The likely cause, where the status tells.
+    #: The likely cause; empty if it is not known.
     hint: str = ""
-    #: The trouble is this process's own (its proxy, its DNS, its certificates) and says nothing about the server: the
-    #: other processes of the host go on.
+    #: Whether the cause is this process's own (its proxy, its DNS, its certificates), so that other processes of the
+    #: host need not pause.
     is_own_trouble: bool = False
 
 
 class Sender(Protocol):
-    """Where batches go. Belongs to one process, and to one thread at a time."""
+    """Sends batches. Not for several threads at once, nor for a forked child."""
 
-    #: The destination, for people and for the queue's name: processes with the same key and destination share a queue.
+    #: The destination, for log lines and the queue's name: processes with the same key and destination share a queue.
     server: str
-    #: Whether it can be asked where the project's documentation is: see `choice.project_base_url`.
+    #: Whether the destination knows the address of the project's documentation: see `choice.project_base_url`.
     knows_base_url: bool
 
     def load(self) -> None:
-        """Imports what cannot be imported once the interpreter has begun to end. Before the first `post`."""
+        """Imports modules that cannot be imported once the interpreter has begun to end. Call it before `post`."""
 
     def post(self, body: bytes, count: int, timeout_s: float | None = None) -> Result:
         """Sends a JSON array of logs. Never raises.
 
         Args:
             body: The array.
-            count: How many logs it has.
-            timeout_s: Seconds it may take, if less than the configuration's `timeout`.
+            count: How many logs the array has.
+            timeout_s: Seconds that sending may take, if less than the configuration's `timeout`.
         """
 
     def close(self) -> None:
-        """Lets go of the connection. A later `post` opens another."""
+        """Closes the connection. A later `post` opens another one."""

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from readme_metrics.config import MetricsApiConfig
     from readme_metrics.relay.connection import Connection
 
-#: Fast: a batch compresses to a tenth at any level, and this runs beside the app.
+#: The fastest level: a batch compresses to a tenth at any level, and this takes processor time from the app.
 _GZIP_LEVEL = 1
 
 
 class RedisStream:
-    """Belongs to one process and one thread at a time; redis-py is imported by the first that needs it."""
+    """Not for several threads at once, nor for a forked child. redis-py is imported with the first batch."""
 
     knows_base_url = True
 
@@ -37,7 +37,7 @@ class RedisStream:
             with loading():
                 from readme_metrics.relay.connection import Connection
 
-                "localhost".encode("idna")  # what the first look-up of a host's name would load
+                "localhost".encode("idna")  # loads the codec that the first DNS query needs
             self._connection = Connection(self._url, self._timeout_s)
 
     def post(self, body: bytes, count: int, timeout_s: float | None = None) -> Result:
@@ -45,8 +45,8 @@ class RedisStream:
 
         Args:
             body: The array.
-            count: How many logs it has.
-            timeout_s: Seconds it may take, if less than the config's `timeout`.
+            count: How many logs the array has.
+            timeout_s: Seconds that sending may take, if less than the config's `timeout`.
         """
         encoding = ""
         if self._compress:
@@ -80,7 +80,7 @@ class RedisStream:
 def diagnosis(error: Exception, url: str, keys: layout.Keys) -> Result:
     """What an exception means for a batch, and the likely cause.
 
-    The text of most exceptions shows addresses and names, so that only their kind is told.
+    The result names only the type of most exceptions, since their texts show addresses and names.
     """
     reason = type(error).__name__
     if reason == "NoPermissionError":
@@ -100,10 +100,10 @@ def diagnosis(error: Exception, url: str, keys: layout.Keys) -> Result:
 
 
 def project_base_url(config: MetricsApiConfig, timeout_s: float) -> str | None:
-    """Where a relay has noted that this project's documentation is.
+    """The address of this project's documentation, which a relay has written to Redis; None if none has.
 
     Raises:
-        Exception: As redis-py does.
+        Exception: redis-py raises one.
     """
     with loading():
         from readme_metrics.relay.connection import Connection
@@ -117,5 +117,5 @@ def project_base_url(config: MetricsApiConfig, timeout_s: float) -> str | None:
 
 
 def server(config: MetricsApiConfig) -> str:
-    """Where the logs go, without secrets: server and project."""
+    """The destination without secrets: Redis server and project."""
     return f"{address.masked(config.relay or '')} {config.project}"
