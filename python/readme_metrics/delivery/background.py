@@ -59,7 +59,7 @@ class Background:
             self._thread = thread
 
     def join(self, timeout_s: float) -> bool:
-        """Waits up to `timeout_s` seconds for the end of the thread, if there is one. Returns whether no thread runs."""
+        """Waits up to `timeout_s` seconds for the end of the thread, if any. Returns whether no thread runs."""
         if self._thread is None:
             return True
         self._thread.join(timeout_s)
