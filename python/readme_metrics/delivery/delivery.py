@@ -1,4 +1,6 @@
-"""`Delivery`: peek, POST, release. A log leaves the queue only when the server has accepted it or refused it for good."""
+"""`Delivery`: peek, POST, release. A log leaves the queue only when the server has accepted it or refused it for
+good.
+"""
 
 from __future__ import annotations
 

@@ -52,7 +52,9 @@ def _last_use(directory: Path) -> float:
 
 
 def _remove(directory: Path) -> int:
-    """Removes an app's directory without segments, unless it holds an unknown file. Returns 0, since no log is dropped."""
+    """Removes an app's directory without segments, unless it holds an unknown file. Returns 0, since no log is
+    dropped.
+    """
     files = list(directory.iterdir())
     if all(_STATE.fullmatch(file.name) for file in files):
         for file in files:

@@ -167,7 +167,9 @@ class Flusher:
             self.docs_url.look_up()
 
     def _send_inline(self, *, may_wait: bool) -> None:
-        """Sends due entries on the request's thread, within its time. If another thread sends, it sends ours as well."""
+        """Sends due entries on the request's thread, within its time. If another thread sends, it sends ours as
+        well.
+        """
         until_s = _core.monotonic() + self._inline.timeout_s
         while self._inline.may_begin() and self._sending.acquire(blocking=False):
             try:
@@ -245,7 +247,9 @@ class Flusher:
                 self._finish()
 
     def join(self) -> None:
-        """Waits for the end of the thread until the deadline. If the thread has not ended by then, reports its losses."""
+        """Waits for the end of the thread until the deadline. If the thread has not ended by then, reports its
+        losses.
+        """
         if self.pid == os.getpid() and not self._background.join(max(self._deadline_s - _core.monotonic(), 0.0)):
             self._upkeep.tell_last_losses()
             self.tell()

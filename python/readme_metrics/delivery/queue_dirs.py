@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 def directories(config: MetricsApiConfig) -> list[str]:
-    """The rungs, best first. The core takes the first that is safe and has room, and private memory if there is none."""
+    """The rungs, best first. The core takes the first that is safe and has room, and private memory if there is
+    none.
+    """
     return rungs(config.queue_dir)
 
 

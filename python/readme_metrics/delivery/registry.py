@@ -1,4 +1,6 @@
-"""`Registry`: the flushers of this process. Middlewares with the same way of delivery share one; all stop at its exit."""
+"""`Registry`: the flushers of this process. Middlewares with the same way of delivery share one; all stop at its
+exit.
+"""
 
 from __future__ import annotations
 
@@ -83,7 +85,9 @@ class Registry:
         return self._flushers.get(_key(config))
 
     def leave(self, flusher: Flusher, user: int) -> None:
-        """Notes that a user has left. When the last one leaves, the flusher sends what is left; nobody waits for that."""
+        """Notes that a user has left. When the last one leaves, the flusher sends what is left; nobody waits for
+        that.
+        """
         flusher.users.discard(user)
         if not flusher.users and flusher.pid == os.getpid():
             for key, known in list(self._flushers.items()):

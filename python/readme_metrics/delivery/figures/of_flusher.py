@@ -30,7 +30,9 @@ def stats(queue: _core.Queue, siblings: Sequence[_core.Queue], delivery: Deliver
 
 
 def metrics_text(queue: _core.Queue, siblings: Sequence[_core.Queue], delivery: Delivery) -> str:
-    """The sums of the host as Prometheus text, with the times of this process's POSTs. The arguments are as in `stats`."""
+    """The sums of the host as Prometheus text, with the times of this process's POSTs. The arguments are as in
+    `stats`.
+    """
     from readme_metrics.delivery.figures import prometheus
     from readme_metrics.delivery.figures.oldest import oldest_of
 
