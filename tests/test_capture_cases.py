@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import collections
 import copy
+import gzip
 import io
 import json
 from collections.abc import Callable, Iterator
@@ -121,7 +122,7 @@ class Socket(io.RawIOBase):
 def chunk(case: Any) -> Any:
     if isinstance(case, str):
         return case.encode()
-    return case.get("str")
+    return gzip.compress(case["gzip"].encode()) if "gzip" in case else case.get("str")
 
 
 class App:
@@ -131,7 +132,7 @@ class App:
 
     def __call__(self, environ: Any, start_response: Any) -> Any:
         case = self._case
-        INPUTS[case.get("input", "none")](environ["wsgi.input"])
+        INPUTS[case.get("input", "read")](environ["wsgi.input"])
         if "raises" in case:
             raise RAISED[case["raises"]]
         if "status" in case:

@@ -50,6 +50,28 @@ class ListSubclass(list[Any]):
     pass
 
 
+class SharedIterator(Reiterable):
+    """Gives the same iterator each time, which goes on where it was."""
+
+    def __init__(self, chunks: list[Any]) -> None:
+        super().__init__(chunks)
+        self._iterator = iter(chunks)
+
+    def __iter__(self) -> Iterator[Any]:
+        return self._iterator
+
+
+class SizedIterator(SharedIterator):
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        return next(self._iterator)
+
+    def __len__(self) -> int:
+        return len(self._chunks)
+
+
 class Broken:
     def __iter__(self) -> Iterator[Any]:
         raise AppError("__iter__")
@@ -72,6 +94,9 @@ ITERABLES: dict[str, Callable[[list[Any]], Any]] = {
     "reiterable": Reiterable,
     "sized": Sized,
     "sequence": Sequence,
+    "shared iterator": SharedIterator,
+    "sized iterator": SizedIterator,
+    "map": lambda chunks: map(lambda chunk: chunk, chunks),
     "generator that raises": raising_late,
     "broken": lambda _: Broken(),
     "file": lambda chunks: io.BytesIO(b"".join(chunk for chunk in chunks if isinstance(chunk, bytes))),
@@ -108,10 +133,12 @@ class Behaviour(NamedTuple):
 BEHAVIOURS = st.builds(
     Behaviour,
     reads=st.sampled_from(sorted(READS)),
-    starts=st.sampled_from(["at once", "never", "with an iterator", "twice", "with bytes"]),
+    starts=st.sampled_from(["at once", "never", "with an iterator", "twice", "with bytes", "late", "again late"]),
     writes=st.booleans(),
     iterable=st.sampled_from(sorted(ITERABLES)),
-    chunks=st.lists(st.sampled_from([b"", b"a", b"bc" * 40, bytearray(b"array"), "text", None]), max_size=4),
+    chunks=st.lists(
+        st.sampled_from([b"", b"a", b"bc" * 40, bytearray(b"array"), memoryview(b"view"), "text", None]), max_size=4
+    ),
     raises=st.sampled_from([False, False, False, True]),
 )
 
@@ -119,6 +146,8 @@ BEHAVIOURS = st.builds(
 def app_of(behaviour: Behaviour, seen: list[object]) -> Callable[..., Any]:
     def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
         seen.append(READS[behaviour.reads](environ["wsgi.input"]))
+        if behaviour.starts in ("late", "again late"):
+            return late(start_response)
         if behaviour.starts != "never":
             headers = [*TEXT, ("X-Number", "1")]
             status: Any = b"201 Created" if behaviour.starts == "with bytes" else "201 Created"
@@ -131,6 +160,21 @@ def app_of(behaviour: Behaviour, seen: list[object]) -> Callable[..., Any]:
         if behaviour.raises:
             raise AppError("in the call")
         return ITERABLES[behaviour.iterable](list(behaviour.chunks))
+
+    def late(start_response: Callable[..., Any]) -> Iterator[Any]:
+        """Starts the response when the first chunk is asked for, and again when something has failed since."""
+        write = start_response("200 OK", [*TEXT, ("Content-Length", "3")])  # whatever its length is
+        if behaviour.writes:
+            write(b"written")
+        try:
+            yield from ITERABLES[behaviour.iterable](list(behaviour.chunks))
+            if behaviour.raises:
+                raise AppError("in the generator")
+        except AppError as error:
+            if behaviour.starts == "late":
+                raise
+            start_response("500 Oops", [*TEXT], (AppError, error, error.__traceback__))
+            yield b"oops"
 
     return app
 
@@ -167,6 +211,12 @@ def by_index(result: Any) -> list[Any]:
     return [result[0], result[-1], bool(result), *result]
 
 
+def in_turn(result: Any) -> list[Any]:
+    """Two goings over at once."""
+    first, second = iter(result), iter(result)
+    return [*zip(first, second, strict=False), first is second]
+
+
 def cut_short(result: Any) -> list[Any]:
     """The client hangs up."""
     return [next(iter(result), "none")]
@@ -177,7 +227,7 @@ def unread(result: Any) -> list[Any]:
     return [isinstance(result, kind) for kind in (list, tuple, bytes, io.IOBase)]
 
 
-SERVERS = [once, measured, measured_late, by_hand, by_index, cut_short, unread]
+SERVERS = [once, measured, measured_late, by_hand, by_index, in_turn, cut_short, unread]
 
 
 def served(app: Any, server: Callable[[Any], list[Any]], seen: list[object]) -> list[object]:

@@ -109,7 +109,7 @@ class ResponseBody:
         # Some objects give the same iterator each time, which goes on where it was.
         if self._course is None or not self._course.is_of(chunks):
             self._course = _Course(chunks)
-        return _Pass(self, chunks, self._course)
+        return self._course.gone_over(self, chunks)
 
     def next_of(self, chunks: Iterator[bytes], number: int | None = None) -> bytes:
         """The next of these chunks, noted unless an earlier pass has: servers measure a sized result, then send it.
@@ -174,10 +174,19 @@ class _Course:
             self._chunks: Callable[[], object] = ref(chunks)
         except TypeError:
             self._chunks = lambda: chunks
+        self._pass: Callable[[], _Pass | None] = lambda: None
         self.next_number = 0
 
     def is_of(self, chunks: Iterator[bytes]) -> bool:
         return self._chunks() is chunks
+
+    def gone_over(self, body: ResponseBody, chunks: Iterator[bytes]) -> _Pass:
+        """What stands in for `chunks`: the same object, as long as somebody has it."""
+        latest = self._pass()
+        if latest is None:
+            latest = _Pass(body, chunks, self)
+            self._pass = ref(latest)
+        return latest
 
 
 class _Pass:
