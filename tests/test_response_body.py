@@ -150,11 +150,11 @@ def test_it_can_do_what_the_apps_object_can(logged: Logged, name: str) -> None:
         return MADE[name]()
 
     once, _ = logged(app=app)
-    twice = MetricsMiddleware(once, MetricsApiConfig("another key", group, dry_run=True))
+    twice: Any = MetricsMiddleware(once, MetricsApiConfig("another key", group, dry_run=True))
     for way in WAYS:
         expected = outcome(way, MADE[name]())
         for middleware in (once, twice):
-            result = middleware({"REQUEST_METHOD": "GET", "PATH_INFO": "/"}, lambda *_: print)
+            result: Any = middleware({"REQUEST_METHOD": "GET", "PATH_INFO": "/"}, lambda *_: print)
             assert (way.__name__, outcome(way, result)) == (way.__name__, expected)
             result.close()
 
