@@ -100,6 +100,7 @@ fn log(source: u8, parameter: &str, written: &str, noise: &str) -> String {
         ("Link", format!("<https://host/path?b={header}>; rel=next")),
     ];
     let exchange = Exchange {
+        route: None,
         log_id: "0b5a4a9c-8a5e-4a5e-9a5e-0123456789ab",
         group: Group {
             id: "deadbeef",

@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use super::marker::Marker;
+use crate::redact::marker::Marker;
 
 /// Copied at once. A longer copy the GNU C library leaves to `rep movsb`, which some AMD processors do many times more slowly
 /// where the addresses are not aligned (lunnova.dev/articles/ryzen-slow-short-rep-mov), as those of a text seldom are.

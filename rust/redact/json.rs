@@ -6,9 +6,9 @@
 //! always denied, because parsers differ on what it is. A string at the top level that holds JSON is judged as a whole: it is
 //! kept if nothing in it is denied. JSON inside any other string is a string.
 
-use super::edit::Edit;
-use super::marker::Marker;
 use crate::json::{Cursor, NotJson, RawString};
+use crate::redact::edit::Edit;
+use crate::redact::marker::Marker;
 use crate::rules::{MemberVerdict, Rules, Trail};
 
 /// A container that has been entered.

@@ -4,43 +4,33 @@
 //! with certainty is replaced by a marker, and a text is never changed in place, only copied with its edits applied.
 //!
 //! ```text
-//! header  cookies             header values; cookies by name
-//! url                         the query, and urlencoded forms
-//!   denied                    finds denied values in parameters, values and URLs, however often they are encoded
-//!   pair  component           names and values as they are written and as they read
-//! repeats                     denied parameters that stand elsewhere in the log
+//! header/                     header values; cookies by name
+//! url/                        the query, and urlencoded forms
+//!   denied  hidden            finds denied values in parameters, values and URLs, however often they are encoded
+//!   pair  component           names and values, encoded and decoded
+//! repeats/                    denied parameters that the log repeats elsewhere
 //!   spelling                  in how many ways a byte may be written
-//! body                        decides what a body is
-//!   decompress  content_type  what it takes to decide
-//!   json  form  multipart     one filter per kind
+//! body/                       decides what kind a body is
+//!   decompress  content_type  what that decision needs
+//!   form  multipart           one filter for each kind
 //!   parameters  disposition   the `; name=value` syntax of header fields
-//! edit   marker   mask        what is written instead
+//! json                        the filter of JSON, in bodies and in parameters
+//! edit   marker   mask        what is written in place of a denied value
 //! ```
 
 mod body;
-mod component;
-mod content_type;
-mod cookies;
-mod decompress;
-mod denied;
-mod disposition;
 mod edit;
-mod form;
 mod header;
 mod json;
 mod marker;
 mod mask;
-mod multipart;
-mod pair;
-mod parameters;
 mod repeats;
-mod spelling;
 mod url;
 
 use std::borrow::Cow;
 
+pub use body::content_type::{changes_query, is_form};
 pub use body::{Body, Content, Unpacked, request_body, response_body};
-pub use content_type::{changes_query, is_form};
 pub(crate) use edit::COPY_BYTES;
 pub use edit::Text;
 pub use header::Treatment;

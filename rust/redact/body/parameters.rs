@@ -7,29 +7,29 @@ use std::borrow::Cow;
 
 /// The parameters cannot be told apart with certainty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Malformed;
+pub(in crate::redact) struct BadParameters;
 
 /// One parameter.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Parameter<'a> {
-    pub(super) name: &'a str,
+pub(in crate::redact) struct Parameter<'a> {
+    pub(in crate::redact) name: &'a str,
     /// As written, without its quotes.
-    pub(super) raw: &'a str,
-    pub(super) is_quoted: bool,
+    pub(in crate::redact) raw: &'a str,
+    pub(in crate::redact) is_quoted: bool,
 }
 
 impl<'a> Parameter<'a> {
-    pub(super) fn is(self, name: &str) -> bool {
+    pub(in crate::redact) fn is(self, name: &str) -> bool {
         self.name.eq_ignore_ascii_case(name)
     }
 
     /// The value with the backslashes of quoted pairs taken out.
-    pub(super) fn value(self) -> Cow<'a, str> {
+    pub(in crate::redact) fn value(self) -> Cow<'a, str> {
         unescaped(self.raw).map_or(Cow::Borrowed(self.raw), Cow::Owned)
     }
 
     /// What a parser takes for the value that stops at the first character of an unquoted value that is none of a `token`.
-    pub(super) fn token(self) -> Option<&'a str> {
+    pub(in crate::redact) fn token(self) -> Option<&'a str> {
         if self.is_quoted {
             return None;
         }
@@ -39,7 +39,7 @@ impl<'a> Parameter<'a> {
 }
 
 /// The text with the backslashes of quoted pairs taken out, if it has any.
-pub(super) fn unescaped(text: &str) -> Option<String> {
+pub(in crate::redact) fn unescaped(text: &str) -> Option<String> {
     if !text.contains('\\') {
         return None;
     }
@@ -55,26 +55,29 @@ pub(super) fn unescaped(text: &str) -> Option<String> {
 }
 
 /// The parameters in `rest`, what follows a media or disposition type.
-pub(super) fn parse(mut rest: &str) -> Result<Vec<Parameter<'_>>, Malformed> {
+pub(in crate::redact) fn parse(mut rest: &str) -> Result<Vec<Parameter<'_>>, BadParameters> {
     let mut parameters = Vec::new();
     loop {
         rest = rest.trim_ascii_start();
         if rest.is_empty() {
             return Ok(parameters);
         }
-        rest = rest.strip_prefix(';').ok_or(Malformed)?.trim_ascii_start();
+        rest = rest
+            .strip_prefix(';')
+            .ok_or(BadParameters)?
+            .trim_ascii_start();
         if rest.is_empty() || rest.starts_with(';') {
             continue;
         }
-        let (name, value) = rest.split_once('=').ok_or(Malformed)?;
+        let (name, value) = rest.split_once('=').ok_or(BadParameters)?;
         let name = name.trim_ascii();
         if !is_token(name) {
-            return Err(Malformed);
+            return Err(BadParameters);
         }
         let value = value.trim_ascii_start();
         let raw;
         (raw, rest) = match value.strip_prefix('"') {
-            Some(quoted) => quoted.split_once('"').ok_or(Malformed)?,
+            Some(quoted) => quoted.split_once('"').ok_or(BadParameters)?,
             None => value.split_at(value.find(';').unwrap_or(value.len())),
         };
         let is_quoted = value.starts_with('"');
@@ -85,7 +88,7 @@ pub(super) fn parse(mut rest: &str) -> Result<Vec<Parameter<'_>>, Malformed> {
             !raw.contains(['"', ',', '\r', '\n'])
         };
         if !is_certain {
-            return Err(Malformed);
+            return Err(BadParameters);
         }
         parameters.push(Parameter {
             name,
@@ -96,7 +99,7 @@ pub(super) fn parse(mut rest: &str) -> Result<Vec<Parameter<'_>>, Malformed> {
 }
 
 /// A `token` of RFC 9110.
-pub(super) fn is_token(name: &str) -> bool {
+pub(in crate::redact) fn is_token(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(is_tchar)
 }
 

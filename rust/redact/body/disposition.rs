@@ -7,22 +7,22 @@ use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 
-use super::parameters::{self, Malformed, Parameter};
+use crate::redact::body::parameters::{self, BadParameters, Parameter};
 use crate::rules::Rules;
 
 /// What a part is called.
 #[derive(Debug)]
-pub(super) struct Disposition<'a> {
+pub(in crate::redact) struct Disposition<'a> {
     /// Empty if there is none.
-    pub(super) name: Cow<'a, str>,
+    pub(in crate::redact) name: Cow<'a, str>,
     /// Only of files.
-    pub(super) file_name: Option<Cow<'a, str>>,
+    pub(in crate::redact) file_name: Option<Cow<'a, str>>,
     /// All that the name may be taken for.
     readings: Vec<Cow<'a, str>>,
 }
 
 impl<'a> Disposition<'a> {
-    pub(super) fn parse(value: &'a str) -> Result<Self, Malformed> {
+    pub(in crate::redact) fn parse(value: &'a str) -> Result<Self, BadParameters> {
         let start = value.find(';').unwrap_or(value.len());
         let parameters = parameters::parse(value.get(start..).unwrap_or_default())?;
         let name = only(&parameters, "name")?;
@@ -40,7 +40,7 @@ impl<'a> Disposition<'a> {
                     .any(|s| stem.eq_ignore_ascii_case(s))
         };
         if parameters.iter().any(is_continued) {
-            return Err(Malformed);
+            return Err(BadParameters);
         }
         let mut readings: Vec<Cow<str>> = extended_name.iter().cloned().collect();
         if let Some(cut_off) = name_extended.and_then(Parameter::token) {
@@ -62,7 +62,7 @@ impl<'a> Disposition<'a> {
     }
 
     /// Whether the field's value is redacted. Without a name nobody can say that it may be sent.
-    pub(super) fn is_denied(&self, rules: &Rules) -> bool {
+    pub(in crate::redact) fn is_denied(&self, rules: &Rules) -> bool {
         // `=?` starts an encoded word of RFC 2047, which mail parsers decode.
         let denies = |name: &Cow<str>| rules.denies(name) || name.contains("=?");
         rules.is_active() && (self.readings.is_empty() || self.readings.iter().any(denies))
@@ -71,7 +71,7 @@ impl<'a> Disposition<'a> {
 
 /// Whether a disposition is written as clients write it, so that every parser finds the same name in it: `form-data; name="a"`,
 /// and for files `filename`.
-pub(super) fn is_usual(value: &str) -> bool {
+pub(in crate::redact) fn is_usual(value: &str) -> bool {
     let mut pieces = value.split("; ");
     pieces.next() == Some("form-data")
         && pieces.all(|piece| {
@@ -91,24 +91,27 @@ pub(super) fn is_usual(value: &str) -> bool {
 }
 
 /// The parameter of this name, which must not be repeated.
-fn only<'a>(parameters: &[Parameter<'a>], name: &str) -> Result<Option<Parameter<'a>>, Malformed> {
+fn only<'a>(
+    parameters: &[Parameter<'a>],
+    name: &str,
+) -> Result<Option<Parameter<'a>>, BadParameters> {
     let mut found = parameters.iter().filter(|p| p.is(name));
     match (found.next(), found.next()) {
         (found, None) => Ok(found.copied()),
-        (_, Some(_)) => Err(Malformed),
+        (_, Some(_)) => Err(BadParameters),
     }
 }
 
 /// An extended value of RFC 5987: `UTF-8''%e2%82%ac`.
-fn extended(raw: &str) -> Result<Cow<'_, str>, Malformed> {
+fn extended(raw: &str) -> Result<Cow<'_, str>, BadParameters> {
     let mut fields = raw.splitn(3, '\'');
     match (fields.next(), fields.nth(1)) {
         (Some(charset), Some(value)) if charset.eq_ignore_ascii_case("utf-8") => {
             percent_decode_str(value)
                 .decode_utf8()
-                .map_err(|_| Malformed)
+                .map_err(|_| BadParameters)
         }
-        _ => Err(Malformed),
+        _ => Err(BadParameters),
     }
 }
 

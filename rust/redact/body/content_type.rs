@@ -4,11 +4,11 @@
 
 use std::borrow::Cow;
 
-use super::parameters::{self, Parameter};
+use crate::redact::body::parameters::{self, Parameter};
 
 /// The kinds of body that lists apply to, and the rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(in crate::redact) enum Kind {
     Json,
     Form,
     Multipart,
@@ -35,21 +35,21 @@ const MEDIA_TYPE_BYTES: usize = 9;
 
 /// The value of `Content-Type`, as far as it matters here.
 #[derive(Debug)]
-pub(super) struct ContentType<'a> {
-    pub(super) kind: Kind,
+pub(in crate::redact) struct ContentType<'a> {
+    pub(in crate::redact) kind: Kind,
     /// Whether nothing says that the body is text: a list cannot be applied to it.
-    pub(super) is_binary: bool,
+    pub(in crate::redact) is_binary: bool,
     /// Only of `multipart/form-data`.
-    pub(super) boundary: Option<Cow<'a, str>>,
+    pub(in crate::redact) boundary: Option<Cow<'a, str>>,
     /// Whether every parser knows the type for that of a form with files: some compare it with regard to case.
-    pub(super) is_usual_multipart: bool,
+    pub(in crate::redact) is_usual_multipart: bool,
     /// Whether it can be read in one way only.
-    pub(super) is_certain: bool,
+    pub(in crate::redact) is_certain: bool,
     charset: Charset,
 }
 
 impl<'a> ContentType<'a> {
-    pub(super) fn parse(value: Option<&'a str>) -> Self {
+    pub(in crate::redact) fn parse(value: Option<&'a str>) -> Self {
         let value = value.unwrap_or_default();
         if value.eq_ignore_ascii_case("application/json") {
             return ContentType {
@@ -97,7 +97,7 @@ impl<'a> ContentType<'a> {
     }
 
     /// Whether these bytes, read as UTF-8, are what the application reads.
-    pub(super) fn is_utf8(&self, bytes: &[u8]) -> bool {
+    pub(in crate::redact) fn is_utf8(&self, bytes: &[u8]) -> bool {
         match self.charset {
             Charset::Utf8 => true,
             Charset::ExtendsAscii => bytes.is_ascii(),

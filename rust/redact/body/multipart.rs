@@ -7,55 +7,61 @@ use std::borrow::Cow;
 
 use memchr::memmem;
 
-use super::content_type::{ContentType, Kind};
-use super::disposition::{self, Disposition};
-use super::edit::{Edit, Text};
-use super::{Param, denied, json, marker, parameters, url};
+use crate::redact::Param;
+use crate::redact::body::content_type::{ContentType, Kind};
+use crate::redact::body::disposition::{self, Disposition};
+use crate::redact::body::parameters;
+use crate::redact::edit::{Edit, Text};
+use crate::redact::json;
+use crate::redact::marker;
+use crate::redact::url;
+use crate::redact::url::denied;
+use crate::redact::url::hidden::Denied;
 use crate::rules::Rules;
 
 /// The body is not `multipart/form-data`, or not for every parser the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Malformed;
+pub(in crate::redact) struct NotMultipart;
 
 /// The fields and files of a body.
 ///
 /// `is_usual_type` tells that the body's own type is written so that no parser takes it for another one.
-pub(super) fn params<'a>(
+pub(in crate::redact) fn params<'a>(
     rules: &Rules,
     boundary: &str,
     is_usual_type: bool,
     body: &'a [u8],
-) -> Result<Vec<Param<'a>>, Malformed> {
+) -> Result<Vec<Param<'a>>, NotMultipart> {
     let delimiter = format!("--{boundary}");
     let mut params = Vec::new();
     // What ends every line, and where the part after the delimiter found last begins.
     let mut part: Option<(&[u8], usize)> = None;
     for at in memmem::find_iter(body, &delimiter) {
-        let (before, rest) = body.split_at_checked(at).ok_or(Malformed)?;
-        let after = rest.get(delimiter.len()..).ok_or(Malformed)?;
+        let (before, rest) = body.split_at_checked(at).ok_or(NotMultipart)?;
+        let after = rest.get(delimiter.len()..).ok_or(NotMultipart)?;
         let line_end: Option<&[u8]> = match after {
             [b'\r', b'\n', ..] => Some(b"\r\n"),
             [b'\n', ..] => Some(b"\n"),
             [b'-', b'-'] | [b'-', b'-', b'\n', ..] | [b'-', b'-', b'\r', b'\n', ..] => None,
-            _ => return Err(Malformed),
+            _ => return Err(NotMultipart),
         };
         if let Some((expected, start)) = part {
-            let part = before.get(start..).ok_or(Malformed)?;
-            let part = part.strip_suffix(expected).ok_or(Malformed)?;
+            let part = before.get(start..).ok_or(NotMultipart)?;
+            let part = part.strip_suffix(expected).ok_or(NotMultipart)?;
             let is_mixed = expected == b"\n" && part.ends_with(b"\r");
             if is_mixed || line_end.is_some_and(|found| found != expected) {
-                return Err(Malformed);
+                return Err(NotMultipart);
             }
             params.push(param(rules, part, expected, is_usual_type)?);
         } else if !before.is_empty() && !before.ends_with(b"\n") {
-            return Err(Malformed);
+            return Err(NotMultipart);
         }
         match line_end {
             Some(found) => part = Some((found, at + delimiter.len() + found.len())),
             None => return Ok(params),
         }
     }
-    Err(Malformed)
+    Err(NotMultipart)
 }
 
 fn param<'a>(
@@ -63,10 +69,10 @@ fn param<'a>(
     part: &'a [u8],
     line_end: &[u8],
     is_usual_type: bool,
-) -> Result<Param<'a>, Malformed> {
+) -> Result<Param<'a>, NotMultipart> {
     let (header, content) = split_header(part, line_end)?;
-    let header = Header::parse(header, line_end)?;
-    let disposition = Disposition::parse(&header.disposition).map_err(|_| Malformed)?;
+    let header = PartHeader::parse(header, line_end)?;
+    let disposition = Disposition::parse(&header.disposition).map_err(|_| NotMultipart)?;
     let has_one_reading =
         is_usual_type && header.is_usual && disposition::is_usual(&header.disposition);
     // A parser that cannot read the header gives the app a field without a name.
@@ -124,7 +130,7 @@ fn field<'a>(rules: &Rules, content_type: Option<&str>, text: &'a str) -> Text<'
         Kind::Form => Text::edited(text, url::edits(rules, text)),
         Kind::Multipart => withheld(marker::Reason::Multipart),
         Kind::Other => {
-            let edit = |found: denied::Denied| Edit {
+            let edit = |found: Denied| Edit {
                 start: found.range.start,
                 end: found.range.end,
                 replacement: found.hidden.text(),
@@ -136,35 +142,35 @@ fn field<'a>(rules: &Rules, content_type: Option<&str>, text: &'a str) -> Text<'
 }
 
 /// Cuts a part at its first blank line.
-fn split_header<'a>(part: &'a [u8], line_end: &[u8]) -> Result<(&'a [u8], &'a [u8]), Malformed> {
+fn split_header<'a>(part: &'a [u8], line_end: &[u8]) -> Result<(&'a [u8], &'a [u8]), NotMultipart> {
     if let Some(content) = part.strip_prefix(line_end) {
         return Ok((b"", content));
     }
     let blank_line = [line_end, line_end].concat();
-    let at = memmem::find(part, &blank_line).ok_or(Malformed)?;
-    let (header, rest) = part.split_at_checked(at).ok_or(Malformed)?;
-    Ok((header, rest.get(blank_line.len()..).ok_or(Malformed)?))
+    let at = memmem::find(part, &blank_line).ok_or(NotMultipart)?;
+    let (header, rest) = part.split_at_checked(at).ok_or(NotMultipart)?;
+    Ok((header, rest.get(blank_line.len()..).ok_or(NotMultipart)?))
 }
 
 /// The header fields of a part that matter here.
 #[derive(Default)]
-struct Header {
+struct PartHeader {
     disposition: String,
     content_type: Option<String>,
     /// Whether each line is one that every parser reads: a name of letters and hyphens, a colon and one blank.
     is_usual: bool,
 }
 
-impl Header {
-    fn parse(block: &[u8], line_end: &[u8]) -> Result<Header, Malformed> {
-        let block = std::str::from_utf8(block).map_err(|_| Malformed)?;
-        let line_end = std::str::from_utf8(line_end).map_err(|_| Malformed)?;
-        let mut header = Header {
+impl PartHeader {
+    fn parse(block: &[u8], line_end: &[u8]) -> Result<PartHeader, NotMultipart> {
+        let block = std::str::from_utf8(block).map_err(|_| NotMultipart)?;
+        let line_end = std::str::from_utf8(line_end).map_err(|_| NotMultipart)?;
+        let mut header = PartHeader {
             is_usual: block
                 .split(line_end)
                 .filter(|line| !line.is_empty())
                 .all(is_usual_line),
-            ..Header::default()
+            ..PartHeader::default()
         };
         let mut disposition = None;
         for (name, value) in unfold(block, line_end)? {
@@ -176,7 +182,7 @@ impl Header {
                 continue;
             };
             if place.replace(value).is_some() {
-                return Err(Malformed);
+                return Err(NotMultipart);
             }
         }
         header.disposition = disposition.unwrap_or_default();
@@ -192,21 +198,21 @@ fn is_usual_line(line: &str) -> bool {
 }
 
 /// The header fields of a block. A fold is kept as a line feed: white space between parameters, refused inside one.
-fn unfold<'a>(block: &'a str, line_end: &str) -> Result<Vec<(&'a str, String)>, Malformed> {
+fn unfold<'a>(block: &'a str, line_end: &str) -> Result<Vec<(&'a str, String)>, NotMultipart> {
     let mut fields: Vec<(&str, String)> = Vec::new();
     for line in block.split(line_end).filter(|line| !line.is_empty()) {
         if line.chars().any(|c| c.is_control() && c != '\t') {
-            return Err(Malformed);
+            return Err(NotMultipart);
         }
         if line.starts_with([' ', '\t']) {
-            let (_, value) = fields.last_mut().ok_or(Malformed)?;
+            let (_, value) = fields.last_mut().ok_or(NotMultipart)?;
             value.push('\n');
             value.push_str(line);
         } else {
-            let (name, value) = line.split_once(':').ok_or(Malformed)?;
+            let (name, value) = line.split_once(':').ok_or(NotMultipart)?;
             let name = name.trim_ascii();
             if !parameters::is_token(name) {
-                return Err(Malformed);
+                return Err(NotMultipart);
             }
             fields.push((name, value.trim_ascii().to_owned()));
         }

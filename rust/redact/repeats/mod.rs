@@ -2,16 +2,19 @@
 //!
 //! A parameter is looked for as it reads, `name=value`. Each of its bytes may be written in another way, see `spelling`.
 
+pub(in crate::redact) mod spelling;
+
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::ops::Range;
 
 use percent_encoding::percent_decode;
 
-use super::denied::{Denied, decode_all};
-use super::edit::{Edit, Text};
-use super::marker::{Marker, Reason, withheld};
-use super::spelling::{may_escape, written};
+use crate::redact::edit::{Edit, Text};
+use crate::redact::marker::{Marker, Reason, withheld};
+use crate::redact::repeats::spelling::{may_escape, written};
+use crate::redact::url::denied::decode_all;
+use crate::redact::url::hidden::Denied;
 
 /// Bytes of a text times parameters to look for. Beyond this a text is withheld, so that a client cannot make us search for
 /// long: it takes a tenth of a second.
@@ -46,7 +49,7 @@ impl Repeats {
     }
 
     /// Notes the denied parameters that were found in `text`.
-    pub(super) fn add(&mut self, text: &str, denied: &[Denied]) {
+    pub(in crate::redact) fn add(&mut self, text: &str, denied: &[Denied]) {
         for denied in denied {
             let Some(name) = denied.name.clone().and_then(|name| text.get(name)) else {
                 continue;
@@ -127,7 +130,7 @@ impl Repeats {
     }
 
     /// The values of the parameters that a text repeats, in order. Where one begins in another, they are one.
-    pub(super) fn search(&self, text: &str) -> Vec<Found> {
+    pub(in crate::redact) fn search(&self, text: &str) -> Vec<Found> {
         let bytes = text.as_bytes();
         let mut all: Vec<Found> = Vec::new();
         for (at, byte) in bytes.iter().enumerate() {
@@ -155,9 +158,9 @@ impl Repeats {
 }
 
 /// A value that a text repeats.
-pub(super) struct Found {
-    pub(super) range: Range<usize>,
-    pub(super) characters: usize,
+pub(in crate::redact) struct Found {
+    pub(in crate::redact) range: Range<usize>,
+    pub(in crate::redact) characters: usize,
 }
 
 fn edits_of(found: Vec<Found>, marker: fn(usize) -> Marker) -> Vec<Edit> {

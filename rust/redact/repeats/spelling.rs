@@ -1,7 +1,7 @@
 //! How a byte may be written in a text that repeats it: as itself, percent-encoded, as an entity of HTML, as an escape of JSON or
 //! of JavaScript, or as one of these inside another (`%2526`, `\u0026amp;`, `&#x25;26`, `\\u0026`).
 
-use super::component::hex;
+use crate::redact::url::component::hex;
 
 /// How many escapes may stand in each other.
 const MAX_LAYERS: usize = 6;
@@ -67,7 +67,7 @@ impl Reading {
 }
 
 /// Whether a byte may begin an escape.
-pub(super) fn may_escape(byte: u8) -> bool {
+pub(in crate::redact) fn may_escape(byte: u8) -> bool {
     matches!(byte, b'%' | b'&' | b'\\')
 }
 
@@ -75,7 +75,12 @@ pub(super) fn may_escape(byte: u8) -> bool {
 ///
 /// A `&` may be itself or begin an entity, and so with `%` and `\`: what fits is all tried. With `is_cut` the text may end before
 /// `wanted` does.
-pub(super) fn written(text: &[u8], position: usize, wanted: &[u8], is_cut: bool) -> Option<usize> {
+pub(in crate::redact) fn written(
+    text: &[u8],
+    position: usize,
+    wanted: &[u8],
+    is_cut: bool,
+) -> Option<usize> {
     let mut others: Vec<(usize, usize)> = Vec::new();
     let mut tries = 0;
     let (mut at, mut done) = (position, 0);

@@ -1,17 +1,22 @@
 //! The query of a request's URL, and urlencoded forms, which are written the same way.
 
+pub(in crate::redact) mod component;
+pub(in crate::redact) mod denied;
+pub(in crate::redact) mod hidden;
+pub(in crate::redact) mod pair;
+
 use std::borrow::Cow;
 use std::ops::Range;
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
 
-use super::Param;
-use super::component::{self, decode};
-use super::denied::{self, Denied, Hidden};
-use super::edit::{Edit, Text};
-use super::marker;
-use super::pair::split;
-use super::repeats::Repeats;
+use crate::redact::Param;
+use crate::redact::edit::{Edit, Text};
+use crate::redact::marker;
+use crate::redact::repeats::Repeats;
+use crate::redact::url::component::decode;
+use crate::redact::url::hidden::{Denied, Hidden, merge};
+use crate::redact::url::pair::split;
 use crate::rules::Rules;
 
 /// Bytes that RFC 3986 does not allow in a query. `%` is allowed at the start of an escape only, see `ascii`.
@@ -93,12 +98,12 @@ impl<'a> Query<'a> {
             layers: 0,
         });
         self.denied.extend(found);
-        denied::merge(&mut self.denied);
+        merge(&mut self.denied);
     }
 }
 
 /// The decoded parameters of a form.
-pub(super) fn params<'a>(rules: &Rules, text: &'a str) -> Vec<Param<'a>> {
+pub(in crate::redact) fn params<'a>(rules: &Rules, text: &'a str) -> Vec<Param<'a>> {
     params_of(
         rules,
         text,
@@ -162,7 +167,7 @@ fn piece<'a>(text: &'a str, range: Range<usize>, denied: &[Denied]) -> Text<'a> 
 }
 
 /// The edits for the parameters of a form that stays text.
-pub(super) fn edits(rules: &Rules, text: &str) -> Vec<Edit> {
+pub(in crate::redact) fn edits(rules: &Rules, text: &str) -> Vec<Edit> {
     denied::in_parameters(rules, text, 0..text.len())
         .into_iter()
         .map(|denied| Edit {

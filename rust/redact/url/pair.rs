@@ -2,36 +2,40 @@
 
 use std::ops::Range;
 
-use super::component::find;
+use crate::redact::url::component::find;
 
 /// A name and a value as they stand in a text.
-pub(super) struct Pair {
-    pub(super) start: usize,
+pub(in crate::redact) struct Pair {
+    pub(in crate::redact) start: usize,
     /// Of the first `=`; `None` if there is no value.
-    pub(super) equals: Option<usize>,
-    pub(super) end: usize,
+    pub(in crate::redact) equals: Option<usize>,
+    pub(in crate::redact) end: usize,
 }
 
 impl Pair {
-    pub(super) fn value_start(&self) -> usize {
+    pub(in crate::redact) fn value_start(&self) -> usize {
         self.equals.map_or(self.end, |equals| equals + 1)
     }
 
-    pub(super) fn name_end(&self) -> usize {
+    pub(in crate::redact) fn name_end(&self) -> usize {
         self.equals.unwrap_or(self.end)
     }
 
-    pub(super) fn name<'a>(&self, text: &'a str) -> &'a str {
+    pub(in crate::redact) fn name<'a>(&self, text: &'a str) -> &'a str {
         text.get(self.start..self.name_end()).unwrap_or_default()
     }
 
-    pub(super) fn value<'a>(&self, text: &'a str) -> &'a str {
+    pub(in crate::redact) fn value<'a>(&self, text: &'a str) -> &'a str {
         text.get(self.value_start()..self.end).unwrap_or_default()
     }
 }
 
 /// Cuts a range of `text` at each `separator`.
-pub(super) fn split(text: &str, range: Range<usize>, separator: u8) -> impl Iterator<Item = Pair> {
+pub(in crate::redact) fn split(
+    text: &str,
+    range: Range<usize>,
+    separator: u8,
+) -> impl Iterator<Item = Pair> {
     let mut next = Some(range.start);
     std::iter::from_fn(move || {
         let start = next?;

@@ -11,14 +11,14 @@ use flate2::{Decompress, FlushDecompress, Status};
 
 /// A body without its content coding.
 #[derive(Debug)]
-pub(super) struct Plain<'a> {
-    pub(super) bytes: Cow<'a, [u8]>,
+pub(in crate::redact) struct Plain<'a> {
+    pub(in crate::redact) bytes: Cow<'a, [u8]>,
     /// Whether its end is missing.
-    pub(super) is_cut: bool,
+    pub(in crate::redact) is_cut: bool,
 }
 
 /// Undoes `coding`, the value of `Content-Encoding`. `None` if it cannot be undone.
-pub(super) fn decompress<'a>(
+pub(in crate::redact) fn decompress<'a>(
     coding: Option<&str>,
     bytes: &'a [u8],
     is_cut: bool,

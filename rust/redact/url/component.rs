@@ -21,12 +21,12 @@ const PLAIN: [bool; 256] = {
 const SHORT_BYTES: usize = 16;
 
 /// Whether all of `text` is [`PLAIN`], as most queries are.
-pub(super) fn is_plain(text: &str) -> bool {
+pub(in crate::redact) fn is_plain(text: &str) -> bool {
     text.bytes().all(|byte| PLAIN[usize::from(byte)])
 }
 
 /// Whether one of at most three `bytes` is in a range of `text`.
-pub(super) fn has_any(text: &str, range: Range<usize>, bytes: &[u8]) -> bool {
+pub(in crate::redact) fn has_any(text: &str, range: Range<usize>, bytes: &[u8]) -> bool {
     let part = text.as_bytes().get(range).unwrap_or_default();
     match bytes {
         _ if part.len() < SHORT_BYTES => part.iter().any(|byte| bytes.contains(byte)),
@@ -37,19 +37,19 @@ pub(super) fn has_any(text: &str, range: Range<usize>, bytes: &[u8]) -> bool {
     }
 }
 
-pub(super) fn find(byte: u8, text: &[u8]) -> Option<usize> {
+pub(in crate::redact) fn find(byte: u8, text: &[u8]) -> Option<usize> {
     if text.len() < SHORT_BYTES {
         return text.iter().position(|other| *other == byte);
     }
     memchr::memchr(byte, text)
 }
 
-pub(super) fn is_encoded(component: &str) -> bool {
+pub(in crate::redact) fn is_encoded(component: &str) -> bool {
     has_any(component, 0..component.len(), b"%+")
 }
 
 /// What a component says. Bytes that are not UTF-8 become U+FFFD, as in Python's `parse_qsl`.
-pub(super) fn decode(component: &str) -> Cow<'_, str> {
+pub(in crate::redact) fn decode(component: &str) -> Cow<'_, str> {
     if !is_encoded(component) {
         return Cow::Borrowed(component);
     }
@@ -64,7 +64,7 @@ pub(super) fn decode(component: &str) -> Cow<'_, str> {
 }
 
 /// `component` with `+` read as a space.
-pub(super) fn spaces(component: &str) -> Cow<'_, str> {
+pub(in crate::redact) fn spaces(component: &str) -> Cow<'_, str> {
     if memchr::memchr(b'+', component.as_bytes()).is_some() {
         Cow::Owned(component.replace('+', " "))
     } else {
@@ -73,16 +73,16 @@ pub(super) fn spaces(component: &str) -> Cow<'_, str> {
 }
 
 /// A text decoded once, which knows where each of its bytes was written.
-pub(super) struct Decoded {
+pub(in crate::redact) struct Decoded {
     /// Bytes that are not UTF-8 are shown as `?` each, so that every byte keeps its place.
-    pub(super) text: String,
+    pub(in crate::redact) text: String,
     /// For each byte of `text`, where it begins in what was decoded; one more for the end.
     starts: Vec<usize>,
 }
 
 impl Decoded {
     /// `None` if nothing in `component` is encoded.
-    pub(super) fn new(component: &str) -> Option<Decoded> {
+    pub(in crate::redact) fn new(component: &str) -> Option<Decoded> {
         if !is_encoded(component) {
             return None;
         }
@@ -109,7 +109,7 @@ impl Decoded {
     }
 
     /// Where a range of `text` was written.
-    pub(super) fn written(&self, range: Range<usize>) -> Range<usize> {
+    pub(in crate::redact) fn written(&self, range: Range<usize>) -> Range<usize> {
         let end = self.starts.last().copied().unwrap_or_default();
         let at = |position: usize| self.starts.get(position).copied().unwrap_or(end);
         at(range.start)..at(range.end)
@@ -117,7 +117,7 @@ impl Decoded {
 }
 
 /// The byte that two hexadecimal digits stand for.
-pub(super) fn hex(digits: &[u8]) -> Option<u8> {
+pub(in crate::redact) fn hex(digits: &[u8]) -> Option<u8> {
     let [high, low] = digits else { return None };
     let digit = |byte: &u8| char::from(*byte).to_digit(16);
     u8::try_from(digit(high)? * 16 + digit(low)?).ok()

@@ -5,9 +5,10 @@
 
 use std::ops::Range;
 
-use super::denied;
-use super::edit::{Edit, Text};
-use super::marker::{self, Marker};
+use crate::redact::edit::{Edit, Text};
+use crate::redact::marker::{self, Marker};
+use crate::redact::url::denied;
+use crate::redact::url::hidden::Denied;
 use crate::rules::Rules;
 
 /// A way to cut a header into cookies.
@@ -57,12 +58,12 @@ const OTHERS: [Cut; 5] = [
 ];
 
 /// The value of a request's `Cookie` header.
-pub(super) fn in_request<'a>(rules: &Rules, value: &'a str) -> Text<'a> {
+pub(in crate::redact) fn in_request<'a>(rules: &Rules, value: &'a str) -> Text<'a> {
     judged(rules, value, 0..value.len())
 }
 
 /// The value of a response's `Set-Cookie` header: one cookie, and its attributes, which stay.
-pub(super) fn in_response<'a>(rules: &Rules, value: &'a str) -> Text<'a> {
+pub(in crate::redact) fn in_response<'a>(rules: &Rules, value: &'a str) -> Text<'a> {
     let first = pieces(value, 0..value.len(), USUAL).next();
     judged(rules, value, first.unwrap_or_default())
 }
@@ -194,7 +195,7 @@ fn hidden(text: &str, range: Range<usize>) -> Edit {
 /// What is denied inside the value of a cookie that is not denied itself: a URL, JSON.
 fn inside(rules: &Rules, text: &str, range: Range<usize>) -> Vec<Edit> {
     let value = text.get(range.clone()).unwrap_or_default();
-    let edit = |found: denied::Denied| Edit {
+    let edit = |found: Denied| Edit {
         start: range.start + found.range.start,
         end: range.start + found.range.end,
         replacement: found.hidden.text(),

@@ -4,13 +4,21 @@
 //! it cannot be understood in full. A body looks like what it starts like, whatever its content type says: clients send JSON
 //! under `application/x-www-form-urlencoded` by default. Other text passes, and so does everything when there is no list.
 
+pub(in crate::redact) mod content_type;
+pub(in crate::redact) mod decompress;
+pub(in crate::redact) mod disposition;
+pub(in crate::redact) mod form;
+pub(in crate::redact) mod multipart;
+pub(in crate::redact) mod parameters;
+
 use std::borrow::Cow;
 
-use super::content_type::{ContentType, Kind};
-use super::decompress::{Plain, decompress};
-use super::edit::Text;
-use super::marker::{self, Reason};
-use super::{Param, form, json, multipart};
+use crate::redact::Param;
+use crate::redact::body::content_type::{ContentType, Kind};
+use crate::redact::body::decompress::{Plain, decompress};
+use crate::redact::edit::Text;
+use crate::redact::json;
+use crate::redact::marker::{self, Reason};
 use crate::rules::Rules;
 
 /// A body as it was captured.

@@ -10,11 +10,11 @@ use std::ops::Range;
 
 use percent_encoding::percent_decode;
 
-use super::component::{self, Decoded, decode, find, has_any, is_encoded, spaces};
-use super::json;
-use super::marker::Marker;
-use super::pair::{Pair, split};
 use crate::json::RawString;
+use crate::redact::json;
+use crate::redact::url::component::{self, Decoded, decode, find, has_any, is_encoded, spaces};
+use crate::redact::url::hidden::{Denied, Hidden, merge};
+use crate::redact::url::pair::{Pair, split};
 use crate::rules::Rules;
 
 /// How often a name may have been encoded. A proxy in front of the application may decode what we see encoded twice.
@@ -26,46 +26,12 @@ const MAX_LAYERS: usize = 3;
 /// From the outermost to the innermost.
 const SEPARATORS: &[u8] = b"&;#?";
 
-/// What stands in a denied value's place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Hidden {
-    /// A string of so many characters.
-    Characters(usize),
-    /// A JSON value that is not a string: the marker brings its own quotes.
-    JsonValue,
-}
-
-impl Hidden {
-    /// As text.
-    pub(super) fn text(self) -> Marker {
-        match self {
-            Hidden::Characters(count) => Marker::plain(count),
-            Hidden::JsonValue => Marker::plain_json(),
-        }
-    }
-
-    /// Inside a URL or a form.
-    pub(super) fn component(self) -> Marker {
-        match self {
-            Hidden::Characters(count) => Marker::component(count),
-            Hidden::JsonValue => Marker::json_component(),
-        }
-    }
-}
-
-/// A value that may not be sent, as it stands in a text.
-#[derive(Clone, Debug)]
-pub(super) struct Denied {
-    pub(super) range: Range<usize>,
-    pub(super) hidden: Hidden,
-    /// Where the name of the parameter stands; `None` for what is not a parameter.
-    pub(super) name: Option<Range<usize>>,
-    /// How often the text was decoded before the value was found.
-    pub(super) layers: usize,
-}
-
 /// The denied values in a range of `text`, in order and without overlap.
-pub(super) fn in_parameters(rules: &Rules, text: &str, range: Range<usize>) -> Vec<Denied> {
+pub(in crate::redact) fn in_parameters(
+    rules: &Rules,
+    text: &str,
+    range: Range<usize>,
+) -> Vec<Denied> {
     let mut finder = Finder::new(rules, text);
     if rules.is_active() {
         finder.userinfo(range.clone());
@@ -75,7 +41,7 @@ pub(super) fn in_parameters(rules: &Rules, text: &str, range: Range<usize>) -> V
 }
 
 /// The denied values inside the value of a form field that is not denied itself and was not written encoded.
-pub(super) fn in_value(rules: &Rules, value: &str) -> Vec<Denied> {
+pub(in crate::redact) fn in_value(rules: &Rules, value: &str) -> Vec<Denied> {
     let mut finder = Finder::new(rules, value);
     if rules.is_active() {
         finder.userinfo(0..value.len());
@@ -87,7 +53,7 @@ pub(super) fn in_value(rules: &Rules, value: &str) -> Vec<Denied> {
 /// The denied values inside a header's value, if it looks like a URL.
 ///
 /// `is_url` tells that the header is known to hold one. What stands behind `>` is looked at on its own, since `Link` holds several URLs.
-pub(super) fn in_header(rules: &Rules, value: &str, is_url: bool) -> Vec<Denied> {
+pub(in crate::redact) fn in_header(rules: &Rules, value: &str, is_url: bool) -> Vec<Denied> {
     let mut finder = Finder::new(rules, value);
     if rules.is_active() {
         finder.userinfo(0..value.len());
@@ -97,7 +63,7 @@ pub(super) fn in_header(rules: &Rules, value: &str, is_url: bool) -> Vec<Denied>
 }
 
 /// Whether the parameter of this encoded name is redacted. It is, too, if the name cannot be decoded for certain.
-pub(super) fn denies(rules: &Rules, name: &str) -> bool {
+pub(in crate::redact) fn denies(rules: &Rules, name: &str) -> bool {
     if !rules.is_active() {
         return false;
     }
@@ -119,20 +85,6 @@ pub(super) fn denies(rules: &Rules, name: &str) -> bool {
         is_decoded = true;
     }
     true
-}
-
-/// Puts values in order. What overlaps is hidden as one: more than was asked for, never less.
-pub(super) fn merge(found: &mut Vec<Denied>) {
-    if found.len() > 1 {
-        found.sort_by_key(|denied| denied.range.start);
-        found.dedup_by(|later, first| {
-            let overlaps = later.range.start < first.range.end;
-            if overlaps {
-                first.range.end = first.range.end.max(later.range.end);
-            }
-            overlaps
-        });
-    }
 }
 
 /// Looks for denied values in one text.
@@ -423,7 +375,7 @@ fn looks_like_url(text: &str, question: usize) -> bool {
 }
 
 /// What a component says once nothing in it is encoded any more, or after [`MAX_ENCODINGS`] decodings.
-pub(super) fn decode_all(component: &str) -> Cow<'_, str> {
+pub(in crate::redact) fn decode_all(component: &str) -> Cow<'_, str> {
     let mut text = decode(component);
     for _ in 1..MAX_ENCODINGS {
         if !has_any(&text, 0..text.len(), b"%") {

@@ -1,30 +1,33 @@
 //! Filters urlencoded forms.
 
-use super::Param;
-use super::edit::Edit;
-use super::url;
+use crate::redact::Param;
+use crate::redact::edit::Edit;
+use crate::redact::url;
 use crate::rules::Rules;
 
 /// The text is not a form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Malformed;
+pub(in crate::redact) struct NotAForm;
 
 /// The fields of a form.
-pub(super) fn params<'a>(rules: &Rules, text: &'a str) -> Result<Vec<Param<'a>>, Malformed> {
+pub(in crate::redact) fn params<'a>(
+    rules: &Rules,
+    text: &'a str,
+) -> Result<Vec<Param<'a>>, NotAForm> {
     check(rules, text)?;
     Ok(url::params(rules, text))
 }
 
 /// The edits that `rules` ask for in a form that stays text.
-pub(super) fn filter(rules: &Rules, text: &str) -> Result<Vec<Edit>, Malformed> {
+pub(in crate::redact) fn filter(rules: &Rules, text: &str) -> Result<Vec<Edit>, NotAForm> {
     check(rules, text)?;
     Ok(url::edits(rules, text))
 }
 
 /// Any text is a form, but one with a NUL is more likely UTF-16, of which we would understand no name.
-fn check(rules: &Rules, text: &str) -> Result<(), Malformed> {
+fn check(rules: &Rules, text: &str) -> Result<(), NotAForm> {
     if rules.is_active() && memchr::memchr(0, text.as_bytes()).is_some() {
-        Err(Malformed)
+        Err(NotAForm)
     } else {
         Ok(())
     }

@@ -1,9 +1,13 @@
 //! Header values.
 
-use super::denied::{self, Denied};
-use super::edit::{Edit, Text};
-use super::repeats::Repeats;
-use super::{cookies, marker, mask};
+pub(in crate::redact) mod cookies;
+
+use crate::redact::edit::{Edit, Text};
+use crate::redact::marker;
+use crate::redact::mask;
+use crate::redact::repeats::Repeats;
+use crate::redact::url::denied;
+use crate::redact::url::hidden::Denied;
 use crate::rules::Rules;
 
 /// Request headers that are masked even if they are allowed.
