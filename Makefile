@@ -54,9 +54,9 @@ other-systems:
 	RUSTFLAGS="--cfg portable" cargo test --locked --no-default-features --target-dir target/portable \
 		--test ring_model --test queue_private
 
-# The tests of crashes and forks, at full size: some minutes.
+# The tests of crashes and forks, at full size: some minutes. Half of the processes of a round are killed, half end.
 soak:
-	QUEUE_KILL_ROUNDS=4000 QUEUE_FORKS=1000 QUEUE_RECYCLES=10000 \
+	QUEUE_KILL_ROUNDS=8000 QUEUE_FORKS=1000 QUEUE_RECYCLES=10000 \
 		cargo test --locked --release --no-default-features --test queue_kill --test queue_fork --test queue_recycle -- --nocapture
 
 relay-demo: $(VENV)/.installed debian-packages ## two apps, a Redis, two relays: one of each is killed, and the sum is shown
