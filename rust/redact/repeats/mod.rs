@@ -20,6 +20,9 @@ use crate::redact::url::hidden::Denied;
 /// long: it takes a tenth of a second.
 const MAX_WORK: usize = 1 << 26;
 
+/// How often two ways of reading one place are both tried, in one text.
+const MAX_TRIES: usize = 1 << 16;
+
 /// What may begin an escape is looked at more closely.
 const ESCAPE_WORK: usize = 32;
 
@@ -129,18 +132,26 @@ impl Repeats {
         Text::edited(url, edits).to_string()
     }
 
-    /// The values of the parameters that a text repeats, in order. Where one begins in another, they are one.
+    /// The values of the parameters that a text repeats, in order. Where one begins in another, they are one. All of a text that
+    /// can be read in too many ways is one.
     pub(in crate::redact) fn search(&self, text: &str) -> Vec<Found> {
         let bytes = text.as_bytes();
         let mut all: Vec<Found> = Vec::new();
+        let mut tries = MAX_TRIES;
         for (at, byte) in bytes.iter().enumerate() {
             let found = self
                 .targets
                 .iter()
                 .filter(|target| target.may_begin_with(*byte))
-                .filter_map(|target| target.at(bytes, at))
+                .filter_map(|target| target.at(bytes, at, &mut tries))
                 .max_by_key(|found| found.range.end);
             all.extend(found);
+        }
+        if tries == 0 {
+            return vec![Found {
+                range: 0..text.len(),
+                characters: text.chars().count(),
+            }];
         }
         // One with a long name may be found before, and stand behind, another.
         all.sort_by_key(|found| (found.range.start, std::cmp::Reverse(found.range.end)));
@@ -199,10 +210,10 @@ impl Target {
     }
 
     /// Its value, if the parameter is written at this position.
-    fn at(&self, text: &[u8], position: usize) -> Option<Found> {
-        let start = written(text, position, &self.name_and_equals, false)?;
+    fn at(&self, text: &[u8], position: usize, tries: &mut usize) -> Option<Found> {
+        let start = written(text, position, &self.name_and_equals, false, tries)?;
         // The end of a text may be cut off.
-        let end = written(text, start, &self.value, true)?;
+        let end = written(text, start, &self.value, true, tries)?;
         Some(Found {
             range: start..end,
             characters: String::from_utf8_lossy(&self.value).chars().count(),

@@ -1,6 +1,8 @@
 //! How a byte may be written in a text that repeats it: as itself, percent-encoded, as an entity of HTML, as an escape of JSON or
 //! of JavaScript, or as one of these inside another (`%2526`, `\u0026amp;`, `&#x25;26`, `\\u0026`).
 
+use std::collections::HashSet;
+
 use crate::redact::url::component::hex;
 
 /// How many escapes may stand in each other.
@@ -14,9 +16,6 @@ const MAX_READINGS: usize = 8;
 
 /// The longest escape that is not written with others.
 const MAX_ESCAPE: usize = 12;
-
-/// How often two ways of reading one place are both tried.
-const MAX_TRIES: usize = 100;
 
 /// What a place in a text may say.
 #[derive(Clone, Copy, Debug)]
@@ -73,44 +72,45 @@ pub(in crate::redact) fn may_escape(byte: u8) -> bool {
 
 /// Where `wanted` ends if it is written at this position, in whatever way.
 ///
-/// A `&` may be itself or begin an entity, and so with `%` and `\`: what fits is all tried. With `is_cut` the text may end before
-/// `wanted` does.
+/// A `&` may be itself or begin an entity, and so with `%` and `\`: what fits is all tried, and each try that is put off takes one
+/// off `tries`. With none left the answer means nothing. With `is_cut` the text may end before `wanted` does.
 pub(in crate::redact) fn written(
     text: &[u8],
     position: usize,
     wanted: &[u8],
     is_cut: bool,
+    tries: &mut usize,
 ) -> Option<usize> {
     let mut others: Vec<(usize, usize)> = Vec::new();
-    let mut tries = 0;
+    let mut seen: HashSet<(usize, usize)> = HashSet::new();
     let (mut at, mut done) = (position, 0);
     loop {
         let rest = wanted.get(done..).unwrap_or_default();
         let Some(first) = rest.first() else {
             return Some(at);
         };
-        let next = match text.get(at) {
+        let mut next = None;
+        match text.get(at) {
             Some(byte) if !may_escape(*byte) => {
                 let fits = byte == first || (*byte == b'+' && *first == b' ');
-                fits.then_some((at + 1, done + 1))
+                next = fits.then_some((at + 1, done + 1));
             }
             Some(_) => {
-                let mut next = None;
                 for reading in Readings::of(text, at, MAX_LAYERS).iter() {
                     let Some(length) = reading.matches(rest) else {
                         continue;
                     };
-                    if next.is_none() {
-                        next = Some((reading.end, done + length));
-                    } else if tries < MAX_TRIES {
-                        tries += 1;
-                        others.push((reading.end, done + length));
+                    let place = (reading.end, done + length);
+                    if next.is_none() && (others.is_empty() || !seen.contains(&place)) {
+                        next = Some(place);
+                    } else if *tries > 0 && seen.insert(place) {
+                        *tries -= 1;
+                        others.push(place);
                     }
                 }
-                next
             }
-            None => None,
-        };
+            None => {}
+        }
         // What is left may be the beginning of an escape.
         let is_end = at == text.len()
             || (at + MAX_ESCAPE > text.len() && text.get(at).is_some_and(|byte| may_escape(*byte)));
