@@ -1,0 +1,74 @@
+"""Imports run one way: no module of the package, and none of the core, leads back to itself."""
+
+from __future__ import annotations
+
+import ast
+import re
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "python" / "readme_metrics"
+CORE = ROOT / "rust"
+
+
+def is_for_types(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+
+
+def run_time_imports(tree: ast.AST) -> list[ast.Import | ast.ImportFrom]:
+    """Those of a module and of its functions, late ones included; not those for the type checker alone."""
+    found: list[ast.Import | ast.ImportFrom] = []
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            found.append(node)
+        if is_for_types(node):
+            continue
+        waiting += ast.iter_child_nodes(node)
+    return found
+
+
+def package_graph() -> dict[str, set[str]]:
+    """What each module imports from the package. Importing a module of a folder counts, that of its folder does not."""
+    names = {
+        ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in PACKAGE.rglob("*.py")
+    }
+    known = {*names, "readme_metrics._core"}
+    graph: dict[str, set[str]] = {}
+    for name, path in names.items():
+        imported = set()
+        for node in run_time_imports(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name for alias in node.names}
+            elif node.module:
+                inner = {f"{node.module}.{alias.name}" for alias in node.names}
+                imported |= inner & known or {node.module}
+        graph[name] = (imported & known) - {name}
+    return graph
+
+
+def core_graph() -> dict[str, set[str]]:
+    """What each top-level module of the core uses of the others."""
+    modules = re.findall(r"^(?:pub )?mod (\w+);", (CORE / "lib.rs").read_text(), re.MULTILINE)
+    graph = {}
+    for module in modules:
+        files = [path for path in (CORE / f"{module}.rs", *(CORE / module).rglob("*.rs")) if path.exists()]
+        text = "\n".join(re.sub(r"//.*", "", path.read_text()) for path in files)
+        used = set(re.findall(r"\bcrate::(\w+)", text))
+        used |= {name for group in re.findall(r"\bcrate::\{([^}]*)\}", text) for name in re.findall(r"\w+", group)}
+        graph[module] = (used & set(modules)) - {module}
+    return graph
+
+
+@pytest.mark.parametrize("graph", [package_graph(), core_graph()], ids=["package", "core"])
+def test_no_import_leads_back(graph: dict[str, set[str]]) -> None:
+    assert len(graph) > 10
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        raise AssertionError(" -> ".join(error.args[1])) from None
