@@ -91,14 +91,16 @@ bench-json: ## the core's JSON filter beside jiter, serde_json and sonic-rs
 # Ten minutes on a quiet machine. Needs valgrind and wrk (Debian packages of these names).
 bench: $(VENV)/.installed ## bare app, floor, published SDK and ours, side by side: the tables of benches/README.md
 	test -x $(VENV)/published/bin/python || $(PYTHON) -m venv $(VENV)/published
-	$(VENV)/published/bin/pip install --quiet readme-metrics==3.4.0 gunicorn
+	$(VENV)/published/bin/pip install --quiet readme-metrics==3.4.0 gunicorn fastapi
 	$(BIN)/python benches/middleware/compare.py --published $(VENV)/published/bin/python
 	$(BIN)/python benches/middleware/instructions.py --published $(VENV)/published/bin/python
 	$(BIN)/python benches/middleware/served.py --published $(VENV)/published/bin/python
 	$(BIN)/python benches/middleware/lasting.py --published $(VENV)/published/bin/python
 	$(BIN)/python benches/middleware/imported.py --published $(VENV)/published/bin/python
-	$(BIN)/python benches/middleware/asgi.py
-	$(BIN)/python benches/middleware/asgi.py --instructions
+	test -x $(VENV)/peers/bin/python || $(PYTHON) -m venv $(VENV)/peers
+	$(VENV)/peers/bin/pip install --quiet 'apitally[fastapi]==1.0.0' 'sentry-sdk==2.75.0'
+	$(BIN)/python benches/middleware/asgi.py --published $(VENV)/published/bin/python --peers $(VENV)/peers/bin/python
+	$(BIN)/python benches/middleware/asgi.py --instructions --published $(VENV)/published/bin/python --peers $(VENV)/peers/bin/python
 	$(BIN)/python benches/middleware/scale.py
 
 python-test: $(VENV)/.dev

@@ -168,7 +168,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     rows = config.stash.get(TABLE, [])
     if rows:
         terminalreporter.section("servers")
-        heading = ("server", "scenarios", "requests", "logs", "duplicates", "lost", "bytes equal")
+        heading = ("server", "scenarios", "requests", "logs", "duplicates", "lost", "bytes equal", "first byte")
         for name, *cells in [heading, *rows]:
             terminalreporter.write_line(f"{name!s:48}" + "".join(f"{cell!s:>12}" for cell in cells))
 

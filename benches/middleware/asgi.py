@@ -4,8 +4,12 @@ The rounds are interleaved, so that a machine whose speed drifts slows all of th
 
     python benches/middleware/asgi.py                      # p50, microseconds
     python benches/middleware/asgi.py --instructions       # callgrind; needs valgrind
+    python benches/middleware/asgi.py --published PYTHON --peers PYTHON
 
-`floor` is a pure-ASGI middleware that only counts bytes; `BaseHTTPMiddleware` is Starlette's, empty.
+`floor` is a pure-ASGI middleware that only counts bytes; `BaseHTTPMiddleware` is Starlette's, empty. `--published`
+names an interpreter with readme-metrics 3.4.0 and FastAPI, `--peers` one with Apitally's and Sentry's SDK. These need
+not log bodies: here Apitally is told to, as `ours` does, and Sentry traces every request. Nothing listens where they
+send to. All stand round the bare app; each environment has a process of its own.
 """
 
 from __future__ import annotations
@@ -18,7 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -36,6 +40,9 @@ NAMES = ["password", "token", "secret", "authorization", "cookie", "iban", "card
 START = {"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]}
 LAST = {"type": "http.response.body", "body": BODY}
 VARIANTS = ("bare", "floor", "BaseHTTPMiddleware", "ours")
+#: By the option that names their interpreter.
+ELSEWHERE = {"published": ("published FastAPI middleware",), "peers": ("Apitally", "Sentry")}
+NOBODY = "http://127.0.0.1:9"
 
 
 async def bare(scope: Any, receive: Any, send: Any) -> None:
@@ -77,6 +84,41 @@ def build(variant: str) -> Any:
         config = MetricsApiConfig("key", lambda _: group, "https://docs.example.com", denylist=NAMES)
         config.BUFFER_LENGTH = 10**9
         return MetricsMiddleware(bare, config)
+    if variant == "published FastAPI middleware":
+        from readme_metrics import MetricsApiConfig
+        from readme_metrics.fastapi import ReadMeMetricsMiddleware
+
+        group = {"api_key": "customer-0001", "label": "Customer", "email": "customer@example.com"}
+        config = MetricsApiConfig("key", lambda _: group, "https://docs.example.com", 10**9, denylist=NAMES)
+        return ReadMeMetricsMiddleware(bare, config)
+    return peer(variant)
+
+
+def peer(variant: str) -> Any:
+    """As each of these puts itself round an app, here round the bare one."""
+    if variant == "Apitally":
+        from apitally.shared import activation
+        from apitally.shared.asgi import ApitallyASGIMiddleware
+        from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
+
+        activation.configure(
+            write_token="apt_" + "0" * 24,
+            otlp_endpoint=NOBODY,
+            capture_request_headers=True,
+            capture_request_body=True,
+            capture_response_body=True,
+            mask_body_fields=NAMES,
+            mask_headers=NAMES,
+        )
+        traced = OpenTelemetryMiddleware(bare, exclude_spans=["receive", "send"])
+        watched = ApitallyASGIMiddleware(traced, resolve_route=lambda _: "/orders", use_scope_client_address=True)
+        return activation.ASGIActivationShim(watched)
+    if variant == "Sentry":
+        import sentry_sdk
+        from sentry_sdk.integrations.asgi import SentryAsgiMiddleware
+
+        sentry_sdk.init(dsn="http://key@127.0.0.1:9/1", traces_sample_rate=1.0, send_default_pii=True)
+        return SentryAsgiMiddleware(bare)
     return bare
 
 
@@ -104,9 +146,9 @@ async def calls(app: Any, count: int) -> list[float]:
     return times
 
 
-def p50s(rounds: int = 15, count: int = 500) -> dict[str, float]:
-    apps = {variant: build(variant) for variant in VARIANTS}
-    found: dict[str, list[float]] = {variant: [] for variant in VARIANTS}
+def p50s(variants: Sequence[str], rounds: int = 15, count: int = 500) -> dict[str, float]:
+    apps = {variant: build(variant) for variant in variants}
+    found: dict[str, list[float]] = {variant: [] for variant in variants}
     for number in range(rounds + 1):
         for variant, app in apps.items():
             times = asyncio.run(calls(app, count))
@@ -115,14 +157,23 @@ def p50s(rounds: int = 15, count: int = 500) -> dict[str, float]:
     return {variant: median(times) for variant, times in found.items()}
 
 
-def instructions(variant: str) -> int:
+def p50_elsewhere(python: str, variant: str) -> float:
+    """What `variant` adds to the bare app, in an environment of its own."""
+    environment = {**os.environ, "README_METRICS_SERVER": NOBODY, "METRICS_SERVER": NOBODY}
+    command = [python, __file__, "--p50", variant]
+    output = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    bare_us, with_us = map(float, output.split()[-2:])
+    return with_us - bare_us
+
+
+def instructions(variant: str, python: str = sys.executable) -> int:
     def total(count: int) -> int:
         with tempfile.TemporaryDirectory() as directory:
             out = Path(directory) / "callgrind"
             tool = ["valgrind", "--tool=callgrind", "--separate-threads=yes", f"--callgrind-out-file={out}"]
-            command = [*tool, sys.executable, __file__, "--run", variant, str(count)]
+            command = [*tool, python, __file__, "--run", variant, str(count)]
             environment = {**os.environ, "PYTHONHASHSEED": "0", "README_METRICS_QUEUE_DIR": "/nonexistent"}
-            environment["README_METRICS_SERVER"] = "http://127.0.0.1:9"
+            environment["README_METRICS_SERVER"] = NOBODY
             subprocess.run(command, env=environment, capture_output=True, check=True)
             found = re.search(r"^totals: (\d+)$", out.with_name("callgrind-01").read_text(), re.MULTILINE)
             assert found is not None
@@ -134,20 +185,37 @@ def instructions(variant: str) -> int:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--instructions", action="store_true")
-    parser.add_argument("--run", nargs=2)
+    parser.add_argument("--published", metavar="PYTHON", help="an interpreter with readme-metrics 3.4.0 and FastAPI")
+    parser.add_argument("--peers", metavar="PYTHON", help="an interpreter with apitally[fastapi] and sentry-sdk")
+    parser.add_argument("--run", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--p50", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.p50:
+        found = p50s(("bare", options.p50))
+        print(found["bare"], found[options.p50], flush=True)
+        os._exit(0)
     if options.run:
         asyncio.run(calls(build(options.run[0]), int(options.run[1])))
         os._exit(0)  # what is queued is not part of it
-    measured: Callable[[str], float] = instructions if options.instructions else p50s().__getitem__
+    elsewhere = {
+        variant: os.path.abspath(python)  # noqa: PTH100 - not resolved: a link is the interpreter of its environment
+        for option, variants in ELSEWHERE.items()
+        if (python := getattr(options, option))
+        for variant in variants
+    }
     unit = "instructions" if options.instructions else "p50, us"
-    print(f"| ASGI, 1 KB POST, {unit} | with | added to bare |")
-    print("|---|---|---|")
-    base = 0.0
-    for variant in VARIANTS:
-        value = measured(variant)
-        base = base or value
-        print(f"| {variant} | {value:,.1f} | {value - base:,.1f} |", flush=True)
+    print(f"| ASGI, 1 KB POST, {unit} | added to bare |")
+    print("|---|---|")
+    if options.instructions:
+        bare_app = instructions("bare")
+        added = {variant: float(instructions(variant) - bare_app) for variant in VARIANTS[1:]}
+        added |= {name: float(instructions(name, python) - bare_app) for name, python in elsewhere.items()}
+    else:
+        here = p50s(VARIANTS)
+        added = {variant: here[variant] - here["bare"] for variant in VARIANTS[1:]}
+        added |= {name: p50_elsewhere(python, name) for name, python in elsewhere.items()}
+    for variant, value in added.items():
+        print(f"| {variant} | {value:,.1f} |", flush=True)
 
 
 if __name__ == "__main__":
