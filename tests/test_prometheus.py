@@ -8,6 +8,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from prometheus_client.parser import text_string_to_metric_families
+
 from readme_metrics import MetricsMiddleware, Rule
 from readme_metrics.delivery.figures import prometheus
 from wsgi import call
@@ -73,6 +75,27 @@ def test_what_waits_has_an_age(logged: Logged) -> None:
     samples = parsed(middleware.metrics_text())
     assert samples["readme_metrics_queued"] == 1
     assert 0 <= samples["readme_metrics_oldest_age_seconds"] < 60
+
+
+#: https://prometheus.io/docs/practices/naming/: what `promtool check metrics` looks at, of names.
+NOT_BASE_UNITS = {"milliseconds", "ms", "minutes", "hours", "days", "kilobytes", "kb", "mb", "megabytes", "percent"}
+
+
+def test_a_parser_of_the_ecosystem_reads_it_and_the_names_keep_its_conventions(logged: Logged) -> None:
+    middleware, logs = logged()
+    call(middleware)
+    logs(1)
+    families = list(text_string_to_metric_families(middleware.metrics_text()))
+    assert len(families) >= 10
+    for family in families:
+        name = family.name  # a counter's without `_total`, which the parser takes for its own
+        words = name.split("_")
+        assert words[:2] == ["readme", "metrics"] and family.documentation.endswith(".")
+        assert not NOT_BASE_UNITS & set(words) and not {"gauge", "counter", "summary"} & set(words)
+        assert not re.search("total|count|sum|bucket|info$", "_".join(words[2:]))
+        for sample in family.samples:
+            assert (sample.name == f"{name}_total") == (family.type == "counter")
+            assert not {"le", "quantile", "job", "instance", name} & set(sample.labels)
 
 
 def test_labels_are_escaped() -> None:

@@ -146,6 +146,14 @@ class EagerMiddleware:
         return self.get_response(request)
 
 
+class FormMiddleware(EagerMiddleware):
+    """Sits further out and looks at the form's fields, as some do for a token."""
+
+    def __call__(self, request: HttpRequest) -> Any:
+        _ = request.POST
+        return self.get_response(request)
+
+
 def wsgi() -> WSGIHandler:
     return WSGIHandler()
 

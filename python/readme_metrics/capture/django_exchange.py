@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponseBase
 
 from readme_metrics.capture import asgi_exchange, nesting, wsgi_exchange
 from readme_metrics.capture.django_body import AsyncPieces, Closer, Pieces
+from readme_metrics.capture.django_form import parsed_form
 from readme_metrics.capture.exchange import Exchange
 from readme_metrics.capture.request_body import RequestBody
 from readme_metrics.capture.selection import is_left_out
@@ -150,6 +151,8 @@ def _watch_request(request: Any, exchange: DjangoExchange) -> None:
     if read is not None:
         # Something further out has read it, and left it here for all who come.
         exchange.add_request(read)
+    elif (form := parsed_form(request, _shown_bytes(request, exchange))) is not None:
+        exchange.add_request(form)
     elif (stream := getattr(request, "_stream", None)) is not None:
         request._stream = exchange.request_body = RequestBody(stream, exchange)
     close = request.close
@@ -161,6 +164,12 @@ def _watch_request(request: Any, exchange: DjangoExchange) -> None:
         close()
 
     request.close = close_and_finish
+
+
+def _shown_bytes(request: Any, exchange: DjangoExchange) -> int:
+    """How much of the request's body a log may show."""
+    declared = str(request.META.get("CONTENT_LENGTH") or "")
+    return min(int(declared) if declared.isdecimal() else 0, exchange.intake.max_unread_bytes)
 
 
 def _are_events(response: Any) -> bool:
