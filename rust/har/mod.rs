@@ -15,7 +15,7 @@ use self::header_names::HeaderNames;
 use self::timestamp::timestamp;
 use crate::exchange::{Captured, Exchange, Group, native_bytes};
 use crate::msgpack::EntryWriter;
-use crate::redact::{self, Body, Param, Query, Repeats, Text, Treatment, Unpacked};
+use crate::redact::{self, Body, Characters, Param, Query, Repeats, Text, Treatment, Unpacked};
 use crate::rules::Rules;
 
 /// The version of the log object that the Metrics server expects.
@@ -101,7 +101,8 @@ impl Encoder {
                 query.deny();
             }
         }
-        let repeats = self.repeats(exchange, &query);
+        let characters = HeaderCharacters::of(exchange);
+        let repeats = self.repeats(exchange, &query, &characters);
         if !repeats.is_empty() {
             query.deny_repeats(&repeats);
         }
@@ -133,30 +134,41 @@ impl Encoder {
         w.str("receive");
         w.int(0);
         w.str("request");
-        self.write_request(w, request, &query, &url, &repeats, bodies);
+        let request_head = RequestHead {
+            query: &query,
+            url: &url,
+            characters: &characters.request,
+        };
+        self.write_request(w, request, &request_head, &repeats, bodies);
         w.str("response");
-        self.write_response(w, exchange, &repeats, bodies);
+        self.write_response(w, exchange, &characters.response, &repeats, bodies);
     }
 
     /// The denied parameters of the request's URL, and of URLs in the headers of request and response.
-    fn repeats(&self, exchange: &Exchange<'_>, query: &Query<'_>) -> Repeats {
+    fn repeats(
+        &self,
+        exchange: &Exchange<'_>,
+        query: &Query<'_>,
+        characters: &HeaderCharacters,
+    ) -> Repeats {
         let mut repeats = Repeats::default();
-        if self.rules.is_active() {
-            query.note_repeats(&mut repeats);
-            // Few values hold parameters, so few names have to be judged a second time.
-            let may_hold_parameters =
-                |value: &str| memchr::memchr3(b'?', b'#', b'%', value.as_bytes()).is_some();
-            for (key, value) in &exchange.request.headers {
-                if may_hold_parameters(value) {
-                    let treatment = Treatment::in_request(&self.rules, &header_names::name(key));
-                    treatment.note_repeats(&self.rules, &native_text(value), &mut repeats);
-                }
+        if !self.rules.is_active() {
+            return repeats;
+        }
+        query.note_repeats(&mut repeats);
+        // Few values hold parameters, so few names have to be judged a second time.
+        for (at, (key, value)) in exchange.request.headers.iter().enumerate() {
+            if of(&characters.request, at).may_hold_parameters() {
+                let treatment = self
+                    .header_names
+                    .look_up(|names| names.header(&self.rules, key).treatment);
+                treatment.note_repeats(&self.rules, &native_text(value), &mut repeats);
             }
-            for (name, value) in &exchange.response.headers {
-                if may_hold_parameters(value) {
-                    let treatment = Treatment::in_response(&self.rules, name);
-                    treatment.note_repeats(&self.rules, &native_text(value), &mut repeats);
-                }
+        }
+        for (at, (name, value)) in exchange.response.headers.iter().enumerate() {
+            if of(&characters.response, at).may_hold_parameters() {
+                let treatment = Treatment::in_response(&self.rules, name);
+                treatment.note_repeats(&self.rules, &native_text(value), &mut repeats);
             }
         }
         repeats
@@ -167,13 +179,15 @@ impl Encoder {
         w: &mut EntryWriter<'_>,
         treatment: Treatment,
         value: &str,
+        characters: Characters,
         repeats: &Repeats,
     ) {
+        if repeats.is_empty() && treatment.keeps_all_of(characters) {
+            return w.str(value); // Most values are sent whole.
+        }
         let value = &*native_text(value);
         match treatment {
             Treatment::Mask => redact::masked(value, |mask| w.str(mask)),
-            // Most values are sent whole.
-            _ if repeats.is_empty() && treatment.keeps_all_of(value) => w.str(value),
             _ => write_text(w, &treatment.apply(&self.rules, value), repeats),
         }
     }
@@ -204,6 +218,43 @@ impl Encoder {
             content_type
         }
     }
+}
+
+/// What the head of a request is written from, beside the request.
+struct RequestHead<'a> {
+    query: &'a Query<'a>,
+    url: &'a str,
+    characters: &'a [Characters],
+}
+
+/// Few heads have more headers. The values of the rest are looked at one by one where they are written.
+const LOOKED_AT: usize = 32;
+
+/// The characters of the values of both heads.
+struct HeaderCharacters {
+    request: [Characters; LOOKED_AT],
+    response: [Characters; LOOKED_AT],
+}
+
+impl HeaderCharacters {
+    fn of(exchange: &Exchange<'_>) -> HeaderCharacters {
+        let look = |headers: &[(Cow<'_, str>, Cow<'_, str>)]| {
+            let mut all = [Characters::UNKNOWN; LOOKED_AT];
+            for (characters, (_, value)) in all.iter_mut().zip(headers) {
+                *characters = Characters::of(value);
+            }
+            all
+        };
+        HeaderCharacters {
+            request: look(&exchange.request.headers),
+            response: look(&exchange.response.headers),
+        }
+    }
+}
+
+/// Those of the value at a place among the headers.
+fn of(characters: &[Characters], at: usize) -> Characters {
+    characters.get(at).copied().unwrap_or(Characters::UNKNOWN)
 }
 
 /// A media type without its parameters.

@@ -3,19 +3,19 @@
 use std::borrow::Cow;
 
 use super::{
-    Bodies, DROPPED_BODY, Encoder, bare_type, cut_comment, size, write_params, write_text,
+    Bodies, DROPPED_BODY, Encoder, RequestHead, bare_type, cut_comment, of, size, write_params,
+    write_text,
 };
 use crate::exchange::Request;
 use crate::msgpack::EntryWriter;
-use crate::redact::{self, Content, Query, Repeats};
+use crate::redact::{self, Characters, Content, Repeats};
 
 impl Encoder {
     pub(super) fn write_request(
         &self,
         w: &mut EntryWriter<'_>,
         request: &Request<'_>,
-        query: &Query<'_>,
-        url: &str,
+        head: &RequestHead<'_>,
         repeats: &Repeats,
         bodies: Bodies,
     ) {
@@ -24,15 +24,15 @@ impl Encoder {
         w.str("method");
         w.str(&request.method);
         w.str("url");
-        w.str(url);
+        w.str(head.url);
         w.str("httpVersion");
         w.str(&request.protocol);
         w.str("headers");
-        self.write_request_headers(w, request, repeats);
+        self.write_request_headers(w, request, head.characters, repeats);
         w.str("headersSize");
         w.int(-1);
         w.str("queryString");
-        write_params(w, &query.params(&self.rules), repeats);
+        write_params(w, &head.query.params(&self.rules), repeats);
         w.str("cookies");
         w.array(0);
         w.str("bodySize");
@@ -47,14 +47,15 @@ impl Encoder {
         &self,
         w: &mut EntryWriter<'_>,
         request: &Request<'_>,
+        characters: &[Characters],
         repeats: &Repeats,
     ) {
         w.array(u32::try_from(request.headers.len()).unwrap_or(0));
         self.header_names.look_up(|names| {
-            for (key, value) in &request.headers {
+            for (at, (key, value)) in request.headers.iter().enumerate() {
                 let header = names.header(&self.rules, key);
                 w.encoded(&header.head);
-                self.write_header_value(w, header.treatment, value, repeats);
+                self.write_header_value(w, header.treatment, value, of(characters, at), repeats);
             }
         });
     }

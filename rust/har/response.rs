@@ -2,16 +2,17 @@
 
 use std::borrow::Cow;
 
-use super::{Bodies, DROPPED_BODY, Encoder, cut_comment, size, write_text};
+use super::{Bodies, DROPPED_BODY, Encoder, cut_comment, of, size, write_text};
 use crate::exchange::Exchange;
 use crate::msgpack::EntryWriter;
-use crate::redact::{self, Repeats, Treatment, Unpacked};
+use crate::redact::{self, Characters, Repeats, Treatment, Unpacked};
 
 impl Encoder {
     pub(super) fn write_response(
         &self,
         w: &mut EntryWriter<'_>,
         exchange: &Exchange<'_>,
+        characters: &[Characters],
         repeats: &Repeats,
         bodies: Bodies,
     ) {
@@ -41,10 +42,10 @@ impl Encoder {
         w.str(&exchange.request.protocol);
         w.str("headers");
         w.array(u32::try_from(response.headers.len()).unwrap_or(0));
-        for (name, value) in &response.headers {
+        for (at, (name, value)) in response.headers.iter().enumerate() {
             w.named(name);
             let treatment = Treatment::in_response(&self.rules, name);
-            self.write_header_value(w, treatment, value, repeats);
+            self.write_header_value(w, treatment, value, of(characters, at), repeats);
         }
         w.str("cookies");
         w.array(0);

@@ -33,7 +33,7 @@ pub use body::content_type::{changes_query, is_form};
 pub use body::{Body, Content, Unpacked, request_body, response_body};
 pub(crate) use edit::COPY_BYTES;
 pub use edit::Text;
-pub use header::Treatment;
+pub use header::{Characters, Treatment};
 pub use marker::not_read;
 pub use mask::{mask, masked};
 pub use repeats::Repeats;

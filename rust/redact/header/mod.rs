@@ -106,13 +106,14 @@ impl Treatment {
         }
     }
 
-    /// Whether the value is kept without a look at it: as a rule, a value has no character that a URL with parameters needs.
+    /// Whether a value with these characters is kept as it is.
     #[inline]
-    pub fn keeps_all_of(self, value: &str) -> bool {
-        self == Treatment::Keep
-            || (self == Treatment::KeepText
-                && memchr::memchr3(b'?', b'#', b'%', value.as_bytes()).is_none()
-                && memchr::memchr(b'@', value.as_bytes()).is_none())
+    pub fn keeps_all_of(self, characters: Characters) -> bool {
+        match self {
+            Treatment::Keep => characters.are_ascii(),
+            Treatment::KeepText | Treatment::KeepUrl => characters.0 == 0,
+            _ => false,
+        }
     }
 
     /// Notes the denied parameters of a value, which are redacted wherever else they stand.
@@ -124,6 +125,54 @@ impl Treatment {
 
     fn denied(self, rules: &Rules, value: &str) -> Vec<Denied> {
         denied::in_header(rules, value, self == Treatment::KeepUrl)
+    }
+}
+
+/// Which characters a value has, of the few that something follows from: as a rule none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Characters(u8);
+
+const OF_PARAMETERS: u8 = 1;
+const OF_USERINFO: u8 = 2;
+const NOT_ASCII: u8 = 4;
+
+/// For each byte of a value what follows from it.
+const CHARACTERS: [u8; 256] = {
+    let mut characters = [0; 256];
+    characters[b'?' as usize] = OF_PARAMETERS;
+    characters[b'#' as usize] = OF_PARAMETERS;
+    characters[b'%' as usize] = OF_PARAMETERS;
+    characters[b'@' as usize] = OF_USERINFO;
+    let mut byte = 0x80;
+    while byte < 256 {
+        characters[byte] = NOT_ASCII;
+        byte += 1;
+    }
+    characters
+};
+
+impl Characters {
+    /// Those of a value that nobody has looked at may be any.
+    pub const UNKNOWN: Characters = Characters(OF_PARAMETERS | OF_USERINFO | NOT_ASCII);
+
+    #[inline]
+    pub fn of(value: &str) -> Characters {
+        Characters(
+            value
+                .bytes()
+                .fold(0, |found, byte| found | CHARACTERS[usize::from(byte)]),
+        )
+    }
+
+    /// Whether a URL in the value can have parameters, however it is encoded.
+    #[inline]
+    pub fn may_hold_parameters(self) -> bool {
+        self.0 & OF_PARAMETERS != 0
+    }
+
+    #[inline]
+    pub fn are_ascii(self) -> bool {
+        self.0 & NOT_ASCII == 0
     }
 }
 
