@@ -172,8 +172,8 @@ def instructions(variant: str, python: str = sys.executable) -> int:
             out = Path(directory) / "callgrind"
             tool = ["valgrind", "--tool=callgrind", "--separate-threads=yes", f"--callgrind-out-file={out}"]
             command = [*tool, python, __file__, "--run", variant, str(count)]
-            environment = {**os.environ, "PYTHONHASHSEED": "0", "README_METRICS_QUEUE_DIR": "/nonexistent"}
-            environment["README_METRICS_SERVER"] = NOBODY
+            environment = {**os.environ, "PYTHONHASHSEED": "0", "README_METRICS_SERVER": NOBODY}
+            environment["README_METRICS_QUEUE_DIR"] = directory  # empty: nobody's logs are adopted meanwhile
             subprocess.run(command, env=environment, capture_output=True, check=True)
             found = re.search(r"^totals: (\d+)$", out.with_name("callgrind-01").read_text(), re.MULTILINE)
             assert found is not None

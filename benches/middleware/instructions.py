@@ -55,8 +55,8 @@ os._exit(0)  # what is queued is not part of it
 def instructions(python: str, arguments: list[str], requests: int) -> int:
     code = RUN.format(here=str(Path(__file__).parent))
     environment = {**os.environ, "PYTHONHASHSEED": "0", "README_METRICS_SERVER": "http://127.0.0.1:9"}
-    environment |= {"README_METRICS_QUEUE_DIR": "/nonexistent"}  # private memory, which nobody has to clean up
     with tempfile.TemporaryDirectory() as directory:
+        environment["README_METRICS_QUEUE_DIR"] = directory  # empty: nobody's logs are adopted meanwhile
         out = Path(directory) / "callgrind"
         options = ["--tool=callgrind", "--separate-threads=yes", f"--callgrind-out-file={out}"]
         command = ["valgrind", *options, python, "-c", code, *arguments, str(requests)]
