@@ -35,7 +35,9 @@ def watched(stream: Any, max_bytes: int) -> RequestBody:
         trust_forwarded=False,
         platform="test",
     )
-    return RequestBody(stream, Capture(encoder, {}))
+    body = RequestBody()
+    body.reading = (stream, Capture(encoder, {}))
+    return body
 
 
 READERS: dict[str, Callable[[Any], bytes]] = {

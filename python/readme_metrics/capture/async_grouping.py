@@ -19,7 +19,7 @@ async def identify(exchange: Exchange) -> None:
     grouping = exchange.grouping
     exchange.is_logged = False  # whatever happens in there, it is not asked again
     try:
-        request = exchange.grouping_request()
+        request = exchange.make_request(exchange.head, exchange)
         function = grouping.function
         if grouping.needs_thread:
             answer = await _in_thread(function, request)
@@ -62,7 +62,7 @@ def _identify_at_once(exchange: Exchange) -> None:
     grouping = exchange.grouping
     exchange.is_logged = False
     try:
-        answer = grouping.function(exchange.grouping_request())
+        answer = grouping.function(exchange.make_request(exchange.head, exchange))
         if type(answer) is not dict and hasattr(answer, "__await__"):
             answer = _without_waiting(answer.__await__())
     except BaseException as error:

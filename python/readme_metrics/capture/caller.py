@@ -23,7 +23,7 @@ class Grouping:
     """The customer's grouping function.
 
     Args:
-        function: Gets `Exchange.grouping_request()`.
+        function: Gets what `Exchange.make_request` makes.
         reporter: Hears of what is missing or too much in an answer.
         lost: Counts a request that is not logged, for a reason and an error.
     """
@@ -44,8 +44,9 @@ class Grouping:
         """
         exchange.is_logged = False  # whatever happens in there, it is not asked again
         try:
-            function = self.function  # not `self.function(..)`, which CPython looks up as a method first
-            answer = function(exchange.grouping_request())
+            # Not `self.function(..)`, which CPython looks up as a method first.
+            function, make_request = self.function, exchange.make_request
+            answer = function(make_request(exchange.head, exchange))
             exchange.is_logged = exchange.set_plain_caller(answer) or self._narrow(exchange, answer)
         except Exception as error:
             self._lost("grouping", error)

@@ -154,7 +154,8 @@ def _watch_request(request: Any, exchange: DjangoExchange) -> None:
     elif (form := parsed_form(request, _shown_bytes(request, exchange))) is not None:
         exchange.add_request(form)
     elif (stream := getattr(request, "_stream", None)) is not None:
-        request._stream = exchange.request_body = RequestBody(stream, exchange)
+        request._stream = exchange.request_body = body = RequestBody()
+        body.reading = (stream, exchange)
     close = request.close
 
     # Django calls it at the end of the response that it sends, which need not be ours: a middleware further out may

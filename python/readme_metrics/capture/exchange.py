@@ -53,10 +53,6 @@ class Exchange(Capture):
     #: The response's: pairs of strings or of bytes.
     headers: Any = []  # noqa: RUF012 - never changed, only replaced
 
-    def grouping_request(self) -> object:
-        """The request as the grouping function gets it."""
-        return self.make_request(self.head, self)
-
     def give_request(
         self, grouping: Grouping, make_request: Callable[[dict[str, Any], Capture], object], head: dict[str, Any]
     ) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from readme_metrics.capture import nesting
 from readme_metrics.capture.exchange import GONE, Exchange
+from readme_metrics.capture.nesting import KEY
 from readme_metrics.capture.request_body import RequestBody
 from readme_metrics.capture.selection import is_left_out
 from readme_metrics.capture.unparsed_request import UnparsedRequest
@@ -25,10 +26,10 @@ class WsgiExchange(Exchange):
     server_start_response: StartResponse
     server_input: Any = None
     request_body: RequestBody | None = None
+    #: What stands in the environ for a file wrapper that is a function.
+    file_wrap: Callable[..., object] | None
     _file_wrapper: Callable[..., object] | None = None
     _file_response: object = None
-    #: What stands in the environ for a file wrapper that is a function.
-    _file_wrap: Callable[..., object] | None = None
     _has_failed = False
     #: The server's, where `head` is the copy of it that a door further in has got.
     _copied_environ: Environ | None = None
@@ -37,12 +38,13 @@ class WsgiExchange(Exchange):
         if type(headers) is not list:
             headers = _lasting(headers)
         try:
-            if self.is_judged and self.is_logged is None:
-                self.decide(status, headers)
+            intake = self.intake
             if self.is_logged is None:
-                self.grouping.identify(self)
+                if intake.has_rules and self.is_judged:
+                    self.decide(status, headers)
+                if self.is_logged is None:
+                    self.grouping.identify(self)
             if self.is_logged:
-                intake = self.intake
                 base_url = (intake.flusher or intake.join()).docs_url.base_url
                 if base_url is not None:
                     headers = self.announced(headers, base_url)
@@ -74,7 +76,7 @@ class WsgiExchange(Exchange):
             self._file_response = file_wrapper(*args)
             return self._file_response
 
-        self.head["wsgi.file_wrapper"] = self._file_wrap = wrap
+        self.head["wsgi.file_wrapper"] = self.file_wrap = wrap
 
     def is_server_file(self, iterable: object) -> bool:
         """Whether the server's file wrapper made this, which the server sends by itself."""
@@ -123,10 +125,13 @@ class WsgiExchange(Exchange):
         # Some tests call with one environ again and again.
         if (body := self.request_body) is not None and environ.get("wsgi.input") is body:
             environ["wsgi.input"] = self.server_input
-        if self._file_wrap is not None:
-            environ["wsgi.file_wrapper"] = self._file_wrapper
-            self._file_wrap = None
-        nesting.leave(environ, self)
+        if (file_wrap := self.file_wrap) is not None:
+            if environ.get("wsgi.file_wrapper") is file_wrap:
+                environ["wsgi.file_wrapper"] = self._file_wrapper
+            self.file_wrap = None
+        if len(entered := environ.pop(KEY, ())) > 1:
+            environ[KEY] = entered
+            nesting.leave(environ, self)
         self.request_body = None
         self.head = GONE
 
@@ -148,7 +153,7 @@ def begin(
     try:
         if environ.get("REQUEST_METHOD") == "OPTIONS" or (intake.is_selective and not is_selected(intake, environ)):
             return None
-        if nesting.KEY in environ and nesting.is_logged_further_out(environ, intake, make_request):
+        if KEY in environ and nesting.is_logged_further_out(environ, intake, make_request):
             return None
         verdict = judge(intake, environ) if intake.has_rules else None
         if verdict is not None and is_left_out(intake, environ, verdict):
@@ -161,13 +166,15 @@ def begin(
         exchange.head = environ
         exchange.make_request = make_request
         exchange.server_start_response = start_response
-        nesting.enter(environ, exchange)
+        exchange.file_wrap = None
+        environ[KEY] = (*environ[KEY], exchange) if KEY in environ else (exchange,)
         if verdict is not None:
             exchange.follow_rules(verdict)
         stream = environ.get("wsgi.input")
         if stream is not None:
             exchange.server_input = stream
-            environ["wsgi.input"] = exchange.request_body = RequestBody(stream, exchange)
+            environ["wsgi.input"] = exchange.request_body = body = RequestBody()
+            body.reading = (stream, exchange)
         file_wrapper = environ.get("wsgi.file_wrapper")
         if file_wrapper is not None:
             exchange.watch(file_wrapper)

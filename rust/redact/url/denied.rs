@@ -91,7 +91,7 @@ pub(in crate::redact) fn denies(rules: &Rules, name: &str) -> bool {
 struct Finder<'a> {
     rules: &'a Rules,
     text: &'a str,
-    /// All of the text is plain: there is nothing to decode in it, nor a separator inside a parameter.
+    /// The parameters at hand are plain: there is nothing to decode in them, nor a separator inside one.
     is_plain: bool,
     layer: usize,
     found: Vec<Denied>,
@@ -326,7 +326,9 @@ impl<'a> Finder<'a> {
         let piece = self.get(range.clone());
         match memchr::memchr2(b'?', b'#', piece.as_bytes()) {
             Some(at) if is_url || looks_like_url(piece, at) => {
-                self.parameters(range.start + at + 1..range.end, SEPARATORS);
+                let parameters = range.start + at + 1..range.end;
+                self.is_plain = component::is_plain(self.get(parameters.clone()));
+                self.parameters(parameters, SEPARATORS);
             }
             Some(_) => {}
             None => self.encoded_url(range),
