@@ -172,7 +172,7 @@ def test_the_markers_are_those_of_the_code() -> None:
 
 
 def test_the_headers_with_urls_are_those_of_the_code() -> None:
-    [names] = re.findall(r"URLS: \[&str; \d+\] = \[(.*?)\];", rust("redact/header.rs"), re.DOTALL)
+    [names] = re.findall(r"URLS: \[&str; \d+\] = \[(.*?)\];", rust("redact/header/mod.rs"), re.DOTALL)
     [row] = re.findall(r"parameters of URLs in the headers (.*?) \|", page("data.md"))
     assert re.findall(r"`(.*?)`", row) == re.findall(r'"(.*?)"', names)
 

@@ -184,7 +184,7 @@ def decode_all(text: str) -> str:
 
 
 class Search:
-    """Looks for denied values in one text: the same rules as ``rust/redact/denied.rs``."""
+    """Looks for denied values in one text: the same rules as ``rust/redact/url/denied.rs``."""
 
     def __init__(self, rules: Rules, text: str, layer: int = 0) -> None:
         self.rules = rules
