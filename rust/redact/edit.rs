@@ -1,17 +1,17 @@
 //! Text with some of its ranges replaced.
 //!
-//! Filtering finds what to replace and changes nothing: a kept value is copied once, verbatim, when the record is written.
+//! A filter finds the ranges to replace and changes nothing. Kept text is copied once, verbatim, when the log is written.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use crate::redact::marker::Marker;
 
-/// Copied at once. A longer copy the GNU C library leaves to `rep movsb`, which some AMD processors do many times more slowly
-/// where the addresses are not aligned (lunnova.dev/articles/ryzen-slow-short-rep-mov), as those of a text seldom are.
+/// The most bytes that are copied at once. For longer copies the GNU C library uses `rep movsb`, which is many times slower on some
+/// AMD processors if the addresses are not aligned (lunnova.dev/articles/ryzen-slow-short-rep-mov), as those of a text seldom are.
 pub const COPY_BYTES: usize = 1024;
 
-/// One range of the source and what stands in its place.
+/// One range of the source, and what replaces it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Edit {
     pub(super) start: usize,
@@ -28,7 +28,7 @@ pub struct Text<'a> {
 }
 
 impl<'a> Text<'a> {
-    /// The text as it is.
+    /// A text without edits.
     pub fn plain(source: impl Into<Cow<'a, str>>) -> Self {
         Self::edited(source, Vec::new())
     }
@@ -52,18 +52,18 @@ impl<'a> Text<'a> {
         &self.edits
     }
 
-    /// The whole text, where nothing in it is replaced.
+    /// The whole text, if nothing in it is replaced.
     #[inline]
     pub fn unedited(&self) -> Option<&str> {
         self.edits.is_empty().then_some(&self.source)
     }
 
-    /// Bytes that [`write_to`](Self::write_to) writes.
+    /// The number of bytes that [`write_to`](Self::write_to) writes.
     pub fn len(&self) -> usize {
         self.pieces().map(<[u8]>::len).sum()
     }
 
-    /// Whether nothing is written.
+    /// Whether [`write_to`](Self::write_to) writes nothing.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -80,8 +80,8 @@ impl<'a> Text<'a> {
         }
     }
 
-    /// Kept ranges and replacements in turn. A range that does not fit the source yields nothing: an edit may hide too much,
-    /// never too little.
+    /// The kept ranges and the replacements, in turn. A range that does not fit the source yields nothing, so that a wrong edit hides
+    /// too much and never too little.
     fn pieces(&self) -> impl Iterator<Item = &[u8]> {
         let starts = std::iter::once(0).chain(self.edits.iter().map(|edit| edit.end));
         let ends = self.edits.iter().map(|edit| edit.start);

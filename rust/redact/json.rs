@@ -1,22 +1,22 @@
 //! Filters JSON: finds the values that may not be sent.
 //!
-//! The members of an object at the top level are judged, and those of the objects in an array at the top level. Lists that
-//! apply at every depth judge the members of every object. Under an allowlist no name lets a scalar at the top level through,
-//! alone or in an array. Kept values stay verbatim, and of duplicate keys each is judged. A key with an unpaired surrogate is
-//! always denied, because parsers differ on what it is. A string at the top level that holds JSON is judged as a whole: it is
-//! kept if nothing in it is denied. JSON inside any other string is a string.
+//! Lists apply to the members of an object at the top level, and of the objects in an array at the top level; with
+//! `redact_nested`, to the members of every object. Under an allowlist, a scalar at the top level, alone or in an array, is
+//! denied, since it has no name. Kept values stay verbatim. Each of several equal keys is judged. A key with an unpaired surrogate
+//! is always denied, because parsers differ on what it is. A string at the top level that holds JSON is kept if nothing in that
+//! JSON is denied. JSON inside any other string is a string.
 
 use crate::json::{Cursor, NotJson, RawString};
 use crate::redact::edit::Edit;
 use crate::redact::marker::Marker;
 use crate::rules::{MemberVerdict, Rules, Trail};
 
-/// A container that has been entered.
+/// A container that the walk has entered.
 struct Container {
     is_object: bool,
-    /// Whether it is a member's value, and not an element or the document.
+    /// Whether it is the value of a member, and not an element or the document.
     is_member: bool,
-    /// Holds for the elements of an array.
+    /// The verdict on the elements of an array.
     verdict: MemberVerdict,
 }
 
@@ -25,12 +25,12 @@ pub(super) fn filter(rules: &Rules, text: &str) -> Result<Vec<Edit>, NotJson> {
     filter_from(rules, rules.top_level(), text)
 }
 
-/// The edits in a form field that is JSON. The field's name has let its scalars through.
+/// The edits in a form field that is JSON. Its scalars are kept, since the field's name is allowed.
 pub(super) fn filter_field(rules: &Rules, text: &str) -> Result<Vec<Edit>, NotJson> {
     filter_from(rules, MemberVerdict::Keep, text)
 }
 
-/// Whether a text that is not declared as JSON is certainly meant to be: `{ticket}` and `[draft] title` are not.
+/// Whether a text that is not declared as JSON is certainly meant to be JSON, unlike `{ticket}` and `[draft] title`.
 pub(super) fn is_claimed(text: &str) -> bool {
     let is_blank = |c: char| c.is_whitespace() || c.is_control() || c == '\u{feff}';
     let text = text.trim_start_matches(is_blank);
@@ -49,7 +49,7 @@ fn filter_from(rules: &Rules, top_level: MemberVerdict, text: &str) -> Result<Ve
     let mut edits = Vec::new();
     let mut cursor = Cursor::new(text);
     let mut trail = Trail::default();
-    // The innermost one apart: as a rule it is the only one, and needs no vector.
+    // The innermost container is kept apart: in most documents it is the only one, and needs no vector.
     let mut innermost: Option<Container> = None;
     let mut outer = Vec::new();
     let mut verdict = top_level;
@@ -122,7 +122,7 @@ fn filter_from(rules: &Rules, top_level: MemberVerdict, text: &str) -> Result<Ve
     }
 }
 
-/// Whether a JSON string holds JSON with something denied in it, or what claims to be JSON and cannot be judged.
+/// Whether a JSON string holds JSON with a denied value in it, or a text that is meant to be JSON and cannot be parsed.
 fn hides_json(rules: &Rules, value: &str) -> bool {
     let Some(inside) = RawString::unquote(value).and_then(RawString::unescape) else {
         return false;

@@ -1,12 +1,12 @@
-//! What stands in place of what is not sent.
+//! The markers that are written in place of values that are not sent.
 //!
-//! | marker | stands for |
+//! | marker | what it replaces |
 //! |---|---|
 //! | `[REDACTED n]` | a denied string of `n` characters |
 //! | `[REDACTED]` | any other denied value |
 //! | `[NOT VALID UTF-8]` | a body, or a form field, that is not text |
 //! | `[NOT READ n]` | a request body of `n` declared bytes that the app did not read, and that could not be read after it |
-//! | `[WITHHELD n bytes: why]` | a body of `n` bytes that a list applies to, but that could not be understood in full |
+//! | `[WITHHELD n bytes: why]` | a body of `n` bytes that a list applies to, and that could not be parsed in full |
 
 pub(super) const REDACTED: &str = "[REDACTED]";
 pub(super) const NOT_UTF8: &str = "[NOT VALID UTF-8]";
@@ -41,14 +41,14 @@ impl Reason {
     }
 }
 
-/// A marker that nothing is allocated for: a request's thread makes one for each denied value.
+/// A marker that needs no allocation: a request's thread makes one for each denied value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Marker {
     bytes: [u8; MARKER_BYTES],
     length: usize,
 }
 
-/// Room for the longest one, with a number of twenty digits.
+/// Room for the longest marker, with a number of twenty digits.
 const MARKER_BYTES: usize = 40;
 
 impl Marker {
@@ -76,7 +76,7 @@ impl Marker {
         marker
     }
 
-    /// [`redacted`] as it is.
+    /// [`redacted`] as plain text.
     pub(super) fn plain(characters: usize) -> Marker {
         Marker::counted("[REDACTED ", characters, "]")
     }
@@ -125,17 +125,17 @@ impl From<Marker> for String {
     }
 }
 
-/// Stands for a denied string of so many characters.
+/// The marker for a denied string of this many characters.
 pub(super) fn redacted(characters: usize) -> String {
     Marker::plain(characters).into()
 }
 
-/// Stands for a request body of so many bytes, which nobody has read.
+/// The marker for a request body of this many bytes that nobody has read.
 pub fn not_read(size: u64) -> String {
     format!("[NOT READ {size}]")
 }
 
-/// Stands for a body of so many bytes.
+/// The marker for a withheld body of this many bytes.
 pub(super) fn withheld(size: u64, reason: Reason) -> String {
     format!("[WITHHELD {size} bytes: {}]", reason.as_str())
 }

@@ -1,4 +1,4 @@
-//! The masked form of a credential: recognisable to its owner, of no use to anyone else.
+//! Masks a credential: the result is recognisable to its owner and useless to anyone else.
 
 use std::cell::RefCell;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -10,30 +10,30 @@ use sha2::{Digest, Sha512};
 /// Characters of the value that the dashboard shows.
 const TAIL: usize = 4;
 
-/// Masks that one thread remembers: some tens of kilobytes. A power of two.
+/// How many masks one thread remembers, in some tens of kilobytes. A power of two.
 const RECENT: usize = 256;
 
 thread_local! {
     static CACHE: RefCell<Cache> = RefCell::default();
 }
 
-/// `sha512-`, the base64 of the value's SHA-512, `?`, and the last four characters. A value of four characters or fewer is
-/// its own tail and gets none.
+/// `sha512-`, the base64 of the value's SHA-512, `?`, and the last four characters. A value of four characters or fewer gets no
+/// tail, which would be the whole value.
 ///
-/// A thread remembers some: callers come back, and the digest costs more than the rest of a small log.
+/// Each thread remembers recent masks: callers come back, and the digest costs more than the rest of a small log.
 pub fn mask(value: &str) -> String {
     masked(value, str::to_owned)
 }
 
-/// [`mask`], where it is only looked at.
+/// Passes the [`mask`] to `look`, without allocating a remembered one.
 pub fn masked<T>(value: &str, look: impl FnOnce(&str) -> T) -> T {
     CACHE.with_borrow_mut(|cache| look(cache.mask(value)))
 }
 
-/// The mask of a value in the one place that the value's hash allows.
+/// Recent masks, each in the one place that the hash of its value allows.
 ///
-/// Keeps no credential: values are told apart by 128 bits of two keyed hashes, so that two of them meet by no accident and
-/// by nobody's design.
+/// No credential is kept: values are compared by 128 bits of two keyed hashes, so that neither chance nor an attacker makes two
+/// values equal.
 #[derive(Default)]
 struct Cache {
     keys: [RandomState; 2],

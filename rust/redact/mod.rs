@@ -1,7 +1,7 @@
 //! What may be sent of a request and its response.
 //!
-//! One kind of data per file: bytes and [`Rules`] in, [`Text`] or [`Param`]s out. Nothing here fails: what cannot be filtered
-//! with certainty is replaced by a marker, and a text is never changed in place, only copied with its edits applied.
+//! Each file filters one kind of data: it takes bytes and [`Rules`], and returns a [`Text`] or [`Param`]s. Nothing here fails: a text
+//! that cannot be filtered with certainty is replaced by a marker. A text is never changed in place, only copied with its edits.
 //!
 //! ```text
 //! header/                     header values; cookies by name
@@ -45,12 +45,12 @@ use crate::rules::Rules;
 /// A URL parameter or a form field.
 #[derive(Clone, Debug)]
 pub struct Param<'a> {
-    /// Decoded; empty if a part of a multipart body has none.
+    /// The decoded name; empty if a part of a multipart body has none.
     pub name: Cow<'a, str>,
-    /// Decoded, or a marker; empty for a file, whose content is never sent.
+    /// The decoded value, or a marker; empty for a file, whose content is never sent.
     pub value: Text<'a>,
-    /// Only of files.
+    /// The name of an uploaded file.
     pub file_name: Option<Cow<'a, str>>,
-    /// Of a part of a multipart body, if it has one.
+    /// The type of a part of a multipart body, if it has one.
     pub content_type: Option<Cow<'a, str>>,
 }

@@ -1,6 +1,6 @@
-//! What a body says it is.
+//! Reads the `Content-Type` of a body.
 //!
-//! Lenient on purpose: a type that merely smells of JSON is treated as JSON, since the worst that follows is a body withheld.
+//! Lenient on purpose: a type that merely mentions JSON is treated as JSON, since at worst a body is withheld.
 
 use std::borrow::Cow;
 
@@ -21,7 +21,7 @@ pub fn is_form(content_type: &str) -> bool {
     kind == Kind::Form || kind == Kind::Multipart
 }
 
-/// Whether an app may read the query of a request of this type in another way than as UTF-8, as Django does.
+/// Whether an app may decode the query of a request of this type with another charset than UTF-8, as Django does.
 pub fn changes_query(content_type: &str) -> bool {
     let says_charset = || content_type.to_ascii_lowercase().contains("charset");
     content_type.len() > MEDIA_TYPE_BYTES && says_charset() && {
@@ -30,20 +30,20 @@ pub fn changes_query(content_type: &str) -> bool {
     }
 }
 
-/// The shortest value that can have a charset in it is longer: `;charset=x`.
+/// A value of this length or less has no charset: the shortest one is `;charset=x`.
 const MEDIA_TYPE_BYTES: usize = 9;
 
 /// The value of `Content-Type`, as far as it matters here.
 #[derive(Debug)]
 pub(in crate::redact) struct ContentType<'a> {
     pub(in crate::redact) kind: Kind,
-    /// Whether nothing says that the body is text: a list cannot be applied to it.
+    /// Whether the type is not known to be text, so that no list can be applied to the body.
     pub(in crate::redact) is_binary: bool,
-    /// Only of `multipart/form-data`.
+    /// The boundary of `multipart/form-data`.
     pub(in crate::redact) boundary: Option<Cow<'a, str>>,
-    /// Whether every parser knows the type for that of a form with files: some compare it with regard to case.
+    /// Whether every parser recognises the type as multipart; some compare it with regard to case.
     pub(in crate::redact) is_usual_multipart: bool,
-    /// Whether it can be read in one way only.
+    /// Whether the value can be read in one way only.
     pub(in crate::redact) is_certain: bool,
     charset: Charset,
 }
@@ -72,7 +72,7 @@ impl<'a> ContentType<'a> {
         let (charset, one_charset) = only("charset");
         let (boundary, one_boundary) = only("boundary");
         let is_form_data = media_type.eq_ignore_ascii_case("multipart/form-data");
-        // As in RFC 2231, which few frameworks read.
+        // A parameter in the form of RFC 2231, which few frameworks read.
         let is_extended = |p: &Parameter| {
             let (stem, _) = p.name.split_once('*').unwrap_or_default();
             ["charset", "boundary"]
@@ -80,7 +80,7 @@ impl<'a> ContentType<'a> {
                 .any(|name| stem.eq_ignore_ascii_case(name))
         };
         let has_extended = parameters.iter().flatten().any(is_extended);
-        // A repeated header arrives joined by commas, and who wins is up to the application's framework.
+        // A repeated header arrives joined by commas, and frameworks differ in which of its values they take.
         let is_certain = parameters.is_ok() && one_charset && one_boundary && !has_extended;
         ContentType {
             kind: kind(media_type, value, is_certain),
@@ -120,7 +120,7 @@ fn kind(media_type: &str, value: &str, is_certain: bool) -> Kind {
     }
 }
 
-/// Types of `application/` that are text, beside those whose names say XML, JSON, YAML or script.
+/// Types of `application/` that are text, in addition to those whose names contain XML, JSON, YAML or script.
 const TEXT_TYPES: [&str; 12] = [
     "csv",
     "dart",
@@ -149,13 +149,13 @@ fn is_binary(media_type: &str) -> bool {
     }
 }
 
-/// Charsets, by what they have in common with UTF-8.
+/// How a charset relates to UTF-8.
 #[derive(Clone, Copy, Debug)]
 enum Charset {
     Utf8,
-    /// The same for ASCII, and for nothing else.
+    /// Encodes ASCII as UTF-8 does, and other characters differently.
     ExtendsAscii,
-    /// The same bytes may spell other keys.
+    /// The same bytes may be other keys.
     Other,
 }
 

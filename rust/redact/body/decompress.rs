@@ -1,7 +1,7 @@
-//! Undoes the content coding of a body, with a bound on what comes out.
+//! Undoes the content coding of a body, with a bound on the output.
 //!
-//! Knows gzip and deflate, the latter with and without the zlib wrapper, since clients and servers disagree on it. Refuses
-//! everything else, more than one coding included.
+//! Understands gzip and deflate, the latter with and without the zlib wrapper, since clients and servers disagree on it. Refuses
+//! other codings, and more than one.
 
 use std::borrow::Cow;
 use std::io::{ErrorKind, Read};
@@ -61,11 +61,11 @@ enum End {
     Reached,
     /// The input ended first.
     Missing,
-    /// There is more than was asked for, a bomb for instance.
+    /// There is more output than the bound allows, for instance in a decompression bomb.
     OverBound,
 }
 
-/// Appends what is in `bytes` to `output`, and a little more than `max_bytes` at most. `None` if they are not gzip.
+/// Appends the decompressed `bytes` to `output`, up to a little more than `max_bytes`. `None` if they are not gzip.
 fn gunzip(bytes: &[u8], max_bytes: usize, output: &mut Vec<u8>) -> Option<End> {
     let bound = u64::try_from(max_bytes).ok()?.checked_add(1)?;
     let result = MultiGzDecoder::new(bytes).take(bound).read_to_end(output);
@@ -77,7 +77,8 @@ fn gunzip(bytes: &[u8], max_bytes: usize, output: &mut Vec<u8>) -> Option<End> {
     }
 }
 
-/// The same for deflate, with or without the zlib wrapper. Not by flate2's readers: they take a missing end for the end.
+/// Does what `gunzip` does for deflate, with or without the zlib wrapper. flate2's readers are not used, since they take a missing
+/// end for the end.
 fn inflate(bytes: &[u8], is_wrapped: bool, max_bytes: usize, output: &mut Vec<u8>) -> Option<End> {
     let mut state = Decompress::new(is_wrapped);
     loop {

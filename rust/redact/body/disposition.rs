@@ -1,7 +1,7 @@
 //! The `Content-Disposition` of one part of a multipart body: the name of its field, and of its file.
 //!
-//! What a name says depends on who reads it: some take backslashes or percent signs for escapes and some do not, some trim,
-//! some end an unquoted name at the first character that should have been quoted. A field is denied if any of these readings is.
+//! Parsers read a name differently: some take backslashes or percent signs for escapes, some trim, some end an unquoted name at
+//! the first character that should have been quoted. A field is denied if any of these readings is denied.
 
 use std::borrow::Cow;
 
@@ -10,14 +10,14 @@ use percent_encoding::percent_decode_str;
 use crate::redact::body::parameters::{self, BadParameters, Parameter};
 use crate::rules::Rules;
 
-/// What a part is called.
+/// The names of a part.
 #[derive(Debug)]
 pub(in crate::redact) struct Disposition<'a> {
-    /// Empty if there is none.
+    /// The name of the field; empty if there is none.
     pub(in crate::redact) name: Cow<'a, str>,
-    /// Only of files.
+    /// The name of an uploaded file.
     pub(in crate::redact) file_name: Option<Cow<'a, str>>,
-    /// All that the name may be taken for.
+    /// All readings of the name.
     readings: Vec<Cow<'a, str>>,
 }
 
@@ -61,7 +61,7 @@ impl<'a> Disposition<'a> {
         })
     }
 
-    /// Whether the field's value is redacted. Without a name nobody can say that it may be sent.
+    /// Whether the field's value is redacted, as it is if the field has no name.
     pub(in crate::redact) fn is_denied(&self, rules: &Rules) -> bool {
         // `=?` starts an encoded word of RFC 2047, which mail parsers decode.
         let denies = |name: &Cow<str>| rules.denies(name) || name.contains("=?");
@@ -69,8 +69,8 @@ impl<'a> Disposition<'a> {
     }
 }
 
-/// Whether a disposition is written as clients write it, so that every parser finds the same name in it: `form-data; name="a"`,
-/// and for files `filename`.
+/// Whether every parser finds the same name in a disposition, because it has the usual form: `form-data; name="a"`, and for files
+/// also `filename`.
 pub(in crate::redact) fn is_usual(value: &str) -> bool {
     let mut pieces = value.split("; ");
     pieces.next() == Some("form-data")
@@ -90,7 +90,7 @@ pub(in crate::redact) fn is_usual(value: &str) -> bool {
         })
 }
 
-/// The parameter of this name, which must not be repeated.
+/// The parameter of this name; an error if there is more than one.
 fn only<'a>(
     parameters: &[Parameter<'a>],
     name: &str,
@@ -115,10 +115,10 @@ fn extended(raw: &str) -> Result<Cow<'_, str>, BadParameters> {
     }
 }
 
-/// One way of reading a text differently; `None` if it reads the same.
+/// Another reading of a text; `None` if it is the same.
 type Way<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-/// Adds what each of the readings is to a parser that undoes escapes or trims, in any combination.
+/// Adds the readings of parsers that undo escapes or trim, in any combination.
 fn read_further(readings: &mut Vec<Cow<'_, str>>) {
     let decoded = |text: &str| {
         let decode = || percent_decode_str(text).decode_utf8_lossy().into_owned();
@@ -135,7 +135,7 @@ fn read_further(readings: &mut Vec<Cow<'_, str>>) {
     }
 }
 
-/// Quotes, and what Python takes for white space.
+/// Whether some parser trims this character: a quote, or white space to Python.
 fn is_trimmable(character: char) -> bool {
     character.is_whitespace() || matches!(character, '\'' | '\x1C'..='\x1F')
 }

@@ -24,7 +24,7 @@ pub(in crate::redact) fn filter(rules: &Rules, text: &str) -> Result<Vec<Edit>, 
     Ok(url::edits(rules, text))
 }
 
-/// Any text is a form, but one with a NUL is more likely UTF-16, of which we would understand no name.
+/// Refuses a text with a NUL, which is probably UTF-16, so that no name in it could be read. Any other text is a form.
 fn check(rules: &Rules, text: &str) -> Result<(), NotAForm> {
     if rules.is_active() && memchr::memchr(0, text.as_bytes()).is_some() {
         Err(NotAForm)

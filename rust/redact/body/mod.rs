@@ -1,8 +1,8 @@
-//! Request and response bodies: finds out what a body is, and hands it to the filter for its kind.
+//! Request and response bodies: decides what kind a body is, and passes it to the filter for that kind.
 //!
-//! Fails closed. With a list configured, a body that says or looks like JSON, a form or multipart is filtered, or withheld if
-//! it cannot be understood in full. A body looks like what it starts like, whatever its content type says: clients send JSON
-//! under `application/x-www-form-urlencoded` by default. Other text passes, and so does everything when there is no list.
+//! Fails closed. If a list is configured, a body that is JSON, a form or multipart by its type or by its beginning is filtered, or
+//! withheld if it cannot be parsed in full. The beginning counts whatever the type says, since some clients send JSON as
+//! `application/x-www-form-urlencoded` by default. Other text is sent, and without a list everything is.
 
 pub(in crate::redact) mod content_type;
 pub(in crate::redact) mod decompress;
@@ -28,13 +28,13 @@ pub struct Body<'a> {
     pub content_type: Option<&'a str>,
     /// The value of `Content-Encoding`.
     pub content_encoding: Option<&'a str>,
-    /// What was captured.
+    /// The captured bytes.
     pub bytes: &'a [u8],
-    /// The true size, with what the capture cut off.
+    /// The true size, with the part that the capture cut off.
     pub size: u64,
     /// Whether the capture cut off the end.
     pub truncated: bool,
-    /// Bound on the output of decompression.
+    /// The bound on the output of decompression.
     pub max_bytes: usize,
 }
 
@@ -61,7 +61,7 @@ impl<'a> Unpacked<'a> {
         Unpacked { body, plain }
     }
 
-    /// The size without the content coding, as far as it is known; else the size on the wire.
+    /// The size without the content coding if it is known, else the size on the wire.
     pub fn size(&self) -> u64 {
         match &self.plain {
             Some(Plain {
@@ -72,7 +72,7 @@ impl<'a> Unpacked<'a> {
         }
     }
 
-    /// How many bytes are left of a body whose end was cut off.
+    /// The number of bytes that are left of a body whose end was cut off.
     pub fn cut_to(&self) -> Option<usize> {
         self.plain
             .as_ref()
@@ -108,7 +108,7 @@ fn content<'a>(rules: &Rules, unpacked: &'a Unpacked<'a>, is_request: bool) -> C
     filter.bytes(&plain.bytes)
 }
 
-/// What is known about a body besides its bytes.
+/// The filter of one body: what is known about it apart from its bytes.
 struct Filter<'r> {
     rules: &'r Rules,
     content_type: ContentType<'r>,
@@ -119,7 +119,7 @@ struct Filter<'r> {
 
 impl Filter<'_> {
     fn bytes<'a>(&self, bytes: &'a [u8]) -> Content<'a> {
-        // Files inside are rarely UTF-8, so multipart is cut up before it is decoded.
+        // Multipart is split before it is decoded, since files inside it are rarely UTF-8.
         if let (Kind::Multipart, true) = (self.content_type.kind, self.is_request) {
             match self.multipart(bytes) {
                 Ok(params) => return Content::Params(params),
@@ -143,7 +143,7 @@ impl Filter<'_> {
 
     fn text<'a>(&self, text: &'a str) -> Content<'a> {
         let result = match kind(self.content_type.kind, text) {
-            // A form by its type is sent as fields, list or not; one by its looks stays text.
+            // A form by its type is sent as fields, also without a list; a form by its beginning stays text.
             Kind::Form if self.content_type.kind == Kind::Form && self.is_request => {
                 self.form_params(text)
             }
@@ -180,7 +180,7 @@ impl Filter<'_> {
         Ok(Content::Text(Text::edited(text, edits)))
     }
 
-    /// A filter understands the whole of a body in UTF-8, or nothing.
+    /// Checks that the body is whole and in UTF-8, as the filters need it.
     fn check(&self, bytes: &[u8]) -> Result<(), Reason> {
         if self.is_cut {
             Err(Reason::CutOff)
@@ -198,21 +198,21 @@ impl Filter<'_> {
     }
 }
 
-/// The text of a body. Where the end is cut off, so may be a character.
+/// The text of a body. If the end of the body is cut off, its last character may be incomplete and is left out.
 fn utf8(bytes: &[u8], is_cut: bool) -> Option<&str> {
     if let Ok(text) = simdutf8::basic::from_utf8(bytes) {
         return Some(text);
     }
-    // Which does not say where it fails.
+    // The check above does not say where it fails.
     let error = std::str::from_utf8(bytes).err().filter(|_| is_cut)?;
     let whole = bytes.get(..error.valid_up_to())?;
     let text = std::str::from_utf8(whole).ok()?;
     error.error_len().is_none().then_some(text)
 }
 
-/// The kind of a text: what it starts like, if that is beyond doubt, or else what it says.
+/// The kind of a text: by its beginning if that is beyond doubt, else by its type.
 fn kind(declared: Kind, text: &str) -> Kind {
-    // Not only the white space of JSON: a NUL, for instance, comes first in UTF-16.
+    // More than the white space of JSON: in UTF-16, for instance, the first byte may be a NUL.
     let is_blank = |c: char| c.is_whitespace() || c.is_control() || c == '\u{feff}';
     let text = text.trim_start_matches(is_blank);
     if text.starts_with(['{', '[']) {
@@ -226,20 +226,20 @@ fn kind(declared: Kind, text: &str) -> Kind {
     }
 }
 
-/// Whether a text has characters that no text has, such as those of a binary format that happens to be UTF-8.
+/// Whether a text has control characters, as a binary format that happens to be UTF-8 has.
 fn has_control_characters(text: &str) -> bool {
     let is_allowed = |byte: u8| byte >= b' ' || matches!(byte, b'\t' | b'\n' | b'\r' | b'\x0c');
     text.bytes().any(|byte| !is_allowed(byte) || byte == 0x7f)
 }
 
-/// A delimiter, and on the next line a header.
+/// Whether a text begins with a delimiter and a header on the next line.
 fn looks_like_multipart(text: &str) -> bool {
     let next_line = text.split_once('\n').map(|(_, rest)| rest);
     let header = next_line.and_then(|line| line.get(.."content-".len()));
     text.starts_with("--") && header.is_some_and(|h| h.eq_ignore_ascii_case("content-"))
 }
 
-/// A name, as far as one can be written without an escape, and `=`.
+/// Whether a text begins with a name of characters that need no escape, and `=`.
 fn looks_like_form(text: &str) -> bool {
     let is_part = |c: char| !c.is_whitespace() && !c.is_control() && !"<>(){}\"'`,:".contains(c);
     let rest = text.trim_start_matches(|c| c != '=' && is_part(c));

@@ -1,7 +1,7 @@
 //! Filters `multipart/form-data` (RFC 7578).
 //!
-//! Fields keep name and value, files their name and type only. Refuses whatever another parser could cut into other parts: a
-//! missing or early end, a delimiter in the middle of a line, mixed line ends, a header that is not one.
+//! A field keeps name and value, a file only its name and type. Refuses a body that another parser could split into other parts: a
+//! missing or early end, a delimiter in the middle of a line, mixed line ends, a malformed header.
 
 use std::borrow::Cow;
 
@@ -19,7 +19,7 @@ use crate::redact::url::denied;
 use crate::redact::url::hidden::Denied;
 use crate::rules::Rules;
 
-/// The body is not `multipart/form-data`, or not for every parser the same.
+/// The body is not `multipart/form-data`, or parsers read it differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::redact) struct NotMultipart;
 
@@ -34,7 +34,7 @@ pub(in crate::redact) fn params<'a>(
 ) -> Result<Vec<Param<'a>>, NotMultipart> {
     let delimiter = format!("--{boundary}");
     let mut params = Vec::new();
-    // What ends every line, and where the part after the delimiter found last begins.
+    // The line end, and where the part after the last delimiter begins.
     let mut part: Option<(&[u8], usize)> = None;
     for at in memmem::find_iter(body, &delimiter) {
         let (before, rest) = body.split_at_checked(at).ok_or(NotMultipart)?;
@@ -100,7 +100,7 @@ fn param<'a>(
                 (Err(_), false) => Text::plain(marker::NOT_UTF8),
             },
             file_name: None,
-            // The sender of a denied part may have put anything into its type.
+            // A denied part is sent without its type, into which its sender may have put anything.
             content_type: header
                 .content_type
                 .filter(|kind| !is_denied || kind.eq_ignore_ascii_case("text/plain"))
@@ -109,7 +109,7 @@ fn param<'a>(
     })
 }
 
-/// The value of a field that is not denied itself. It may be a document of its own.
+/// The value of a field that is not denied. It may hold JSON or a URL with denied values.
 fn field<'a>(rules: &Rules, content_type: Option<&str>, text: &'a str) -> Text<'a> {
     let withheld = |reason| Text::plain(marker::withheld(text.len() as u64, reason));
     if !rules.is_active() {
@@ -141,7 +141,7 @@ fn field<'a>(rules: &Rules, content_type: Option<&str>, text: &'a str) -> Text<'
     }
 }
 
-/// Cuts a part at its first blank line.
+/// Splits a part at its first blank line.
 fn split_header<'a>(part: &'a [u8], line_end: &[u8]) -> Result<(&'a [u8], &'a [u8]), NotMultipart> {
     if let Some(content) = part.strip_prefix(line_end) {
         return Ok((b"", content));
@@ -157,7 +157,7 @@ fn split_header<'a>(part: &'a [u8], line_end: &[u8]) -> Result<(&'a [u8], &'a [u
 struct PartHeader {
     disposition: String,
     content_type: Option<String>,
-    /// Whether each line is one that every parser reads: a name of letters and hyphens, a colon and one blank.
+    /// Whether every parser reads each line alike: a name of letters and hyphens, a colon and one blank.
     is_usual: bool,
 }
 
@@ -197,7 +197,7 @@ fn is_usual_line(line: &str) -> bool {
     })
 }
 
-/// The header fields of a block. A fold is kept as a line feed: white space between parameters, refused inside one.
+/// The header fields of a block. A fold becomes a line feed, which is white space between parameters and refused inside one.
 fn unfold<'a>(block: &'a str, line_end: &str) -> Result<Vec<(&'a str, String)>, NotMultipart> {
     let mut fields: Vec<(&str, String)> = Vec::new();
     for line in block.split(line_end).filter(|line| !line.is_empty()) {

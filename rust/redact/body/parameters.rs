@@ -1,11 +1,12 @@
 //! The `; name=value` parameters of `Content-Type` and `Content-Disposition`.
 //!
-//! Refuses what parsers read in different ways: a backslash before a quote (an escape to RFC 9110, the end of the string to
-//! browsers), text after a closing quote, a line break inside quotes, a comma outside, where the header may have been repeated.
+//! Refuses values that parsers read differently: a backslash before a quote (an escape in RFC 9110, the end of the string in
+//! browsers), text after a closing quote, a line break inside quotes, and a comma outside of quotes, where a repeated header may
+//! have been joined.
 
 use std::borrow::Cow;
 
-/// The parameters cannot be told apart with certainty.
+/// The parameters cannot be separated with certainty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::redact) struct BadParameters;
 
@@ -13,7 +14,7 @@ pub(in crate::redact) struct BadParameters;
 #[derive(Clone, Copy, Debug)]
 pub(in crate::redact) struct Parameter<'a> {
     pub(in crate::redact) name: &'a str,
-    /// As written, without its quotes.
+    /// The value as written, without its quotes.
     pub(in crate::redact) raw: &'a str,
     pub(in crate::redact) is_quoted: bool,
 }
@@ -28,7 +29,7 @@ impl<'a> Parameter<'a> {
         unescaped(self.raw).map_or(Cow::Borrowed(self.raw), Cow::Owned)
     }
 
-    /// What a parser takes for the value that stops at the first character of an unquoted value that is none of a `token`.
+    /// The value for a parser that ends an unquoted value at the first character that may not be in a `token`.
     pub(in crate::redact) fn token(self) -> Option<&'a str> {
         if self.is_quoted {
             return None;
@@ -54,7 +55,7 @@ pub(in crate::redact) fn unescaped(text: &str) -> Option<String> {
     Some(value)
 }
 
-/// The parameters in `rest`, what follows a media or disposition type.
+/// The parameters in `rest`, the text after a media or disposition type.
 pub(in crate::redact) fn parse(mut rest: &str) -> Result<Vec<Parameter<'_>>, BadParameters> {
     let mut parameters = Vec::new();
     loop {
@@ -98,7 +99,7 @@ pub(in crate::redact) fn parse(mut rest: &str) -> Result<Vec<Parameter<'_>>, Bad
     }
 }
 
-/// A `token` of RFC 9110.
+/// Whether a name is a `token` of RFC 9110.
 pub(in crate::redact) fn is_token(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(is_tchar)
 }

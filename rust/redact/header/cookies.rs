@@ -1,7 +1,7 @@
-//! `Cookie` and `Set-Cookie`: each cookie is judged by its name, beside the header as a whole.
+//! `Cookie` and `Set-Cookie`: lists apply to the name of each cookie, in addition to the name of the header.
 //!
-//! Parsers cut a header into cookies in different ways: some heed quotes and some do not, some take a comma for a separator as
-//! RFC 2965 did. What is denied in any of these ways is redacted.
+//! Parsers split a header into cookies differently: some respect quotes, some take a comma for a separator, as RFC 2965 did. A value
+//! is redacted if it is denied by any of these ways.
 
 use std::ops::Range;
 
@@ -11,7 +11,7 @@ use crate::redact::url::denied;
 use crate::redact::url::hidden::Denied;
 use crate::rules::Rules;
 
-/// A way to cut a header into cookies.
+/// A way to split a header into cookies.
 #[derive(Clone, Copy)]
 struct Cut {
     separators: &'static [u8],
@@ -24,11 +24,11 @@ enum Quotes {
     Nothing,
     /// Separators between two quotes separate nothing.
     Quote,
-    /// And a quote behind a backslash is no quote.
+    /// The same, except that a quote after a backslash is no quote.
     QuoteUnlessEscaped,
 }
 
-/// RFC 6265, but that a quoted value is one piece: RFC 2109 allows a `;` in it.
+/// RFC 6265, except that a quoted value is one piece, since RFC 2109 allows a `;` in it.
 const USUAL: Cut = Cut {
     separators: b";",
     quotes: Quotes::Quote,
@@ -62,7 +62,7 @@ pub(in crate::redact) fn in_request<'a>(rules: &Rules, value: &'a str) -> Text<'
     judged(rules, value, 0..value.len())
 }
 
-/// The value of a response's `Set-Cookie` header: one cookie, and its attributes, which stay.
+/// The value of a response's `Set-Cookie` header: one cookie, and its attributes, which are kept.
 pub(in crate::redact) fn in_response<'a>(rules: &Rules, value: &'a str) -> Text<'a> {
     let first = pieces(value, 0..value.len(), USUAL).next();
     judged(rules, value, first.unwrap_or_default())
@@ -89,7 +89,7 @@ fn judged<'a>(rules: &Rules, value: &'a str, range: Range<usize>) -> Text<'a> {
         for cut in OTHERS {
             for piece in pieces(value, range.clone(), cut) {
                 let cookie = Cookie::new(value, piece);
-                // What has no name is no cookie to those who cut at commas.
+                // To parsers that split at commas, a piece without a name is no cookie.
                 let is_cookie = cookie.is_named || cut.separators == USUAL.separators;
                 if is_cookie && cookie.is_denied(rules) {
                     edits.push(cookie.hidden(value));
@@ -101,7 +101,7 @@ fn judged<'a>(rules: &Rules, value: &'a str, range: Range<usize>) -> Text<'a> {
     Text::edited(value, edits)
 }
 
-/// Whether every way of cutting cuts this text at the same places: a blank is in it behind `;` only.
+/// Whether every way splits this text at the same places: every blank in it follows a `;`.
 fn is_plain(text: &str) -> bool {
     let mut before = b';';
     text.bytes().all(|byte| {
@@ -112,9 +112,9 @@ fn is_plain(text: &str) -> bool {
     })
 }
 
-/// What is denied for those who search a header for anything that looks like a cookie, wherever it stands.
+/// The edits for parsers that search the whole header for anything that looks like a cookie.
 ///
-/// Under an allowlist what they find is part of a value that its cookie's name has let through.
+/// Under an allowlist there are none: what such a parser finds is part of a value whose cookie is allowed.
 fn searched(rules: &Rules, text: &str, range: Range<usize>) -> Vec<Edit> {
     let mut found = Vec::new();
     if rules.is_allowlist() {
@@ -145,7 +145,7 @@ fn searched(rules: &Rules, text: &str, range: Range<usize>) -> Vec<Edit> {
     found
 }
 
-/// What `WebOb` takes for part of a cookie's name.
+/// Whether `WebOb` takes this byte for part of a cookie's name.
 fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"~!@#$%^&*()_+-`.?|:/{}<>'".contains(&byte)
 }
@@ -154,7 +154,7 @@ fn is_name_byte(byte: u8) -> bool {
 struct Cookie<'a> {
     name: &'a str,
     is_named: bool,
-    /// All of the piece if there is no name.
+    /// The range of the value; the whole piece if there is no name.
     value: Range<usize>,
 }
 
@@ -173,7 +173,7 @@ impl<'a> Cookie<'a> {
         }
     }
 
-    /// Whether the value is redacted. Of `=value` nobody can say that it may be sent.
+    /// Whether the value is redacted, as it is if the name is empty (`=value`).
     fn is_denied(&self, rules: &Rules) -> bool {
         (self.is_named && self.name.is_empty()) || denied::denies(rules, self.name)
     }
@@ -192,7 +192,7 @@ fn hidden(text: &str, range: Range<usize>) -> Edit {
     }
 }
 
-/// What is denied inside the value of a cookie that is not denied itself: a URL, JSON.
+/// The edits inside the value of a cookie that is not denied itself: it may hold a URL or JSON.
 fn inside(rules: &Rules, text: &str, range: Range<usize>) -> Vec<Edit> {
     let value = text.get(range.clone()).unwrap_or_default();
     let edit = |found: Denied| Edit {
@@ -206,7 +206,7 @@ fn inside(rules: &Rules, text: &str, range: Range<usize>) -> Vec<Edit> {
         .collect()
 }
 
-/// The edits in order; those that overlap become one.
+/// The edits in order. Edits that overlap become one.
 fn merged(text: &str, mut edits: Vec<Edit>) -> Vec<Edit> {
     edits.sort_by_key(|edit| (edit.start, edit.end));
     let mut merged: Vec<Edit> = Vec::with_capacity(edits.len());
@@ -222,7 +222,7 @@ fn merged(text: &str, mut edits: Vec<Edit>) -> Vec<Edit> {
     merged
 }
 
-/// The ranges between separators, without the blanks round them.
+/// The ranges between separators, without the blanks around them.
 fn pieces(value: &str, range: Range<usize>, cut: Cut) -> impl Iterator<Item = Range<usize>> {
     let bytes = value.as_bytes().get(..range.end).unwrap_or_default();
     let mut next = Some(range.start);
@@ -238,7 +238,7 @@ fn pieces(value: &str, range: Range<usize>, cut: Cut) -> impl Iterator<Item = Ra
             before = *byte;
             is_separator(byte) && !is_quoted
         });
-        // A quote that is never closed quotes nothing.
+        // A quote that is never closed does not quote.
         let length = match length {
             None if is_quoted => rest.iter().position(is_separator),
             length => length,

@@ -13,7 +13,7 @@ use crate::rules::Rules;
 /// Request headers that are masked even if they are allowed.
 const CREDENTIALS: [&str; 2] = ["Authorization", "Proxy-Authorization"];
 
-/// Headers whose values are URLs even where they do not look like one, such as `cart?ticket=..`.
+/// Headers whose values are URLs even if they do not look like one, such as `cart?ticket=..`.
 const URLS: [&str; 10] = [
     "Content-Location",
     "Destination",
@@ -30,25 +30,25 @@ const URLS: [&str; 10] = [
 /// What becomes of a header's value, which follows from the header's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Treatment {
-    /// No list is configured.
+    /// The value is kept, since no list is configured.
     Keep,
-    /// Kept, without the denied parameters if it looks like a URL.
+    /// The value is kept; if it looks like a URL, its denied parameters are redacted.
     KeepText,
-    /// Kept, without the denied parameters of the URLs in it.
+    /// The value is kept; the denied parameters of its URLs are redacted.
     KeepUrl,
-    /// Each cookie is judged by its name.
+    /// Each cookie is kept or redacted by its name.
     Cookies,
-    /// One cookie is judged by its name; its attributes are kept.
+    /// The one cookie is kept or redacted by its name; its attributes are kept.
     SetCookie,
     Mask,
     Redact,
 }
 
 impl Treatment {
-    /// Of a request's header.
+    /// The treatment of a request's header.
     pub fn in_request(rules: &Rules, name: &str) -> Treatment {
         match Treatment::of(rules, name) {
-            // The name of a cookie may let it through where the name of the header does not.
+            // An allowlist that does not have the header's name may have the names of single cookies.
             Treatment::Redact if rules.is_allowlist() && name.eq_ignore_ascii_case("Cookie") => {
                 Treatment::Cookies
             }
@@ -61,7 +61,7 @@ impl Treatment {
         }
     }
 
-    /// Of a response's header.
+    /// The treatment of a response's header.
     pub fn in_response(rules: &Rules, name: &str) -> Treatment {
         match Treatment::of(rules, name) {
             Treatment::Redact
@@ -116,7 +116,7 @@ impl Treatment {
         }
     }
 
-    /// Notes the denied parameters of a value, which are redacted wherever else they stand.
+    /// Notes the denied parameters of a value, so that they are redacted wherever the log repeats them.
     pub fn note_repeats(self, rules: &Rules, value: &str, repeats: &mut Repeats) {
         if matches!(self, Treatment::KeepText | Treatment::KeepUrl) {
             repeats.add(value, &self.denied(rules, value));
@@ -184,7 +184,7 @@ fn edit(denied: &Denied) -> Edit {
     }
 }
 
-/// Most names differ in length or in the first letter.
+/// Whether `name` is one of `names`. Length and first letter are compared first, in which most names differ.
 fn is_one_of(names: &[&str], name: &str) -> bool {
     let first = name.as_bytes().first().map(u8::to_ascii_uppercase);
     names.iter().any(|known| {

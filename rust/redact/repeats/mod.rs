@@ -1,6 +1,6 @@
-//! Denied parameters that stand elsewhere in the log: in a redirect's page, a link of a JSON answer, the next request's headers.
+//! Denied parameters that the log repeats elsewhere: in the page of a redirect, a link in a JSON answer, the next request's headers.
 //!
-//! A parameter is looked for as it reads, `name=value`. Each of its bytes may be written in another way, see `spelling`.
+//! The decoded parameter, `name=value`, is searched for. Each of its bytes may be written in several ways: see `spelling`.
 
 pub(in crate::redact) mod spelling;
 
@@ -16,17 +16,17 @@ use crate::redact::repeats::spelling::{may_escape, written};
 use crate::redact::url::denied::decode_all;
 use crate::redact::url::hidden::Denied;
 
-/// Bytes of a text times parameters to look for. Beyond this a text is withheld, so that a client cannot make us search for
-/// long: it takes a tenth of a second.
+/// The most work for one text: its bytes times the parameters to search for, a tenth of a second. A text that needs more is withheld,
+/// so that no client can make us search for longer.
 const MAX_WORK: usize = 1 << 26;
 
 /// How often two ways of reading one place are both tried, in one text.
 const MAX_TRIES: usize = 1 << 16;
 
-/// What may begin an escape is looked at more closely.
+/// How many bytes a byte counts for if it may begin an escape, which takes longer to compare.
 const ESCAPE_WORK: usize = 32;
 
-/// How often a value is decoded: an app may do so once more than we did.
+/// How often a value is decoded, since an app may decode it once more than we did.
 const MAX_DECODINGS: usize = 3;
 
 /// The denied parameters of one exchange.
@@ -36,16 +36,16 @@ pub struct Repeats {
     seen: HashSet<(Vec<u8>, Vec<u8>)>,
 }
 
-/// One parameter as it reads.
+/// One decoded parameter.
 #[derive(Debug)]
 struct Target {
     name_and_equals: Vec<u8>,
-    /// Need not be UTF-8.
+    /// The value, which need not be UTF-8.
     value: Vec<u8>,
 }
 
 impl Repeats {
-    /// Whether there is nothing to look for.
+    /// Whether there are no parameters to search for.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.targets.is_empty()
@@ -72,7 +72,7 @@ impl Repeats {
         }
     }
 
-    /// What is no text may be shown as its bytes, or as a text that says so.
+    /// Adds a parameter. A value that is not UTF-8 may be repeated as its bytes, or with U+FFFD in their place.
     fn look_for(&mut self, name_and_equals: &[u8], value: &[u8]) {
         let shown = String::from_utf8_lossy(value);
         let is_text = shown.as_bytes() == value;
@@ -90,14 +90,14 @@ impl Repeats {
         }
     }
 
-    /// A text that was judged by its own place already, without the parameters that it repeats.
+    /// Redacts the repeated parameters in a text that was filtered by its own kind already.
     ///
-    /// They are looked for in what the text was before: where a value has a `&` in it, its place may have hidden a part of it.
+    /// They are searched for in the unfiltered text, since the filter may have replaced a part of a value that has a `&` in it.
     pub fn redact_text<'a>(&self, text: &'a Text<'a>) -> Cow<'a, str> {
         self.redact(text.source(), text.edits())
     }
 
-    /// A text that is judged by nothing else.
+    /// Redacts the repeated parameters in a text that has no other filter.
     #[inline]
     pub fn redact_value<'a>(&self, value: &'a str) -> Cow<'a, str> {
         if self.is_empty() {
@@ -123,7 +123,7 @@ impl Repeats {
         }
     }
 
-    /// A URL, which stays one.
+    /// Redacts the repeated parameters in a URL, so that it stays a URL.
     pub fn redact_url(&self, url: String) -> String {
         let edits = edits_of(self.search(&url), Marker::component);
         if edits.is_empty() {
@@ -132,7 +132,7 @@ impl Repeats {
         Text::edited(url, edits).to_string()
     }
 
-    /// The values of the parameters that a text repeats, in order. Where one begins in another, they are one. All of a text that
+    /// The values of the parameters that a text repeats, in order. Values that overlap become one. All of a text that
     /// can be read in too many ways is one.
     pub(in crate::redact) fn search(&self, text: &str) -> Vec<Found> {
         let bytes = text.as_bytes();
@@ -153,7 +153,7 @@ impl Repeats {
                 characters: text.chars().count(),
             }];
         }
-        // One with a long name may be found before, and stand behind, another.
+        // Sorted by value: a parameter with a long name may be found before another and have its value after it.
         all.sort_by_key(|found| (found.range.start, std::cmp::Reverse(found.range.end)));
         all.dedup_by(|later, first| {
             let overlaps = later.range.start < first.range.end;
@@ -186,7 +186,7 @@ fn edits_of(found: Vec<Found>, marker: fn(usize) -> Marker) -> Vec<Edit> {
 /// The edits in order. Of two that overlap, the one that covers the other stays; else they become one.
 fn merged(source: &str, edits: impl Iterator<Item = Edit>) -> Vec<Edit> {
     let mut edits: Vec<Edit> = edits.collect();
-    // Stable: of two of the same range the text's own comes first.
+    // The sort is stable, so that of two edits of the same range the text's own comes first.
     edits.sort_by_key(|edit| (edit.start, std::cmp::Reverse(edit.end)));
     let mut merged: Vec<Edit> = Vec::with_capacity(edits.len());
     for edit in edits {
@@ -209,10 +209,10 @@ impl Target {
         may_escape(byte) || byte == b'+' || self.name_and_equals.first() == Some(&byte)
     }
 
-    /// Its value, if the parameter is written at this position.
+    /// The value of the parameter, if the parameter is written at this position.
     fn at(&self, text: &[u8], position: usize, tries: &mut usize) -> Option<Found> {
         let start = written(text, position, &self.name_and_equals, false, tries)?;
-        // The end of a text may be cut off.
+        // The text may end in the middle of the value.
         let end = written(text, start, &self.value, true, tries)?;
         Some(Found {
             range: start..end,
@@ -221,7 +221,7 @@ impl Target {
     }
 }
 
-/// A value decoded, `None` if that brings nothing new. Whoever `must` decode it takes `+` for a blank.
+/// The value decoded once more; `None` if decoding changes nothing. With `must`, `+` is a blank.
 fn decode_once(value: &[u8], must: bool) -> Option<Vec<u8>> {
     if !must && !value.contains(&b'%') {
         return None;

@@ -5,27 +5,27 @@ use std::collections::HashSet;
 
 use crate::redact::url::component::hex;
 
-/// How many escapes may stand in each other.
+/// How deep escapes may be nested.
 const MAX_LAYERS: usize = 6;
 
-/// And inside of one: `&`, `#` and `;` of an entity may be written as escapes themselves.
+/// How deep escapes may be nested inside an entity, whose `&`, `#` and `;` may be escaped too.
 const MAX_INNER: usize = 3;
 
 /// How many readings of one place are kept.
 const MAX_READINGS: usize = 8;
 
-/// The longest escape that is not written with others.
+/// The longest escape that has no other escape in it.
 const MAX_ESCAPE: usize = 12;
 
-/// What a place in a text may say.
+/// A reading of a position in a text.
 #[derive(Clone, Copy, Debug)]
 struct Reading {
-    /// In UTF-8: of one character, or of a part of one.
+    /// One character in UTF-8, or a part of one.
     bytes: [u8; 4],
     length: usize,
-    /// Where it ends in the text.
+    /// Where the reading ends in the text.
     end: usize,
-    /// How many escapes stand in each other.
+    /// How deep its escapes are nested.
     layers: usize,
 }
 
@@ -58,7 +58,7 @@ impl Reading {
         self.as_bytes() == [byte]
     }
 
-    /// How many of the `wanted` bytes it is. A blank may be written `+`.
+    /// How many of the `wanted` bytes this reading is. A blank may be written as `+`.
     fn matches(&self, wanted: &[u8]) -> Option<usize> {
         let is_blank = self.is(b'+') && wanted.first() == Some(&b' ');
         (is_blank || wanted.starts_with(self.as_bytes())).then_some(self.length)
@@ -111,7 +111,7 @@ pub(in crate::redact) fn written(
             }
             None => {}
         }
-        // What is left may be the beginning of an escape.
+        // The rest of the text may be the beginning of an escape.
         let is_end = at == text.len()
             || (at + MAX_ESCAPE > text.len() && text.get(at).is_some_and(|byte| may_escape(*byte)));
         if next.is_none() && others.is_empty() && is_cut && is_end && at > position {
@@ -121,7 +121,7 @@ pub(in crate::redact) fn written(
     }
 }
 
-/// All that a place may say. The first is the byte that stands there.
+/// All readings of a position. The first is the byte itself.
 #[derive(Clone, Copy)]
 struct Readings {
     all: [Reading; MAX_READINGS],
@@ -168,7 +168,7 @@ impl Readings {
     }
 }
 
-/// Where `wanted` ends if it is what is written here.
+/// Where `wanted` ends if it is written at this position.
 fn byte_at(text: &[u8], at: usize, wanted: u8, max_layers: usize) -> Option<usize> {
     match text.get(at)? {
         byte if *byte == wanted => Some(at + 1),
@@ -181,7 +181,7 @@ fn byte_at(text: &[u8], at: usize, wanted: u8, max_layers: usize) -> Option<usiz
     }
 }
 
-/// The entity behind a `&`.
+/// The entity after a `&`.
 fn entity(text: &[u8], lead: Reading, max_layers: usize) -> Option<Reading> {
     let number = byte_at(text, lead.end, b'#', max_layers);
     let start = number.unwrap_or(lead.end);
@@ -201,7 +201,7 @@ fn entity(text: &[u8], lead: Reading, max_layers: usize) -> Option<Reading> {
     Some(Reading::character(character, end, lead.layers + 1))
 }
 
-/// The escapes behind a `\`.
+/// The escapes after a `\`.
 fn escapes(text: &[u8], lead: Reading, max_layers: usize, found: &mut Readings) {
     let layers = lead.layers + 1;
     let digits = |start: usize, count: usize| {
@@ -250,7 +250,7 @@ fn escapes(text: &[u8], lead: Reading, max_layers: usize, found: &mut Readings) 
     }
 }
 
-/// The entities that frameworks write for what a URL may hold.
+/// The named entities that frameworks write for characters of a URL.
 fn named(entity: &str) -> Option<char> {
     Some(match entity {
         "amp" | "AMP" => '&',

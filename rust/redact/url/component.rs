@@ -1,11 +1,11 @@
-//! Components of a URL or of an urlencoded form: names and values, as they are written and as they read.
+//! Components of a URL or of an urlencoded form: names and values, encoded and decoded.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
 use percent_encoding::percent_decode;
 
-/// Bytes that mean themselves in a query wherever they stand; and `&` and `=`, which have one reading only.
+/// Bytes of a query that stand for themselves, and `&` and `=`, which have only one meaning.
 const PLAIN: [bool; 256] = {
     let mut plain = [false; 256];
     let mut rest: &[u8] =
@@ -48,7 +48,7 @@ pub(in crate::redact) fn is_encoded(component: &str) -> bool {
     has_any(component, 0..component.len(), b"%+")
 }
 
-/// What a component says. Bytes that are not UTF-8 become U+FFFD, as in Python's `parse_qsl`.
+/// The decoded component. Bytes that are not UTF-8 become U+FFFD, as in Python's `parse_qsl`.
 pub(in crate::redact) fn decode(component: &str) -> Cow<'_, str> {
     if !is_encoded(component) {
         return Cow::Borrowed(component);
@@ -72,11 +72,11 @@ pub(in crate::redact) fn spaces(component: &str) -> Cow<'_, str> {
     }
 }
 
-/// A text decoded once, which knows where each of its bytes was written.
+/// A text decoded once, with the position of each of its bytes in the encoded text.
 pub(in crate::redact) struct Decoded {
-    /// Bytes that are not UTF-8 are shown as `?` each, so that every byte keeps its place.
+    /// The decoded text. Each byte that is not UTF-8 becomes a `?`, so that positions stay right.
     pub(in crate::redact) text: String,
-    /// For each byte of `text`, where it begins in what was decoded; one more for the end.
+    /// For each byte of `text`, where it begins in the encoded text; and one more for the end.
     starts: Vec<usize>,
 }
 
@@ -108,7 +108,7 @@ impl Decoded {
         })
     }
 
-    /// Where a range of `text` was written.
+    /// The range of the encoded text that a range of `text` was decoded from.
     pub(in crate::redact) fn written(&self, range: Range<usize>) -> Range<usize> {
         let end = self.starts.last().copied().unwrap_or_default();
         let at = |position: usize| self.starts.get(position).copied().unwrap_or(end);

@@ -1,9 +1,9 @@
 //! Finds the values that may not be sent among the parameters of a query, an urlencoded form or a URL.
 //!
-//! `&` separates parameters. For redaction `;`, `#` and `?` inside a parameter separate too, because some frameworks split at
-//! `;` and because a value may be a URL itself: what is not denied as a whole is cut at the next of them, and its pieces are
-//! judged. A value that is left over is then read again: as JSON, as a parameter of its own (`state=ticket=..`), and decoded, up
-//! to [`MAX_LAYERS`] times, since a URL inside a URL is written encoded.
+//! `&` separates parameters. For redaction `;`, `#` and `?` inside a parameter are separators too, because some frameworks split at
+//! `;` and because a value may be a URL: a parameter that is not denied as a whole is split at them, and its pieces are judged. A
+//! value that is still kept is then read as JSON, as a parameter of its own (`state=ticket=..`), and decoded, up to [`MAX_LAYERS`]
+//! times, since a URL inside a URL is encoded.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -17,13 +17,13 @@ use crate::redact::url::hidden::{Denied, Hidden, merge};
 use crate::redact::url::pair::{Pair, split};
 use crate::rules::Rules;
 
-/// How often a name may have been encoded. A proxy in front of the application may decode what we see encoded twice.
+/// How often a name is decoded. A proxy in front of the app may decode a name that we see encoded twice.
 const MAX_ENCODINGS: usize = 4;
 
 /// How often a value is decoded and judged again.
 const MAX_LAYERS: usize = 3;
 
-/// From the outermost to the innermost.
+/// The separators, from the outermost to the innermost.
 const SEPARATORS: &[u8] = b"&;#?";
 
 /// The denied values in a range of `text`, in order and without overlap.
@@ -52,7 +52,7 @@ pub(in crate::redact) fn in_value(rules: &Rules, value: &str) -> Vec<Denied> {
 
 /// The denied values inside a header's value, if it looks like a URL.
 ///
-/// `is_url` tells that the header is known to hold one. What stands behind `>` is looked at on its own, since `Link` holds several URLs.
+/// `is_url`: the header is known to hold a URL. The text after a `>` is searched separately, since `Link` holds several URLs.
 pub(in crate::redact) fn in_header(rules: &Rules, value: &str, is_url: bool) -> Vec<Denied> {
     let mut finder = Finder::new(rules, value);
     if rules.is_active() {
@@ -62,7 +62,7 @@ pub(in crate::redact) fn in_header(rules: &Rules, value: &str, is_url: bool) -> 
     finder.finish()
 }
 
-/// Whether the parameter of this encoded name is redacted. It is, too, if the name cannot be decoded for certain.
+/// Whether the parameter of this encoded name is redacted. It is if the name cannot be decoded with certainty.
 pub(in crate::redact) fn denies(rules: &Rules, name: &str) -> bool {
     if !rules.is_active() {
         return false;
@@ -154,17 +154,17 @@ impl<'a> Finder<'a> {
         }
     }
 
-    /// A value without escapes and separators can only be a parameter once more.
+    /// Judges a value without escapes and separators: it can only be another parameter.
     fn plain_value(&mut self, pair: &Pair) {
         if pair.equals.is_some() && find(b'=', pair.value(self.text).as_bytes()).is_some() {
             self.pair(pair);
         }
     }
 
-    /// A parameter that is not denied by its name, and has no separator inside.
+    /// Judges a parameter that is not denied by its name and has no separator inside.
     fn pair(&mut self, pair: &Pair) {
         if json::is_claimed(&decode_all(pair.name(self.text))) {
-            // A client that says it sends a form and sends JSON: all of it stands in the name's place.
+            // The client has declared a form and sent JSON, all of which is now the name of a parameter.
             let text = decode_all(self.get(pair.start..pair.end));
             if !json::filter_field(self.rules, &text).is_ok_and(|edits| edits.is_empty()) {
                 self.deny_rest(pair.start);
@@ -176,12 +176,12 @@ impl<'a> Finder<'a> {
         }
     }
 
-    /// A text that may be JSON, a URL, parameters or a plain value.
+    /// Judges a text that may be JSON, a URL, parameters or a plain value.
     fn any(&mut self, range: Range<usize>) {
         if self.json(range.clone()) {
             return;
         }
-        // A `;` separates parameters in a URL, and in a text such as `1;t=b` nothing.
+        // A `;` separates parameters in a URL, but not in a text such as `1;t=b`.
         if has_any(self.text, range.clone(), b"?#&") || has_any(self.text, range.clone(), b"/") {
             self.parameters(range, SEPARATORS);
         } else {
@@ -198,13 +198,13 @@ impl<'a> Finder<'a> {
         });
     }
 
-    /// A value that is not denied by its own name.
+    /// Judges a value that is not denied by its own name.
     fn value(&mut self, range: Range<usize>) {
         if self.json(range.clone()) {
             return;
         }
         let value = self.get(range.clone());
-        // Under an allowlist the name has let the whole value through; `a=b=c` is what many signed tokens look like.
+        // An allowlist that has the name allows the whole value; many signed tokens look like `a=b=c`.
         if !self.rules.is_allowlist() {
             let mut start = 0;
             while let Some(length) = find(b'=', value.as_bytes().get(start..).unwrap_or_default()) {
@@ -223,12 +223,12 @@ impl<'a> Finder<'a> {
             }
         }
         if !self.decoded(range.clone()) && json::is_claimed(value) {
-            // No parser of ours reads it, but the app's may. A separator may have cut it: what follows is hidden, too.
+            // We cannot parse this, but the app might. A separator may have cut it, so everything after it is hidden too.
             self.deny_rest(range.start);
         }
     }
 
-    /// Judges a value as JSON, if it is.
+    /// Judges a value that is JSON; returns false if it is not.
     fn json(&mut self, range: Range<usize>) -> bool {
         let value = self.get(range.clone());
         if !json::is_claimed(value) {
@@ -256,7 +256,7 @@ impl<'a> Finder<'a> {
         self.deny(rest, Hidden::Characters(characters));
     }
 
-    /// Judges a range of the text as it reads after one more decoding; false if that brings nothing new.
+    /// Judges a range of the text after one more decoding; returns false if decoding changes nothing.
     fn decoded(&mut self, range: Range<usize>) -> bool {
         if self.layer >= MAX_LAYERS {
             return false;
@@ -283,7 +283,7 @@ impl<'a> Finder<'a> {
         }));
     }
 
-    /// `user:password@` behind `://`.
+    /// Denies `user:password@` after `://`.
     fn userinfo(&mut self, range: Range<usize>) {
         let part = self.get(range.clone()).as_bytes();
         if memchr::memchr(b'@', part).is_none() {
@@ -311,7 +311,7 @@ impl<'a> Finder<'a> {
         }
     }
 
-    /// The parameters of each URL in a header's value. `Link` holds several, each in angle brackets.
+    /// Judges the parameters of each URL in a header's value. `Link` holds several, each in angle brackets.
     fn urls(&mut self, is_url: bool) {
         let mut start = 0;
         while start < self.text.len() {
@@ -335,7 +335,7 @@ impl<'a> Finder<'a> {
         }
     }
 
-    /// A URL that is written encoded as a whole.
+    /// Judges a URL that is encoded as a whole.
     fn encoded_url(&mut self, range: Range<usize>) {
         if self.layer >= MAX_LAYERS || !has_any(self.text, range.clone(), b"%") {
             return;
@@ -354,7 +354,7 @@ impl<'a> Finder<'a> {
     }
 }
 
-/// Where the first URL of a text ends: at `>` if it began with `<`. A URL that has a `<` inside goes on to the end.
+/// Where the first URL of a text ends: at `>` if it begins with `<`, else at the end of the text.
 fn end_of_url(text: &str) -> usize {
     let bytes = text.as_bytes();
     let question = memchr::memchr2(b'?', b'#', bytes).unwrap_or(bytes.len());
@@ -368,7 +368,7 @@ fn end_of_url(text: &str) -> usize {
     end.unwrap_or(bytes.len())
 }
 
-/// Whether what stands before the `?` has a slash, without a quote or a blank in between; or nothing stands there.
+/// Whether the text before the `?` is empty, or has a slash with neither quote nor blank between it and the `?`.
 fn looks_like_url(text: &str, question: usize) -> bool {
     let before = text.as_bytes().get(..question).unwrap_or_default();
     let is_end = |byte: &u8| matches!(byte, b'"' | b'\'') || byte.is_ascii_whitespace();
@@ -376,7 +376,7 @@ fn looks_like_url(text: &str, question: usize) -> bool {
     question == 0 || word.contains(&b'/')
 }
 
-/// What a component says once nothing in it is encoded any more, or after [`MAX_ENCODINGS`] decodings.
+/// The component decoded until nothing in it is encoded, or [`MAX_ENCODINGS`] times.
 pub(in crate::redact) fn decode_all(component: &str) -> Cow<'_, str> {
     let mut text = decode(component);
     for _ in 1..MAX_ENCODINGS {

@@ -1,20 +1,20 @@
-//! `Denied`: a value that may not be sent, and `Hidden`, what is shown in its place.
+//! `Denied`: a value that may not be sent. `Hidden`: what replaces it.
 
 use std::ops::Range;
 
 use crate::redact::marker::Marker;
 
-/// What stands in a denied value's place.
+/// The kind of a denied value, which decides about its marker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::redact) enum Hidden {
-    /// A string of so many characters.
+    /// A string of this many characters.
     Characters(usize),
     /// A JSON value that is not a string: the marker brings its own quotes.
     JsonValue,
 }
 
 impl Hidden {
-    /// As text.
+    /// The marker in a text.
     pub(in crate::redact) fn text(self) -> Marker {
         match self {
             Hidden::Characters(count) => Marker::plain(count),
@@ -22,7 +22,7 @@ impl Hidden {
         }
     }
 
-    /// Inside a URL or a form.
+    /// The marker in a URL or a form.
     pub(in crate::redact) fn component(self) -> Marker {
         match self {
             Hidden::Characters(count) => Marker::component(count),
@@ -31,18 +31,18 @@ impl Hidden {
     }
 }
 
-/// A value that may not be sent, as it stands in a text.
+/// A value of a text that may not be sent.
 #[derive(Clone, Debug)]
 pub(in crate::redact) struct Denied {
     pub(in crate::redact) range: Range<usize>,
     pub(in crate::redact) hidden: Hidden,
-    /// Where the name of the parameter stands; `None` for what is not a parameter.
+    /// The range of the parameter's name; `None` if the value is not that of a parameter.
     pub(in crate::redact) name: Option<Range<usize>>,
     /// How often the text was decoded before the value was found.
     pub(in crate::redact) layers: usize,
 }
 
-/// Puts values in order. What overlaps is hidden as one: more than was asked for, never less.
+/// Sorts values. Values that overlap become one, which may hide more than each of them but never less.
 pub(in crate::redact) fn merge(found: &mut Vec<Denied>) {
     if found.len() > 1 {
         found.sort_by_key(|denied| denied.range.start);

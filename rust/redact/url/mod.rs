@@ -19,7 +19,7 @@ use crate::redact::url::hidden::{Denied, Hidden, merge};
 use crate::redact::url::pair::split;
 use crate::rules::Rules;
 
-/// Bytes that RFC 3986 does not allow in a query. `%` is allowed at the start of an escape only, see `ascii`.
+/// Bytes that RFC 3986 does not allow in a query. A `%` is allowed only at the start of an escape: see `ascii`.
 const NOT_IN_QUERY: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
@@ -35,7 +35,7 @@ const NOT_IN_QUERY: &AsciiSet = &CONTROLS
     .add(b'|')
     .add(b'}');
 
-/// The query of a URL, and what of it may not be sent.
+/// The query of a URL, and which values of it may not be sent.
 pub struct Query<'a> {
     text: Cow<'a, str>,
     sent: &'a [u8],
@@ -50,7 +50,8 @@ impl<'a> Query<'a> {
         Query { text, sent, denied }
     }
 
-    /// The query as it was sent, denied values replaced, for use inside a URL. What may not stand in a URL is percent-encoded.
+    /// The query as it was sent, with denied values replaced, for use inside a URL. Bytes that a URL cannot have are
+    /// percent-encoded.
     pub fn url_text(&self) -> Cow<'_, str> {
         if self.denied.is_empty() {
             return match &self.text {
@@ -67,12 +68,12 @@ impl<'a> Query<'a> {
         ))
     }
 
-    /// The parameters as HAR's `queryString` wants them: decoded, in order, blank ones included.
+    /// The parameters for HAR's `queryString`: decoded, in order, empty ones included.
     pub fn params(&self, rules: &Rules) -> Vec<Param<'_>> {
         params_of(rules, &self.text, &self.denied)
     }
 
-    /// Denies all of it, names too: who cuts it in another way may find another name.
+    /// Denies the whole query, with its names, since a parser that splits it differently may find other names.
     pub fn deny(&mut self) {
         let characters = decode(&self.text).chars().count();
         self.denied = vec![Denied {
@@ -83,12 +84,12 @@ impl<'a> Query<'a> {
         }];
     }
 
-    /// Notes the denied parameters, which are redacted wherever else they stand.
+    /// Notes the denied parameters, so that they are redacted wherever the log repeats them.
     pub fn note_repeats(&self, repeats: &mut Repeats) {
         repeats.add(&self.text, &self.denied);
     }
 
-    /// Denies what the query repeats of denied parameters: its own, or those of a header's URL.
+    /// Denies the values that the query repeats from denied parameters of its own or of a header's URL.
     pub fn deny_repeats(&mut self, repeats: &Repeats) {
         let found = repeats.search(&self.text).into_iter();
         let found = found.map(|found| Denied {
@@ -120,7 +121,7 @@ fn params_of<'a>(rules: &Rules, text: &'a str, denied: &[Denied]) -> Vec<Param<'
                 name => name.to_string().into(),
             },
             value: match pair.equals {
-                // What is denied from its name on is one marker, in the name's place.
+                // A parameter that is denied together with its name is one marker, in place of the name.
                 Some(equals) if is_inside(denied, equals, equals + 1) => Text::plain(""),
                 Some(_) => piece(text, pair.value_start()..pair.end, denied),
                 None if denied::denies(rules, pair.name(text)) => Text::plain(marker::redacted(0)),
@@ -132,15 +133,15 @@ fn params_of<'a>(rules: &Rules, text: &'a str, denied: &[Denied]) -> Vec<Param<'
         .collect()
 }
 
-/// Whether a denied value begins before `start` and goes on to `end` at least.
+/// Whether a denied value begins before `start` and reaches `end` or beyond.
 fn is_inside(denied: &[Denied], start: usize, end: usize) -> bool {
     let covers = |denied: &Denied| denied.range.start < start && denied.range.end >= end;
     denied.iter().any(covers)
 }
 
-/// What a range says, decoded, with the denied values in it replaced.
+/// The decoded text of a range, with its denied values replaced.
 fn piece<'a>(text: &'a str, range: Range<usize>, denied: &[Denied]) -> Text<'a> {
-    // An empty value may be denied as well, at the very end of the range.
+    // An empty value may be denied too, at the very end of the range.
     let overlaps =
         |denied: &&Denied| denied.range.start <= range.end && denied.range.end >= range.start;
     let mut inside = denied.iter().filter(overlaps).peekable();
@@ -178,7 +179,7 @@ pub(in crate::redact) fn edits(rules: &Rules, text: &str) -> Vec<Edit> {
         .collect()
 }
 
-/// A range of `text`: what is kept put through `keep`, and what is denied through `hide`.
+/// Rewrites a range of `text`: kept parts go through `keep`, denied ones through `hide`.
 fn rewrite(
     text: &str,
     range: Range<usize>,
@@ -198,7 +199,7 @@ fn rewrite(
     rewritten
 }
 
-/// A query as text; what is not UTF-8 is percent-encoded, which changes nothing once it is decoded.
+/// A query as text. Bytes that are not UTF-8 are percent-encoded, which means the same.
 fn text(query: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(query) {
         Ok(query) => Cow::Borrowed(query),
@@ -206,7 +207,7 @@ fn text(query: &[u8]) -> Cow<'_, str> {
     }
 }
 
-/// A query without the bytes that may not stand in one.
+/// A query in which bytes that may not be in one are percent-encoded.
 fn ascii(query: &[u8]) -> Cow<'_, str> {
     let stray = |at: usize| {
         let digits = query.get(at + 1..at + 3).unwrap_or_default();

@@ -1,13 +1,13 @@
-//! Parameters as they stand in a text: `name=value` between separators.
+//! Parameters in a text: `name=value` between separators.
 
 use std::ops::Range;
 
 use crate::redact::url::component::find;
 
-/// A name and a value as they stand in a text.
+/// The positions of a name and a value in a text.
 pub(in crate::redact) struct Pair {
     pub(in crate::redact) start: usize,
-    /// Of the first `=`; `None` if there is no value.
+    /// The position of the first `=`; `None` if there is no value.
     pub(in crate::redact) equals: Option<usize>,
     pub(in crate::redact) end: usize,
 }
@@ -30,7 +30,7 @@ impl Pair {
     }
 }
 
-/// Cuts a range of `text` at each `separator`.
+/// Splits a range of `text` at each `separator`.
 pub(in crate::redact) fn split(
     text: &str,
     range: Range<usize>,
