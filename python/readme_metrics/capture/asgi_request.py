@@ -1,4 +1,4 @@
-"""The request that the grouping function gets behind ASGI: Starlette's, or a small one where Starlette is not there."""
+"""The request that the grouping function gets under ASGI: Starlette's, or a small one if Starlette is not installed."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ except ImportError:
 
 
 def request_of(scope: Scope, capture: Capture) -> object:
-    """The request as the app has left it so far. Its body is what the app has read: nothing is received for it."""
+    """The request as it is now. Its body is what the app has read so far: no further message is received."""
     if _Request is None:
         return PlainRequest(scope, capture)
     return _Request(scope, _received(capture))
 
 
 def _received(capture: Capture) -> Receive:
-    """A `receive` that gives what the app has received so far, as if it were all."""
+    """A `receive` that returns the body that the app has received so far, as if it were the whole."""
     messages: list[Message] = [{"type": "http.disconnect"}]
     is_asked = False
 
@@ -41,7 +41,7 @@ def _received(capture: Capture) -> Receive:
 
 
 class Headers:
-    """Headers by name, without regard to case; the first of several."""
+    """Headers by name, without regard to case. `get` returns the first of several."""
 
     def __init__(self, pairs: Iterable[tuple[bytes, bytes]]) -> None:
         self._pairs = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in pairs]
@@ -69,7 +69,7 @@ class Headers:
 
 
 class PlainRequest:
-    """What most grouping functions look at, by the names that Starlette has for it."""
+    """The attributes that most grouping functions use, under Starlette's names."""
 
     def __init__(self, scope: Scope, capture: Capture) -> None:
         self.scope = scope
@@ -93,7 +93,7 @@ class PlainRequest:
         return f"{scope.get('scheme', 'http')}://{host}{quote(scope['path'])}{'?' if query else ''}{query}"
 
     async def body(self) -> bytes:
-        """What the app has read of it so far."""
+        """The part of the body that the app has read so far."""
         return self._capture.captured_request()
 
 

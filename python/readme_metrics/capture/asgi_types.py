@@ -1,4 +1,4 @@
-"""The types of ASGI 3.0, as far as they can be told to a type checker. Imported by nothing at run time."""
+"""The types of ASGI 3.0, for the type checker. No module imports this one at run time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Asks the grouping function who made a call, from a coroutine."""
+"""Calls the grouping function from a coroutine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`Grouping`: asks the customer's grouping function who made a call, and checks what it answers."""
+"""`Grouping`: calls the customer's grouping function, which says who made a call, and checks its answer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class UnusableGroup(Exception):
-    """The grouping function's answer cannot identify anybody; the message says why."""
+    """The grouping function's answer identifies nobody; the message says why."""
 
 
 class Grouping:
@@ -104,7 +104,7 @@ def narrow(answer: object, reporter: Reporter) -> Caller | None:
 
 
 def _remark(answer: dict[str, object], reporter: Reporter) -> None:
-    """Says what is missing, and what is dropped."""
+    """Reports fields that are missing and fields that are dropped."""
     for name in ("label", "email"):
         if name not in answer:
             reporter.warning(f"grouping without {name}", "The grouping function gave no %s; logging all the same", name)

@@ -1,4 +1,4 @@
-"""What watches a response of Django's: its closer, and the iterators of a stream."""
+"""Watches a response of Django: its end, and the pieces of a stream."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Closer:
-    """Finishes an exchange when its response is closed, or is gone without having been closed."""
+    """Finishes an exchange when its response is closed, or is deleted without having been closed."""
 
     def __init__(self, exchange: DjangoExchange) -> None:
         self._exchange = exchange
@@ -23,7 +23,7 @@ class Closer:
     __del__ = __call__
 
     def __reduce__(self) -> tuple[Callable[[], object], tuple[()]]:
-        """As a copy or in a cache, a response is not the one that is logged: what comes back does nothing."""
+        """A copy of the response, for instance out of a cache, is not the logged one: its closer does nothing."""
         return _nothing, ()
 
 
@@ -53,7 +53,7 @@ class Pieces:
 
 
 class AsyncPieces:
-    """As `Pieces`, of an async iterator."""
+    """As `Pieces`, for an async iterator."""
 
     def __init__(self, response: Any, exchange: DjangoExchange) -> None:
         self._iterator: AsyncIterator[Any] = response._iterator

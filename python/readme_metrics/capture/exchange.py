@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 #: The head of an exchange that is over.
 GONE: dict[str, Any] = {}
 
-#: What the client sees where the app raised.
+#: The status that the client sees if the app raised.
 SERVER_ERROR = "500 Internal Server Error"
 
 

@@ -1,4 +1,4 @@
-"""The request that the grouping function gets behind Flask: `flask.request`."""
+"""The request that the grouping function gets under Flask: `flask.request`."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def flask_request(environ: Environ, capture: Capture) -> flask.Request:  # noqa:
 
 
 def identify_before_the_end(error: BaseException | None) -> None:
-    """Asks who called while the request context is there: after an error that Flask raises on, no response starts.
+    """Calls the grouping function at the end of a request context in which no response has started because of an error.
 
-    Flask calls it at the end of each request context (`teardown_request`).
+    Flask calls this at the end of each request context (`teardown_request`), while `flask.request` can be used.
     """
     if error is not None:
         exchanges: tuple[Exchange, ...] = flask.request.environ.get(nesting.KEY, ())

@@ -1,4 +1,6 @@
-"""`Intake`: what a configuration and this process offer to every exchange: selection, encoder, queue, counters."""
+"""`Intake`: what every exchange of a middleware uses: selection, grouping function, encoder and this process's
+queue.
+"""
 
 from __future__ import annotations
 
@@ -20,28 +22,28 @@ if TYPE_CHECKING:
 
 
 class Intake:
-    """One per middleware. What belongs to a process is in `Flusher`, made by the first log of each pid.
+    """One per middleware. `Flusher` has what belongs to a process, and is made by the first log of each process.
 
     Args:
-        config: The middleware's.
-        is_async: Whether its requests run on an event loop, which must not wait for the server: then logs are sent from
+        config: The configuration of the middleware.
+        is_async: Whether its requests run on an event loop, which must not wait for the server. Then logs are sent from
             a thread, whatever `background_worker_mode` says.
     """
 
     def __init__(self, config: MetricsApiConfig, *, is_async: bool = False) -> None:
         self._is_async = is_async
         self._config = _with_thread(config) if is_async and not config.IS_BACKGROUND_MODE else config
-        #: What makes two doors log alike: one log for both.
+        #: Doors with the same project make one log for a request.
         self.project = (config.README_API_KEY, config.project)
         self.reporter = Reporter(config)
         missing = config.missing_argument()
         self._is_disabled = config.is_disabled or missing is not None
         if missing and not config.is_disabled:
             self.reporter.warning("disabled", "Nothing is logged: %s is None or blank", missing)
-        # A disabled middleware imports nothing: the module may not be there, or not yet.
+        # A disabled middleware does not import the function, whose module may be missing.
         function = (None if self._is_disabled else config.imported_grouping_function()) or _nobody
         if not self._is_disabled:
-            config.imported_before_send()  # a path that leads nowhere is found now
+            config.imported_before_send()  # raises now if the path is wrong
         self.grouping = Grouping(function, self.reporter, self.lost)
         #: A body that the app left unread is read up to this size.
         self.max_unread_bytes = config.max_body_bytes if config.capture_unread_body else -1
@@ -79,16 +81,16 @@ class Intake:
         return not (path in self._ignored_paths or path.startswith(self._ignored_prefixes))
 
     def wake(self, waiting: int) -> None:
-        """Tells the flusher that so many entries wait, as it asked for; see `Queue.record`."""
+        """Tells the flusher how many entries wait, at a push at which it has asked for this: see `Queue.record`."""
         try:
             self.join().recorded(waiting, may_wait=not self._is_async)
         except Exception as error:
             self.reporter.error("wake", "A log is queued and will be sent later (%s)", _describe(error))
 
     def join(self) -> Flusher:
-        """This process's flusher. A fork hook may not have run (uWSGI forks in C), so the pid decides.
+        """This process's flusher. The pid decides, since a fork hook may not have run (uWSGI forks in C).
 
-        Requests need not ask for the pid: in a forked child, the parent's queue takes nothing and says so.
+        Requests need not compare the pid: in a forked child, `Queue.record` of the parent's queue raises `Forked`.
         """
         flusher = self.flusher
         if flusher is None or flusher.pid != os.getpid():
@@ -97,15 +99,15 @@ class Intake:
 
     def lost(self, reason: str, error: BaseException) -> None:
         try:
-            # The type alone: an exception's text may quote what a list forbids.
+            # Only the exception's type is reported: its text may quote a denied value.
             self.reporter.error(reason, "A request was not logged (%s): %s", reason, _describe(error))
             self.join().queue.drop_one(reason)
         except Exception:  # noqa: S110 - nothing is left to count or report with
             pass
 
     def __del__(self) -> None:
-        # A middleware that is no longer used. One whose construction failed has no flusher. At the interpreter's end
-        # our modules are gone before some holders are; the exit handler has stopped the flusher then.
+        # The middleware is no longer used. If its construction failed, it has no flusher. At the end of the interpreter
+        # our modules may be gone already; the exit handler has stopped the flusher by then.
         try:
             if self.flusher is not None:
                 FLUSHERS.leave(self.flusher, id(self))
@@ -118,14 +120,14 @@ class Intake:
         timeout_s = self._config.shutdown_timeout if timeout is None else timeout
         flusher = self.flusher
         if flusher is None or flusher.pid != os.getpid():
-            # A door further out may have logged for this one (see `nesting`).
+            # A door further outside may have logged for this one: see `nesting`.
             flusher = FLUSHERS.find(self._config)
         if flusher is None:
             return FLUSHERS.flush_orphans(self._config, timeout_s)
         return flusher.flush(timeout_s)
 
     def drain(self) -> None:
-        """Sends what this process has logged so far, through whichever door, since its server has shut down."""
+        """Sends what this process has logged so far through all its doors, since its server has shut down."""
         FLUSHERS.drain_all()
 
     def stats(self) -> dict[str, object]:

@@ -1,7 +1,8 @@
-"""Two doors round one app (an extension and a wrapped app, one middleware twice): one log for each project key.
+"""Makes one log for each project key if two doors wrap one app: an extension and a wrapped app, or a middleware twice.
 
-The outer door has the bytes that the client sees, the inner one the request object of the framework. So the outer one
-leaves its exchange in the WSGI environ or ASGI scope, and the inner one gives it what to ask and whom.
+The outer door has the bytes that the client sees, the inner door the framework's request object. So the outer door
+leaves its exchange in the WSGI environ or ASGI scope, and the inner door gives it the request and the grouping
+function.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ KEY = "readme_metrics.exchanges"
 
 
 def enter(head: dict[str, Any], exchange: Exchange | SampledOut) -> None:
-    """Leaves an exchange for the doors further in."""
+    """Leaves an exchange for the doors further inside."""
     head[KEY] = (*head.get(KEY, ()), exchange)
 
 
 def leave(head: dict[str, Any], exchange: Exchange | SampledOut) -> None:
-    """Takes it away again, so that an environ is as it came."""
+    """Removes the exchange again, so that the environ is as the server made it."""
     entered = head.pop(KEY, ())
     if len(entered) > 1:
         head[KEY] = tuple(other for other in entered if other is not exchange)
@@ -39,8 +40,8 @@ def is_logged_further_out(
 
     Args:
         head: The environ or the scope.
-        intake: Of the inner door, whose grouping function is asked then.
-        make_request: Makes the request for that function, when the outer door's response starts.
+        intake: The intake of the inner door, whose grouping function is called then.
+        make_request: Makes the request for that function when the response starts.
     """
     for exchange in head.get(KEY, ()):
         # One that is over was for another use of the same environ or scope, and so was what this very door has left.

@@ -1,4 +1,4 @@
-"""`RequestBody`: `wsgi.input` as the app reads it."""
+"""`RequestBody`: stands in for `wsgi.input` and notes what the app reads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the rules have decided about a request, as far as the doors have to act on it."""
+"""How the doors act on a verdict of the rules before the app is called."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ if TYPE_CHECKING:
     from readme_metrics._core import Verdict
     from readme_metrics.capture.intake import Intake
 
-# Looked up once: each look at a member of a compiled enumeration makes it anew.
+# Loaded once: each access to a member of a compiled enumeration makes a new object.
 LOGGED = Fate.LOGGED
 SAMPLED = Fate.SAMPLED
 
 
 class SampledOut:
-    """Stands in an environ or scope for the exchange that there is not: a door further in draws no lot of its own."""
+    """Left in an environ or scope for a request that was sampled out, so that a door further inside does not log it."""
 
     is_finished = False
 
@@ -29,16 +29,16 @@ class SampledOut:
         return self.intake is intake
 
     def give_request(self, *_: object) -> None:
-        """The grouping function of a door further in is not asked."""
+        """Ignores the request of a door further inside, whose grouping function is not called."""
 
 
 def is_left_out(intake: Intake, head: dict[str, Any], verdict: Verdict) -> bool:
     """Whether the rules leave a request out before the app is called; counts it if it was sampled out.
 
     Args:
-        intake: Of the door.
+        intake: The intake of the door.
         head: The environ or the scope.
-        verdict: The rules'.
+        verdict: The verdict of the rules.
     """
     fate = verdict.fate
     if fate == LOGGED:

@@ -1,4 +1,4 @@
-"""The request that the grouping function gets: parsed when it is first looked at."""
+"""`UnparsedRequest`: the request that the grouping function gets, parsed when one of its attributes is first read."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ if TYPE_CHECKING:
 class UnparsedRequest(Request):
     """A `werkzeug.Request` over a copy of an exchange's environ, with the body as far as it is captured.
 
-    Method, path, query and host are those that came: frameworks write decoded paths back, mounts take prefixes off. All
-    else is the app's as it stands: what the grouping function reads of the body is what the app has read so far.
-    Whatever it does to the request cannot disturb the app.
+    Method, path, query and host are those that the client sent, since frameworks write decoded paths back and mounts
+    remove prefixes. Everything else is the app's current environ, and the body is what the app has read so far. Nothing
+    that the grouping function does to the request affects the app.
 
-    Many a grouping function answers from elsewhere (the app's own session, a constant), and parsing would be most of
-    what it costs. So nothing is copied, joined or parsed before the first look at an attribute: Werkzeug's own
-    `__init__` is called then.
+    Many grouping functions do not need the request (they use the app's own session, or a constant), and parsing would
+    be most of their cost. So nothing is copied, joined or parsed before an attribute is read; only then Werkzeug's own
+    `__init__` is called.
     """
 
-    #: None once it is parsed.
+    #: The arguments of the constructor; None once the request is parsed.
     _source: tuple[Environ, Capture] | None = None
 
     def __init__(self, environ: Environ, capture: Capture) -> None:
         self._source = (environ, capture)
 
     def __getattr__(self, name: str) -> Any:
-        # Only called for what is not there: all that Werkzeug's own __init__ sets, which has not been called.
+        # Called only for missing attributes: those that Werkzeug's own __init__ sets, which has not been called yet.
         source = self._source
         if source is None:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
@@ -39,7 +39,7 @@ class UnparsedRequest(Request):
         body = capture.captured_request()
         environ = {**live_environ, "wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
         capture.restore_target(environ)
-        # Not kept: a parsed request is in a cycle with its own environ, and would keep the app's until it is collected.
+        # Deleted, since a parsed request is in a cycle with its environ and would keep the app's environ alive.
         del self._source
         already_set = self.__dict__.copy()
         super().__init__(environ)

@@ -1,4 +1,4 @@
-"""How much of a request's body can be read at once: a client that declares a body and stalls must hold nobody."""
+"""Reads the part of a request's body that the app has left unread, as far as that has arrived."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ except ImportError:  # Windows: only what is in memory or in a file counts as th
 else:
     _FIONREAD = termios.FIONREAD
 
-#: All of it is in memory or in a temporary file.
+#: Streams that hold the whole body, in memory or in a temporary file.
 _SEEKABLE = (io.BytesIO, io.BufferedRandom)
 
 
@@ -33,7 +33,7 @@ def read_rest(body: RequestBody, environ: Environ, unread_bytes: int, *, is_tls:
     stream = body.stream
     if arrived_bytes(environ, stream, is_tls=is_tls) < unread_bytes:
         return
-    # A test client may go on with the same stream, for a redirect: what can seek is left as it was.
+    # A stream that can seek is put back: a test client may send the same stream again after a redirect.
     position = stream.tell() if isinstance(stream, _SEEKABLE) else None
     body.read(unread_bytes)
     if position is not None:
@@ -41,12 +41,12 @@ def read_rest(body: RequestBody, environ: Environ, unread_bytes: int, *, is_tls:
 
 
 def arrived_bytes(environ: Environ, stream: Any, *, is_tls: bool) -> int:
-    """How many bytes `stream.read()` surely gives without waiting for the client; 0 where nobody can tell.
+    """How many bytes `stream.read()` certainly returns without waiting for the client; 0 if that is not known.
 
     Args:
-        environ: The request's.
-        stream: Its `wsgi.input`, as the server made it.
-        is_tls: Whether the server said so; the app may have changed the environ's word since (ProxyFix).
+        environ: The request's environ.
+        stream: The server's `wsgi.input`.
+        is_tls: Whether the connection is TLS, by the server's environ; the app may have changed its own (ProxyFix).
 
     Raises:
         Exception: Whatever a stream that is closed or broken raises.
@@ -55,7 +55,7 @@ def arrived_bytes(environ: Environ, stream: Any, *, is_tls: bool) -> int:
         return sys.maxsize
     gunicorn_socket = environ.get("gunicorn.socket")
     if gunicorn_socket is not None:
-        # What came along with the headers is in the reader's buffer.
+        # The reader's buffer holds the part of the body that came along with the headers.
         return len(stream.reader.unreader.buf.getbuffer()) + _waiting_in(gunicorn_socket)
     if type(stream).__module__ == "uwsgi":
         return _waiting_for_uwsgi(stream)
@@ -65,7 +65,7 @@ def arrived_bytes(environ: Environ, stream: Any, *, is_tls: bool) -> int:
 
 
 def _waiting_in(connection: Any) -> int:
-    """What the kernel holds; of a TLS connection, what is decrypted."""
+    """The bytes that the kernel holds; for a TLS connection, those that are decrypted."""
     pending = getattr(connection, "pending", None)
     return int(pending()) if pending is not None else _readable_bytes(connection.fileno())
 
@@ -77,8 +77,7 @@ def _readable_bytes(descriptor: int) -> int:
 
 
 def _waiting_for_uwsgi(stream: Any) -> int:
-    # With `--http-socket` the beginning of a body may have come along with the headers, which nobody tells: then it
-    # counts as not there.
+    # With `--http-socket` uWSGI does not say how much of the body came along with the headers: that is not counted.
     options = sys.modules["uwsgi"].opt
     if "post-buffering" in options:
         return sys.maxsize

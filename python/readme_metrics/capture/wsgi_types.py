@@ -1,4 +1,4 @@
-"""The types of PEP 3333, as far as they can be told to a type checker. Imported by nothing at run time."""
+"""The types of PEP 3333, for the type checker. No module imports this one at run time."""
 
 from __future__ import annotations
 
