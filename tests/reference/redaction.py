@@ -491,6 +491,12 @@ def cookies(rules: Rules, value: str, count: int) -> str:
     if not rules.is_allowlist:
         for found_range in searched_cookies(rules, value, start, end):
             hidden.setdefault(found_range, redacted(value[slice(*found_range)].strip()))
+    if count == 1:  # of Set-Cookie: what follows are attributes, or another cookie that was joined to it
+        for separators in (";", ";,"):
+            for piece_start, stop in cookie_pieces(value, end, len(value), separators, "none"):
+                name, value_start = cookie_name(value, piece_start, stop)
+                if name is not None and name.lower() not in ATTRIBUTES and denies_cookie(rules, name or None):
+                    hidden.setdefault((value_start, stop), redacted(value[value_start:stop].strip()))
     shown, at = "", 0
     ranges = sorted(hidden)
     while ranges:
@@ -503,6 +509,8 @@ def cookies(rules: Rules, value: str, count: int) -> str:
         at = stop
     return shown + value[at:]
 
+
+ATTRIBUTES = set(["domain", "expires", "httponly", "max-age", "partitioned", "path", "priority", "samesite", "secure"])
 
 #: What a parser that searches a header for cookies takes for a part of a name.
 NAME_CHARACTER = "[~!@#$%^&*()_+\\-`.?|:/{}<>'0-9A-Za-z]"

@@ -57,19 +57,53 @@ const OTHERS: [Cut; 5] = [
     },
 ];
 
+/// What browsers know of a cookie beside its name and value.
+const ATTRIBUTES: [&str; 9] = [
+    "domain",
+    "expires",
+    "httponly",
+    "max-age",
+    "partitioned",
+    "path",
+    "priority",
+    "samesite",
+    "secure",
+];
+
 /// The value of a request's `Cookie` header.
 pub(in crate::redact) fn in_request<'a>(rules: &Rules, value: &'a str) -> Text<'a> {
-    judged(rules, value, 0..value.len())
+    match edits(rules, value, 0..value.len()) {
+        Some(edits) => Text::edited(value, edits),
+        None => Text::plain(marker::redacted(value.chars().count())),
+    }
 }
 
-/// The value of a response's `Set-Cookie` header: one cookie, and its attributes, which are kept.
+/// The value of a response's `Set-Cookie` header: one cookie, and its attributes, which are kept. What is no attribute is judged as a
+/// cookie, since a server or proxy may have joined two headers by a comma.
 pub(in crate::redact) fn in_response<'a>(rules: &Rules, value: &'a str) -> Text<'a> {
     let first = pieces(value, 0..value.len(), USUAL).next();
-    judged(rules, value, first.unwrap_or_default())
+    let first = first.unwrap_or_default();
+    let Some(mut edits) = edits(rules, value, first.clone()) else {
+        return Text::plain(marker::redacted(value.chars().count()));
+    };
+    for separators in [&b";"[..], b";,"] {
+        let cut = Cut {
+            separators,
+            quotes: Quotes::Nothing,
+        };
+        let rest = pieces(value, first.end..value.len(), cut);
+        let others = rest.map(|piece| Cookie::new(value, piece));
+        let denied = others.filter(|other| {
+            let is_attribute = |name: &&str| name.eq_ignore_ascii_case(other.name);
+            other.is_named && !ATTRIBUTES.iter().any(is_attribute) && other.is_denied(rules)
+        });
+        edits.extend(denied.map(|other| other.hidden(value)));
+    }
+    Text::edited(value, merged(value, edits))
 }
 
-/// Judges the cookies in a range of a header's value.
-fn judged<'a>(rules: &Rules, value: &'a str, range: Range<usize>) -> Text<'a> {
+/// What is denied of the cookies in a range of a header's value; `None` for all of it.
+fn edits(rules: &Rules, value: &str, range: Range<usize>) -> Option<Vec<Edit>> {
     let mut edits = Vec::new();
     let mut is_any_kept = false;
     for piece in pieces(value, range.clone(), USUAL) {
@@ -82,7 +116,7 @@ fn judged<'a>(rules: &Rules, value: &'a str, range: Range<usize>) -> Text<'a> {
         }
     }
     if rules.is_allowlist() && !is_any_kept {
-        return Text::plain(marker::redacted(value.chars().count()));
+        return None;
     }
     if !is_plain(value.get(range.clone()).unwrap_or_default()) {
         edits.extend(searched(rules, value, range.clone()));
@@ -98,7 +132,7 @@ fn judged<'a>(rules: &Rules, value: &'a str, range: Range<usize>) -> Text<'a> {
         }
         edits = merged(value, edits);
     }
-    Text::edited(value, edits)
+    Some(edits)
 }
 
 /// Whether every way splits this text at the same places: every blank in it follows a `;`.

@@ -12,7 +12,7 @@ const MAX_LAYERS: usize = 6;
 const MAX_INNER: usize = 3;
 
 /// How many readings of one place are kept.
-const MAX_READINGS: usize = 8;
+const MAX_READINGS: usize = 16;
 
 /// The longest escape that has no other escape in it.
 const MAX_ESCAPE: usize = 12;
@@ -161,6 +161,12 @@ impl Readings {
     }
 
     fn extend(&mut self, reading: Option<Reading>) {
+        // Layers apart, two that end in one place and say the same are one.
+        let is_known = |new: &Reading| {
+            let same = |old: &Reading| old.end == new.end && old.as_bytes() == new.as_bytes();
+            self.iter().any(same)
+        };
+        let reading = reading.filter(|new| !is_known(new));
         if let (Some(reading), Some(place)) = (reading, self.all.get_mut(self.count)) {
             *place = reading;
             self.count += 1;
