@@ -53,22 +53,22 @@ def mask(value: str) -> str:
 def monotonic() -> float:
     """Seconds since some moment of this process or its ancestors, on a clock that no test of the app can stop.
 
-    `time.monotonic` can be: freezegun and its like replace it.
+    `time.monotonic` can be stopped: freezegun and similar tools replace it.
     """
 
 def call_at_last(function: Callable[[], object], patience_s: float, holds_gil: bool) -> None:
-    """Has `function` called when this very process, and no child of it, calls C's `exit` with its interpreter alive.
+    """Has `function` called when this very process (and no child of it) calls C's `exit` with its interpreter alive.
 
     Args:
-        function: Called once, without arguments. Replaces that of an earlier call.
-        patience_s: Seconds that the exit waits for it, where a thread of its own makes the call.
-        holds_gil: Whether the thread that calls `exit` holds the GIL then; if not, a thread of its own makes the call.
+        function: Called once, without arguments. Replaces the function of an earlier call.
+        patience_s: Seconds that the exit waits for the function, where a new thread makes the call.
+        holds_gil: Whether the thread that calls `exit` holds the GIL then; if not, a new thread makes the call.
     """
 
 def seal() -> None:
     """Lets no thread work without the GIL any more; for the end of the exit handlers.
 
-    A daemon thread that comes back for the GIL of an interpreter that is going would take the process down.
+    A daemon thread that asks for the GIL of an interpreter that finalises would take the process down.
     """
 
 def survey(directory: str | Path) -> Survey:
@@ -91,11 +91,11 @@ class Capture:
     body, the sizes, the times, the caller, and the log's id.
 
     Args:
-        encoder: Of the configuration.
-        head: A WSGI environ or an ASGI scope, kept as it is now: the app may change both.
+        encoder: The configuration's encoder.
+        head: A WSGI environ or an ASGI scope; a copy of it is kept, since the app may change the original.
         is_scope: Whether `head` is an ASGI scope.
 
-    Nothing of it calls Python code, which would not survive the end of an interpreter in a daemon thread.
+    No method calls Python code, since a daemon thread may be in the call when the interpreter ends.
     """
 
     def __new__(cls, encoder: Encoder, head: dict[str, Any], is_scope: bool = False) -> Self: ...
@@ -109,10 +109,10 @@ class Capture:
         """Notes that the response has ended, with `chunks` as its last pieces. The first call fixes the end time."""
 
     def lose_request(self) -> None:
-        """The request's body is not known any more: the log shows its size alone, as declared."""
+        """Gives the request's body up: the log shows its declared size alone."""
 
     def sent_by_server(self) -> None:
-        """Notes that the server sends the response by itself: it is not seen, and its size is what the app says."""
+        """Notes that the server sends the response from a file by itself: its size is the one the app declares."""
 
     def set_plain_caller(self, answer: object) -> bool:
         """Notes who made the call, if `answer` (the grouping function's) is a dict of three strings, as nearly always.
@@ -131,7 +131,7 @@ class Capture:
         """A WSGI response's headers with `x-documentation-url` after them."""
 
     def restore_target(self, environ: dict[str, Any]) -> None:
-        """Gives `environ` the method, target and host as they came, whatever the app has made of its own since."""
+        """Restores the method, target and host of `environ` to what the server passed."""
 
     def follow(self, verdict: Verdict) -> None:
         """Goes on from what the rules said of the request before the app was called."""
@@ -140,9 +140,9 @@ class Capture:
         """Lets the rules decide when the response starts, as far as they can by then.
 
         Args:
-            status: The response's.
-            headers: The response's; read once.
-            route: The framework's template of the path, where it knows one.
+            status: The response's status.
+            headers: The response's headers; read once.
+            route: The framework's template of the path, where the framework knows one.
         """
 
     def forget_request(self) -> None:
@@ -172,7 +172,7 @@ class Capture:
 
 @final
 class Encoder:
-    """What a configuration fixes about the logs: lists, limits, creator."""
+    """What a configuration says about logs: lists, limits, rules, creator."""
 
     def __new__(
         cls,
@@ -191,7 +191,7 @@ class Encoder:
         """What the rules say of a request before the app is called.
 
         Args:
-            method: The request's.
+            method: The request's method.
             host: The `Host` header; empty if there is none.
             path: Percent-decoded, the prefix of a mount included.
             user_agent: Empty if there is none.
@@ -217,7 +217,7 @@ class Verdict:
     def fate(self) -> Fate: ...
     @property
     def is_plain(self) -> bool:
-        """Whether nothing is to be asked when the response starts: no rule concerns it, and no route is shown."""
+        """Whether `judge_start` has nothing to do: no rule concerns the request, and no route is shown."""
 
 @final
 class Queue:
@@ -244,10 +244,10 @@ class Queue:
         """Redacts, encodes and queues what was captured.
 
         Args:
-            capture: Of an exchange whose caller is known.
+            capture: The capture of an exchange whose caller is known.
             chunks: The last pieces of the response.
-            status: The response's, for instance `200 OK`; None where the app raised.
-            headers: The response's.
+            status: The response's status, for instance `200 OK`; None where the app raised.
+            headers: The response's headers.
             is_read: Records even if some of the request is unread.
 
         Returns:
@@ -255,8 +255,8 @@ class Queue:
             dropped (and counted); else None.
 
         Raises:
-            Unread: See there; `chunks` are noted, and the second call comes without them.
-            Forked: As `Unread`.
+            Unread: See the class. `chunks` are noted; the second call comes without them.
+            Forked: See the class. `chunks` are noted.
             InternalError: Nobody was identified.
         """
 
@@ -277,7 +277,7 @@ class Queue:
         """
 
     def release(self, batch: Batch, sent: bool, reason: str = "refused", left_out: list[int] = ...) -> None:
-        """Lets go of a batch: the server has it (`sent`), or it is dropped for `reason`. Once; later calls do nothing.
+        """Releases a batch, which the server has (`sent`) or which is dropped for `reason`. Later calls do nothing.
 
         Raises:
             ValueError: `reason` is not a key of `stats()["dropped"]`.
@@ -295,7 +295,7 @@ class Queue:
         """
 
     def close(self) -> None:
-        """Removes what is drained. Leaves the rest, in as little memory as it needs, to a sibling or the next start."""
+        """Removes drained segments. Gives the others, shrunk to what they hold, to a sibling or to the next start."""
 
     def claim(self, turn_s: float) -> float:
         """Seconds until a POST may be made. At 0 the caller may make one now.
@@ -310,7 +310,7 @@ class Queue:
         """Notes that the server has taken a batch."""
 
     def failed(self, delay_s: float, error: str) -> None:
-        """Notes that it has not, and that no process of the host is to try again for `delay_s` seconds."""
+        """Notes that a POST has failed, and that no process of the host is to try again for `delay_s` seconds."""
 
     def stats(self) -> QueueStats:
         """This process's sums."""
@@ -325,7 +325,7 @@ class Queue:
         """
 
     call_at_entries: int
-    """How many entries wait when a request tells the flusher; 0: each one does. The first one always does."""
+    """A request tells the flusher when this many entries wait; 0: each request does. The first one always does."""
 
     @property
     def failures(self) -> int: ...
@@ -381,15 +381,15 @@ class QueueStats:
 
     @property
     def own(self) -> Counts:
-        """Of the requests that this process has served."""
+        """The sums of the requests that this process has served."""
 
     @property
     def adopted(self) -> Counts:
-        """What this process did with the logs of dead ones, which those have made; `made` is what it took over."""
+        """What this process did with the logs of dead processes; `made` counts the logs that it took over."""
 
 @final
 class ServerState:
-    """What the machine's processes know about the server. Times are seconds since 1970. Read-only."""
+    """What the host's processes know about the server. Times are seconds since 1970. Read-only."""
 
     @property
     def failures(self) -> int:
@@ -417,7 +417,7 @@ class SegmentInfo:
 
     @property
     def name(self) -> str:
-        """The file's."""
+        """The file's name."""
 
     @property
     def is_orphan(self) -> bool:
@@ -425,11 +425,11 @@ class SegmentInfo:
 
     @property
     def owner_pid(self) -> int | None:
-        """The process that holds it; None where none does, or one in another container."""
+        """The process that holds the file; None where none does, or where the holder is in another container."""
 
     @property
     def creator_pid(self) -> int:
-        """The process that made it, perhaps in another container; 0 where the file makes no sense."""
+        """The process that made the file, perhaps in another container; 0 where the file is damaged."""
 
     @property
     def created(self) -> float | None:
@@ -451,13 +451,13 @@ class Survey:
 
     @property
     def counts(self) -> Counts:
-        """The sums of all processes, dead or alive, that met here."""
+        """The sums of all processes, dead or alive, that have used this directory."""
 
     @property
     def server(self) -> ServerState: ...
     @property
     def label(self) -> str | None:
-        """What the app is called; None where no process has said."""
+        """What people call the app; None where no process has said."""
 
     @property
     def segments(self) -> list[SegmentInfo]: ...

@@ -5,14 +5,14 @@ use std::borrow::Cow;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyMemoryView};
 
-/// So many chunks are joined into one: an object costs some 33 bytes beside its content, which a body that comes byte by
-/// byte would pay a million times. Each byte is copied once, whatever the number of chunks.
+/// This many chunks are joined into one. An object costs some 33 bytes beside its content, and a body that comes byte by
+/// byte would pay them a million times. Each byte is copied once, whatever the number of chunks.
 const MANY_CHUNKS: usize = 256;
 
-/// The first bytes of a body, and the number of all of them.
+/// The first bytes of a body, and the body's size.
 pub struct KeptBody {
     chunks: Chunks,
-    /// How many of the chunks that follow the first are joined ones.
+    /// How many of the chunks after the first are joined ones.
     joined: usize,
     room_bytes: usize,
     pub size_bytes: u64,
@@ -70,12 +70,12 @@ impl KeptBody {
     }
 }
 
-/// A piece of a body as bytes that stay what they are.
+/// A piece of a body as immutable bytes.
 pub fn unchanging<'py>(data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
     if let Ok(bytes) = data.cast_exact::<PyBytes>() {
         return Ok(bytes.clone());
     }
-    // A few servers give and take other buffers as well; theirs may change once they have passed.
+    // A few servers give and take other buffers as well, whose content may change later.
     let copy = PyMemoryView::from(data)?.call_method0("tobytes")?;
     Ok(copy.cast_into::<PyBytes>()?)
 }
@@ -83,7 +83,7 @@ pub fn unchanging<'py>(data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>
 /// The chunks of a body, held for as long as the core borrows their bytes.
 #[derive(Default)]
 pub struct Chunks {
-    /// The only one, as a rule.
+    /// The only chunk, as a rule.
     first: Option<Py<PyBytes>>,
     more: Vec<Py<PyBytes>>,
 }
@@ -96,7 +96,7 @@ impl Chunks {
         }
     }
 
-    /// Without a copy where there is only one.
+    /// The chunks as one slice; a single chunk is not copied.
     pub fn only(&self) -> Option<&Py<PyBytes>> {
         self.first.as_ref().filter(|_| self.more.is_empty())
     }

@@ -23,11 +23,11 @@ pub type Caller = (PyBackedStr, Option<PyBackedStr>, Option<PyBackedStr>);
 
 /// The compiled base class of `Exchange` (`exchange.py`).
 ///
-/// `head` is a WSGI environ, which is copied, or an ASGI scope, whose parts are.
+/// `head` is a WSGI environ, which is copied, or an ASGI scope, of which the parts are copied.
 ///
-/// Nothing here calls Python code, or only what an odd object brings along. Up to 3.13, an interpreter that goes ends a daemon
-/// thread with `pthread_exit` where it asks for the GIL, and with a frame of Rust further up the stack that takes the process
-/// down: so the app, the server and the grouping function are called by `exchange.py`.
+/// Nothing here calls Python code except for methods of odd objects. Up to 3.13, an interpreter that finalises ends a daemon
+/// thread with `pthread_exit` when the thread asks for the GIL; with a frame of Rust further up the stack, that call takes the
+/// process down. So `exchange.py` calls the app, the server and the grouping function.
 #[pyclass(frozen, subclass, module = "readme_metrics._core")]
 pub struct Capture {
     pub(super) encoder: Py<PyEncoder>,
@@ -40,18 +40,18 @@ pub struct Capture {
     passing: Mutex<Passing>,
 }
 
-/// What changes while they pass.
+/// What changes while request and response pass.
 struct Passing {
     request: KeptBody,
     response: KeptBody,
     duration: Option<Duration>,
-    /// The server sends the response from a file by itself: its content is not seen, its size is what the app says.
+    /// The server sends the response from a file by itself: its content is not seen, its size is the one the app declares.
     is_file: bool,
-    /// Something of the request's body passed that could not be noted: it is logged without.
+    /// A piece of the request's body could not be noted: the log has no request body.
     is_request_unknown: bool,
-    /// As above, of the response's body.
+    /// A piece of the response's body could not be noted: the log has no response body.
     is_response_unknown: bool,
-    /// What the rules have left open, or decided; `None` without a rule that concerns this request.
+    /// What the rules have decided or left open; `None` without a rule that concerns this request.
     verdict: Option<selection::Decision>,
     /// The framework's template of the path, for rules that are still open when the response has started, and for logs that
     /// show it.
@@ -103,7 +103,7 @@ impl Capture {
         }
     }
 
-    /// The request's body is not known any more: the log shows its size alone, as declared.
+    /// Gives the request's body up: the log shows its declared size alone.
     fn lose_request(&self) {
         self.passing().is_request_unknown = true;
     }
@@ -243,7 +243,7 @@ impl Capture {
 }
 
 impl Capture {
-    /// As `unread_bytes`, of what the client has declared.
+    /// `unread_bytes` of a body of `declared` bytes.
     pub(super) fn unread_of(&self, py: Python<'_>, declared_bytes: u64) -> u64 {
         let unread_bytes = declared_bytes.saturating_sub(self.request_bytes());
         if unread_bytes > 0 && self.head.expects_continue(py) {
@@ -252,7 +252,7 @@ impl Capture {
         unread_bytes
     }
 
-    /// Judges what is still open. What is left open at the end fails.
+    /// Judges what is still open. A condition that is open at the end fails.
     pub(super) fn judge(&self, status: &str, headers: &Headers<'_>, is_over: bool) {
         let (open, route) = {
             let passing = self.passing();
@@ -331,7 +331,7 @@ impl Capture {
         self.passing().is_file
     }
 
-    /// Whether the text of the request's body is known, and that of the response's.
+    /// Whether the content of the request's body is known, and that of the response's body.
     pub(super) fn known_bodies(&self) -> [bool; 2] {
         let passing = self.passing();
         [
@@ -360,7 +360,7 @@ impl Capture {
         )
     }
 
-    /// False if `data` is no piece of a body. An error or a panic here must not reach the app that reads or writes.
+    /// Notes `data`; false if it is no piece of a body. An error or a panic must not reach the app that reads or writes.
     fn note(
         &self,
         data: &Bound<'_, PyAny>,
@@ -369,7 +369,7 @@ impl Capture {
         let noted = catch_unwind(AssertUnwindSafe(|| -> PyResult<()> {
             match unchanging(data) {
                 Ok(data) => body(&mut self.passing()).add(&data),
-                // Many servers skip what is false (`""`, `None`), and so the client gets nothing of it.
+                // Many servers skip a false value (`""`, `None`), so the client receives nothing of it.
                 Err(_) if !data.is_truthy()? => {}
                 Err(error) => return Err(error),
             }
@@ -378,7 +378,7 @@ impl Capture {
         noted.is_ok_and(|noted| noted.is_ok())
     }
 
-    /// Never held while Python code runs or the GIL is waited for.
+    /// The lock is never held while Python code runs or the GIL is waited for.
     fn passing(&self) -> MutexGuard<'_, Passing> {
         self.passing.lock().unwrap_or_else(PoisonError::into_inner)
     }

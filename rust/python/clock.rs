@@ -5,9 +5,10 @@ use std::time::Instant;
 
 use pyo3::prelude::*;
 
-/// Seconds since some moment of this process or of one that it was forked from.
+/// Seconds since some moment of this process or of an ancestor that it was forked from.
 ///
-/// Not `time.monotonic`: freezegun and its like replace it, and what waits would wait until the clock runs again.
+/// Not `time.monotonic`: freezegun and similar tools replace that function, and a thread that waits would wait until their
+/// clock runs again.
 #[pyfunction]
 pub fn monotonic() -> f64 {
     static START: OnceLock<Instant> = OnceLock::new();

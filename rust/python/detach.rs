@@ -1,9 +1,9 @@
 //! The way out of the GIL, closed before the interpreter goes.
 //!
-//! A daemon thread that asks for the GIL after finalisation has begun is ended by `CPython` up to 3.13 with `pthread_exit`. That
-//! unwinds its stack, and with a frame of Rust on it the behaviour is unspecified: `PyO3` lets such a thread hang, in a
-//! destructor, and says that elsewhere the process may abort (`PyGILState_Ensure` in `pyo3-ffi`). Here it does not come to
-//! that: before that moment every thread is back, and from then on nobody goes out: work is done with the GIL held.
+//! `CPython` up to 3.13 ends a daemon thread that asks for the GIL after finalisation has begun with `pthread_exit`. That call
+//! unwinds the thread's stack, and with a frame of Rust on the stack the behaviour is unspecified: `PyO3` lets such a thread
+//! hang, in a destructor, and says that elsewhere the process may abort (`PyGILState_Ensure` in `pyo3-ffi`). This module
+//! prevents both: before finalisation every thread has the GIL back, and from then on all work is done with the GIL held.
 
 use std::time::{Duration, Instant};
 
@@ -14,8 +14,8 @@ use crate::sync::{AtomicU64, Ordering};
 /// The sections that last longest, a scan of the directory and the making of a batch, take milliseconds.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// The pid in the upper half, in the lower how many threads are out, and the bit that says closed. A value of another pid
-/// was inherited by a fork, whose threads it did not inherit: it counts as zero.
+/// The upper half is the pid; the lower half counts the threads without the GIL and has the bit [`CLOSED`]. A value with
+/// another pid was inherited at a fork, which leaves the parent's threads behind: it counts as zero.
 static OUT: AtomicU64 = AtomicU64::new(0);
 const CLOSED: u64 = 1 << 31;
 
@@ -28,7 +28,7 @@ pub fn detach<T: Send>(py: Python<'_>, work: impl FnOnce() -> T + Send) -> T {
     py.detach(work)
 }
 
-/// Waits until every thread is back, and lets none out any more. For the end of the exit handlers.
+/// Waits until no thread works without the GIL, and lets none begin. For the end of the exit handlers.
 pub fn close(py: Python<'_>) {
     change(|out| Some(out | CLOSED));
     py.detach(|| {
@@ -61,7 +61,7 @@ fn current() -> u64 {
     }
 }
 
-/// Whether `next` made a new value of the current one.
+/// Replaces the current value by what `next` makes of it; false if `next` makes nothing.
 fn change(next: impl Fn(u64) -> Option<u64>) -> bool {
     loop {
         let seen = OUT.load(Ordering::Acquire);

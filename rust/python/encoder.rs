@@ -1,4 +1,4 @@
-//! `Encoder`: what a configuration fixes about the logs, and which requests it logs how.
+//! `Encoder`: what a configuration says about logs: which requests are logged, and how.
 
 use std::borrow::Cow;
 
@@ -16,7 +16,7 @@ use crate::selection::{
 #[pyclass(frozen, name = "Encoder", module = "readme_metrics._core")]
 pub struct PyEncoder {
     har: har::Encoder,
-    /// Of each rule that has lists of its own.
+    /// One of each rule that has lists of its own.
     har_by_rule: Vec<Option<har::Encoder>>,
     pub(super) selection: Selection,
     pub(super) trust_forwarded: bool,
@@ -25,7 +25,7 @@ pub struct PyEncoder {
     pub(super) max_body_bytes: usize,
 }
 
-/// A `Rule` (`rule.py`), by its attributes, which it has checked.
+/// The attributes of a `Rule` (`rule.py`), which has checked them.
 #[derive(FromPyObject)]
 struct CheckedRule {
     path: Option<Vec<String>>,
@@ -75,7 +75,7 @@ impl CheckedRule {
 impl PyEncoder {
     #[new]
     #[pyo3(signature = (*, denylist, allowlist, redact_nested, development, max_body_bytes, trust_forwarded, platform, rules = Vec::new(), shows_route = false))]
-    // A configuration has this many parts; Python names each one at the call.
+    // A configuration has this many parts; Python passes each one by name.
     #[allow(
         clippy::too_many_arguments,
         clippy::fn_params_excessive_bools,
@@ -144,7 +144,7 @@ impl PyEncoder {
 }
 
 impl PyEncoder {
-    /// What writes the logs that rule `number` decides about.
+    /// The encoder of the logs that rule `number` decides about.
     pub fn har(&self, number: Option<Number>) -> &har::Encoder {
         let own = number.and_then(|number| self.har_by_rule.get(number)?.as_ref());
         own.unwrap_or(&self.har)
@@ -152,7 +152,7 @@ impl PyEncoder {
 }
 
 impl Fate {
-    /// What a rule that decides makes of the log with this id.
+    /// What the deciding rule makes of the log with this id.
     pub fn of(action: &Action, id: impl FnOnce() -> uuid::Uuid) -> Fate {
         if !action.is_logged {
             Fate::LeftOut

@@ -1,4 +1,4 @@
-//! What a log needs of a WSGI environ and of a header list: their texts, for the core to borrow.
+//! The texts of a WSGI environ and of a header list that a log needs, for the core to borrow.
 
 use std::borrow::Cow;
 use std::ptr;
@@ -14,7 +14,7 @@ pub struct Environ {
     copy: Py<PyDict>,
 }
 
-/// What says where a request goes.
+/// The variables that say where a request goes.
 const TARGET: [&str; 7] = [
     "REQUEST_METHOD",
     "SCRIPT_NAME",
@@ -25,10 +25,10 @@ const TARGET: [&str; 7] = [
     "SERVER_PORT",
 ];
 
-/// Few requests have more, and what these take the allocator hands out without a search.
+/// Few requests have more entries, and an allocation for this many takes the allocator no search.
 pub const COMMON_HEADERS: usize = 20;
 
-/// More than an exabyte is nonsense.
+/// A longer number would be more than an exabyte, which is nonsense.
 const MAX_LENGTH_DIGITS: usize = 18;
 
 impl Environ {
@@ -66,7 +66,7 @@ impl Environ {
         server_host(&name, &port, scheme).into_owned()
     }
 
-    /// Makes the target and the host of `environ` what they are here.
+    /// Restores the target and the host of `environ` to the copied ones.
     pub fn restore_target(&self, environ: &Bound<'_, PyDict>) -> PyResult<()> {
         let copy = self.copy.bind(environ.py());
         for key in TARGET {
@@ -98,7 +98,7 @@ fn native(value: Bound<'_, PyAny>) -> Bound<'_, PyAny> {
     PyString::new(value.py(), &native).into_any()
 }
 
-/// A dict's entries, of which nobody else knows.
+/// The entries of a dict that no other code refers to.
 struct Entries<'a, 'py> {
     dict: Borrowed<'a, 'py, PyDict>,
     position: ffi::Py_ssize_t,
@@ -119,27 +119,27 @@ impl<'a, 'py> Iterator for Entries<'a, 'py> {
                 &raw mut value,
             )
         };
-        // SAFETY: the dict holds both; nothing in it changes or goes before the dict does.
+        // SAFETY: the dict holds both, and no entry changes or goes while the dict lives.
         (is_entry != 0)
             .then(|| [key, value].map(|it| unsafe { Borrowed::from_ptr(self.dict.py(), it) }))
     }
 }
 
-/// A string, for as long as somebody holds it.
+/// A string, for as long as its owner lives.
 #[derive(Clone, Copy)]
 struct BorrowedStr<'a, 'py>(Borrowed<'a, 'py, PyString>);
 
 impl<'a, 'py> BorrowedStr<'a, 'py> {
     #[inline]
     fn of(object: Borrowed<'a, 'py, PyAny>) -> Option<BorrowedStr<'a, 'py>> {
-        // What a failing `cast` says of the object would be made for each that is no string.
+        // A failing `cast` would build an error for each object that is no string.
         let is_text =
             object.is_exact_instance_of::<PyString>() || object.is_instance_of::<PyString>();
-        // SAFETY: it has just been asked.
+        // SAFETY: the type has just been checked.
         is_text.then(|| BorrowedStr(unsafe { object.cast_unchecked() }))
     }
 
-    /// `None` where it has no UTF-8, for its surrogates.
+    /// `None` where surrogates leave the string without UTF-8.
     #[inline]
     fn as_str(self) -> Option<&'a str> {
         let mut size = 0;
@@ -168,7 +168,7 @@ impl<'a, 'py> BorrowedStr<'a, 'py> {
 }
 
 impl Environ {
-    /// The request that it describes.
+    /// The request that the environ describes.
     pub fn request<'a>(&'a self, py: Python<'a>, body: Captured<'a>) -> Request<'a> {
         let mut request = Request {
             headers: Vec::with_capacity(COMMON_HEADERS),
@@ -189,7 +189,7 @@ impl Environ {
             if name.starts_with("HTTP_") {
                 let value = value.to_str_lossy();
                 match &*name {
-                    // Some servers repeat these two with the prefix.
+                    // Some servers repeat these two headers with the prefix.
                     "HTTP_CONTENT_TYPE" | "HTTP_CONTENT_LENGTH" => continue,
                     "HTTP_HOST" => request.host.clone_from(&value),
                     _ => {}
@@ -199,7 +199,7 @@ impl Environ {
             }
             let field = match &*name {
                 "CONTENT_TYPE" | "CONTENT_LENGTH" => {
-                    // Some servers say by an empty one that there is none.
+                    // Some servers set an empty value for a header that the client did not send.
                     let value = value.to_str_lossy();
                     if !value.is_empty() {
                         request.headers.push((name, value));
@@ -226,7 +226,7 @@ impl Environ {
     }
 }
 
-/// What proxies say of the original request.
+/// What proxies say about the original request.
 pub fn believe_proxies(request: &mut Request<'_>) {
     let targets = [
         (&mut request.scheme, "HTTP_X_FORWARDED_PROTO"),

@@ -14,7 +14,7 @@ pyo3::create_exception!(
 
 /// Runs `body`; a panic becomes [`InternalError`].
 ///
-/// Unwind safety: the state that outlives a call is behind mutexes that recover from poisoning, or atomic.
+/// Unwind safety: state that outlives a call is atomic or behind a mutex that recovers from poisoning.
 pub fn guarded<T>(body: impl FnOnce() -> PyResult<T>) -> PyResult<T> {
     catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|payload| {
         let message = payload

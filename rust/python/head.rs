@@ -9,7 +9,7 @@ use super::scope::Scope;
 use crate::exchange::{Captured, Request};
 use crate::target::tidy;
 
-/// The head of a request as its door has it.
+/// The head of a request in the form of its door.
 pub enum Head {
     Wsgi(Environ),
     Asgi(Scope),
@@ -66,7 +66,7 @@ impl Head {
         request
     }
 
-    /// Gives a WSGI environ its target and host as they came.
+    /// Restores the target and host of a WSGI environ to what the server passed.
     pub fn restore_target(&self, environ: &Bound<'_, PyDict>) -> PyResult<()> {
         match self {
             Head::Wsgi(copy) => copy.restore_target(environ),
@@ -77,14 +77,14 @@ impl Head {
     pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         match self {
             Head::Wsgi(environ) => environ.traverse(visit),
-            // Strings, which lead nowhere.
+            // Strings, which refer to no other object.
             Head::Asgi(_) => Ok(()),
         }
     }
 }
 
-/// Whether the server (uvicorn's `--proxy-headers`) has taken the client from `X-Forwarded-For` itself, by its own list of
-/// trusted proxies: whom that header names further to the left may be anybody.
+/// Whether the server has taken the client's address from `X-Forwarded-For` itself, by its own list of trusted proxies
+/// (uvicorn's `--proxy-headers`). The addresses further left in that header may be forged.
 fn is_believed(request: &Request<'_>) -> bool {
     let mut headers = request.headers.iter();
     headers.any(|(name, value)| {

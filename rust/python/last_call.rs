@@ -1,4 +1,4 @@
-//! `call_at_last`: a call of Python when a process ends that never finalises its interpreter.
+//! `call_at_last`: calls a Python function at the end of a process that never finalises its interpreter.
 //!
 //! uWSGI's master is such a process: it has loaded the app, forks the workers, outlives them, and then calls C's `exit`.
 //! Python's own exit handlers run in none but idle workers.
@@ -13,7 +13,7 @@ use pyo3::prelude::*;
 use super::error::guarded;
 
 struct LastCall {
-    /// A forked child inherits the handler, but not the duty.
+    /// The process that makes the call. A forked child inherits the handler and must not make the call.
     pid: u32,
     function: Py<PyAny>,
     patience: Duration,
@@ -23,11 +23,12 @@ struct LastCall {
 
 static LAST_CALL: Mutex<Option<LastCall>> = Mutex::new(None);
 
-/// Has `function` called, without arguments, when this very process (no child of it) calls C's `exit` with its interpreter
-/// still alive. A second call of this one replaces the first.
+/// Has `function` called, without arguments, when this very process (and no child of it) calls C's `exit` with its
+/// interpreter still alive. A second `call_at_last` replaces the function of the first.
 ///
-/// `holds_gil`: whether the thread that calls `exit` holds the GIL then. If not, a thread of its own makes the call: uWSGI
-/// gives the GIL back in a way that leaves the thread unable to take it again. It is waited for `patience_s` seconds.
+/// `holds_gil`: whether the thread that calls `exit` holds the GIL then. If not, a new thread makes the call, because uWSGI
+/// releases the GIL in a way that leaves the exiting thread unable to take it again. The exit waits for the new thread, at
+/// most `patience_s` seconds.
 #[pyfunction]
 pub fn call_at_last(function: Py<PyAny>, patience_s: f64, holds_gil: bool) -> PyResult<()> {
     guarded(|| {
@@ -38,7 +39,7 @@ pub fn call_at_last(function: Py<PyAny>, patience_s: f64, holds_gil: bool) -> Py
             holds_gil,
         };
         let before = lock().replace(last_call);
-        // In a forked child, the handler is inherited with what it is to call.
+        // A forked child inherits the handler together with the function that it is to call.
         if before.is_none() {
             register().map_err(|()| PyOSError::new_err("no room for another exit handler"))?;
         }
@@ -48,7 +49,7 @@ pub fn call_at_last(function: Py<PyAny>, patience_s: f64, holds_gil: bool) -> Py
 
 #[cfg(unix)]
 fn register() -> Result<(), ()> {
-    // SAFETY: the handler is a function of this library, which is never unloaded, and unwinds into nobody.
+    // SAFETY: the handler is a function of this library, which is never unloaded, and the handler never unwinds.
     if unsafe { libc::atexit(at_exit) } == 0 {
         Ok(())
     } else {
@@ -63,16 +64,16 @@ fn register() -> Result<(), ()> {
 
 #[cfg(unix)]
 extern "C" fn at_exit() {
-    // SAFETY: reads one flag, and needs neither a thread state nor the GIL. It is cleared when finalisation begins.
+    // SAFETY: reads one flag, which finalisation clears at its start, and needs neither a thread state nor the GIL.
     if unsafe { pyo3::ffi::Py_IsInitialized() } == 0 {
         return;
     }
-    // Not waited for: a fork may have caught it held.
+    // The lock is not waited for: a fork may have happened while another thread held it.
     let Some(last_call) = LAST_CALL.try_lock().ok().and_then(|mut last| last.take()) else {
         return;
     };
     if last_call.pid != std::process::id() {
-        std::mem::forget(last_call); // its reference is the parent's affair, and nobody here may hold the GIL
+        std::mem::forget(last_call); // the parent gives up the reference; no thread of this child may hold the GIL
         return;
     }
     let (holds_gil, patience) = (last_call.holds_gil, last_call.patience);
@@ -94,7 +95,7 @@ extern "C" fn at_exit() {
     }
 }
 
-/// A panic under the lock leaves a value that is whole.
+/// A panic under the lock leaves a complete value behind.
 fn lock() -> std::sync::MutexGuard<'static, Option<LastCall>> {
     LAST_CALL.lock().unwrap_or_else(PoisonError::into_inner)
 }

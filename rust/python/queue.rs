@@ -39,12 +39,12 @@ const SERVER_ERROR: &str = "500 Internal Server Error";
 #[pyclass(frozen, name = "Queue", module = "readme_metrics._core")]
 pub struct PyQueue {
     queue: queue::Queue,
-    /// How many entries wait when a request calls the flusher; 0: each one calls.
+    /// A request tells the flusher when this many entries wait; 0: each request does.
     call_at_entries: AtomicU64,
 }
 
 impl PyQueue {
-    /// Whether the flusher is to hear of a push, after which so many wait, or 0 because it was refused.
+    /// Whether to tell the flusher of a push after which `waiting` entries wait; 0 means that the push was refused.
     fn is_called(&self, waiting: u64) -> bool {
         waiting == 1 || waiting >= self.call_at_entries.load(Ordering::Relaxed)
     }
@@ -121,7 +121,7 @@ impl PyQueue {
             let Some(waiting) = record::record(py, &self.queue, capture, &heads)? else {
                 return Err(Forked::new_err(()));
             };
-            // A file is still to be sent by the server: where requests send logs themselves, a later one does.
+            // The server has yet to send a file: where requests send logs themselves, a later request does.
             if capture.is_file() || !self.is_called(waiting) {
                 return Ok(None);
             }
@@ -173,9 +173,9 @@ impl PyQueue {
         })
     }
 
-    /// Lets go of a batch: the server has it (`sent`), or it is dropped for `reason`. Once; later calls do nothing.
+    /// Releases a batch, which the server has (`sent`) or which is dropped for `reason`. Later calls do nothing.
     ///
-    /// Of its array, the logs at `left_out` (ascending, from 0) were dropped for `before_send`.
+    /// The logs at the places `left_out` of its array (ascending, from 0) were dropped by `before_send`.
     #[pyo3(signature = (batch, sent, reason = "refused", left_out = Vec::new()))]
     #[allow(clippy::needless_pass_by_value)] // as Python hands it over
     fn release(
@@ -203,12 +203,12 @@ impl PyQueue {
         })
     }
 
-    /// Leases the segments of dead processes; returns how many entries they hold.
+    /// Adopts the segments of dead processes; returns how many entries they hold.
     fn adopt(&self, py: Python<'_>) -> PyResult<u64> {
         guarded(|| Ok(detach::detach(py, || self.queue.adopt()).entries))
     }
 
-    /// Removes what is drained and drops the leases; the rest is left to a sibling or the next start.
+    /// Removes drained segments and gives the others back, to a sibling or to the next start.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         guarded(|| {
             detach::detach(py, || self.queue.close());
@@ -284,7 +284,7 @@ impl PyQueue {
         })
     }
 
-    /// Notes that it has not, and that no process of the host is to try again for `delay_s` seconds.
+    /// Notes that a POST has failed, and that no process of the host is to try again for `delay_s` seconds.
     fn failed(&self, py: Python<'_>, delay_s: f64, error: &str) -> PyResult<()> {
         guarded(|| {
             detach::detach(py, || {
@@ -294,7 +294,7 @@ impl PyQueue {
         })
     }
 
-    /// How many POSTs in a row have failed, of all processes of the host.
+    /// How many POSTs of all processes of the host have failed in a row.
     #[getter]
     fn failures(&self, py: Python<'_>) -> PyResult<u64> {
         guarded(|| Ok(detach::detach(py, || self.queue.pause().state()).failures))
@@ -318,7 +318,7 @@ impl PyQueue {
         })
     }
 
-    /// The sums of all processes of the machine that this queue's directory has seen, and what they know of the server.
+    /// The sums of all processes of the host that this queue's directory has seen, and what they know of the server.
     // As Python hands it over.
     #[allow(clippy::needless_pass_by_value)]
     fn survey(&self, py: Python<'_>, siblings: Vec<PyRef<'_, PyQueue>>) -> PyResult<PySurvey> {
@@ -372,7 +372,7 @@ pub struct PyBatch {
     /// Entries left out because shared memory held them damaged.
     #[pyo3(get)]
     malformed: usize,
-    /// Which ones, counted from the first of the batch.
+    /// Which entries those are, counted from the first of the batch.
     numbers: Vec<usize>,
     peek: Mutex<Option<Peek>>,
 }

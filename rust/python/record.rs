@@ -1,4 +1,4 @@
-//! From what was captured to an entry in the queue: redacted, encoded, copied.
+//! A capture becomes an entry in the queue: redacted, encoded, copied.
 
 use std::cell::RefCell;
 use std::sync::Mutex;
@@ -18,11 +18,11 @@ use crate::queue::{Queue, Refusal};
 
 /// Bodies from this size on are encoded with the GIL released.
 ///
-/// Below it, giving the GIL up and asking for it back costs other threads more than the encoding takes
+/// For a smaller body, giving the GIL up and asking for it back costs other threads more than the encoding takes
 /// (`benches/README.md`); hashlib draws its line at 2 KiB for the same reason, for slower work per byte.
 const DETACH_BYTES: usize = 32 * 1024;
 
-/// What a thread keeps of its scratch buffer, and the process of one.
+/// How much of its scratch buffer a thread keeps, and how large a buffer the process keeps for all of them.
 const SCRATCH_BYTES: usize = 256 * 1024;
 const LARGE_SCRATCH_BYTES: usize = 4 * 1024 * 1024;
 
@@ -31,10 +31,10 @@ thread_local! {
     static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A large one that some thread is done with. To give its pages back and take them anew costs more than to fill them.
+/// A large buffer that a thread has finished with. Freeing its pages and faulting them in again costs more than filling them.
 static LARGE_SCRATCH: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 
-/// What a log needs beside the capture.
+/// What a log needs in addition to the capture.
 pub struct Heads<'a, 'py> {
     /// The size of the request's body, as the client declared it.
     pub request_bytes: u64,
@@ -58,7 +58,7 @@ pub fn record(
     let ([(request, request_bytes), (response, response_bytes)], duration) = capture.bodies(py);
     let encoder = capture.encoder.get();
     let [is_request_known, is_response_known] = capture.known_bodies();
-    // Nothing was read of a body that the client declared: it is marked, since empty it was not.
+    // The client declared a body of which nothing was read: the log marks it, since the body was not empty.
     let is_unread = request_bytes == 0 && heads.request_bytes > 0;
     let rule = capture.rule();
     let action = encoder.selection.action(rule);
@@ -71,7 +71,7 @@ pub fn record(
     };
     let response_body = Captured {
         bytes: (is_response_known && action.keeps_response_body).then(|| response.joined(py)),
-        // Where it is not known, the size is what the app says: a file that the server sends by itself.
+        // The body is not known where the server sends a file by itself: the size is then the one that the app declares.
         size_bytes: is_response_known.then_some(response_bytes),
         is_unwanted: !action.keeps_response_body,
     };
@@ -117,7 +117,7 @@ fn push(queue: &Queue, encoder: &har::Encoder, exchange: &Exchange<'_>) -> Optio
 }
 
 fn push_large(queue: &Queue, encoder: &har::Encoder, exchange: &Exchange<'_>) -> Option<u64> {
-    // Never waited for: a forked child may find it locked for good.
+    // The lock is never waited for: a forked child may find it locked for good.
     let spare = || LARGE_SCRATCH.try_lock().ok();
     let mut scratch = spare()
         .map(|mut spare| std::mem::take(&mut *spare))

@@ -1,4 +1,4 @@
-//! What a log needs of an ASGI scope: its parts as they were when the request arrived, for the core to borrow.
+//! The parts of an ASGI scope that a log needs, as they were when the request arrived, for the core to borrow.
 
 use std::borrow::Cow;
 use std::sync::OnceLock;
@@ -11,7 +11,7 @@ use pyo3::{PyTypeCheck, intern};
 use super::environ::{COMMON_HEADERS, content_length, server_host};
 use crate::exchange::{Captured, Request};
 
-/// The parts of a scope. An app may change the scope itself: a mount moves `root_path`.
+/// The parts of a scope. The scope itself may be changed by the app: a mount moves `root_path`.
 ///
 /// Source: ASGI 3.0, "HTTP & WebSocket ASGI Message Format".
 pub struct Scope {
@@ -30,7 +30,7 @@ pub struct Scope {
     names: OnceLock<EnvironNames>,
 }
 
-/// One allocation for all: `HTTP_HOSTHTTP_ACCEPT...`, and where each ends.
+/// The names in one allocation: `HTTP_HOSTHTTP_ACCEPT...`, and where each name ends.
 struct EnvironNames {
     text: String,
     ends: Vec<usize>,
@@ -74,7 +74,7 @@ impl Scope {
         Some(header_text(found[1].as_bytes(py)))
     }
 
-    /// The request that it describes.
+    /// The request that the scope describes.
     pub fn request<'a>(&'a self, py: Python<'a>, body: Captured<'a>) -> Request<'a> {
         let headers = self.environ_headers(py);
         let scheme = match text(py, self.scheme.as_ref()) {
@@ -82,7 +82,7 @@ impl Scope {
             scheme => scheme,
         };
         let host = headers.iter().find(|(name, _)| name == "HTTP_HOST");
-        // `target::tidy` puts the server's own in the place of none.
+        // `target::tidy` replaces an empty host by the server's own name.
         let host = host.map_or(Cow::Borrowed(""), |(_, host)| host.clone());
         Request {
             method: text(py, self.method.as_ref()),
@@ -117,7 +117,7 @@ impl Scope {
             let value = header_text(value.as_bytes(py));
             match name {
                 "HTTP_COOKIE" => {
-                    // HTTP/2 may split it (RFC 9113, 8.2.3).
+                    // HTTP/2 may split the `Cookie` header (RFC 9113, 8.2.3).
                     if let Some((_, cookies)) = cookies_at.and_then(|at: usize| headers.get_mut(at))
                     {
                         *cookies = Cow::Owned([&**cookies, &*value].join("; "));
@@ -125,7 +125,7 @@ impl Scope {
                     }
                     cookies_at = Some(headers.len());
                 }
-                // HTTP/2's Host (RFC 9113, 8.3.1).
+                // HTTP/2's form of `Host` (RFC 9113, 8.3.1).
                 "HTTP_:AUTHORITY" => {
                     if self.header(py, b"host").is_none() {
                         headers.push((Cow::Borrowed("HTTP_HOST"), value));
@@ -141,7 +141,7 @@ impl Scope {
         headers
     }
 
-    /// As ASGI has it, `path` includes `root_path`; hypercorn and daphne leave it out, and a proxy may have taken it off.
+    /// By ASGI, `path` includes `root_path`; hypercorn and daphne leave the prefix out, and a proxy may have removed it.
     fn full_path<'a>(&'a self, py: Python<'a>) -> Cow<'a, [u8]> {
         let path = into_bytes(text(py, self.path.as_ref()));
         let root = text(py, self.root_path.as_ref());
@@ -155,9 +155,9 @@ impl Scope {
     /// `None` if the server does not say what was sent.
     fn full_raw_path<'a>(&'a self, py: Python<'a>) -> Option<Cow<'a, [u8]>> {
         let raw = bytes(py, self.raw_path.as_ref());
-        // Some servers leave the query in it.
+        // Some servers leave the query in the raw path.
         let raw = raw.split(|byte| *byte == b'?').next()?;
-        // Of the absolute form of a target (RFC 9112, 3.2.2), servers make a `path` at most.
+        // A target in absolute form (RFC 9112, 3.2.2) is no path.
         raw.first().filter(|first| **first == b'/')?;
         let root = text(py, self.root_path.as_ref());
         let root = without_slash(root.as_bytes());
@@ -176,7 +176,7 @@ impl Scope {
             (!part.is_none()).then(|| part.to_string())
         };
         let name = part(0).unwrap_or_default();
-        // A Unix socket's is its path.
+        // The name of a Unix socket is its path.
         if name.is_empty() || name.starts_with('/') {
             return Cow::Borrowed("");
         }
@@ -224,7 +224,7 @@ fn part<T: PyTypeCheck>(
         .map(Bound::unbind))
 }
 
-/// Bytes; a string from Django's `AsyncClient`.
+/// The text of a part: bytes, or a string from Django's `AsyncClient`.
 fn query(scope: &Bound<'_, PyDict>) -> PyResult<Option<Py<PyBytes>>> {
     let py = scope.py();
     let key = intern!(py, "query_string");
@@ -265,7 +265,7 @@ fn headers(scope: &Bound<'_, PyDict>) -> PyResult<Vec<[Py<PyBytes>; 2]>> {
     Ok(pairs)
 }
 
-/// `None` for what is not a pair of bytes: no server sends that.
+/// `None` for an item that is not a pair of bytes: no server sends such an item.
 fn pair(item: &Bound<'_, PyAny>) -> Option<[Py<PyBytes>; 2]> {
     let part = |index: usize| match item.cast_exact::<PyTuple>() {
         Ok(pair) => pair.get_item(index).ok(),
@@ -283,8 +283,8 @@ fn bytes<'a>(py: Python<'a>, part: Option<&'a Py<PyBytes>>) -> &'a [u8] {
     part.map_or(b"", |part| part.as_bytes(py))
 }
 
-/// Headers are ISO 8859-1 (RFC 9110, 5.5), and ASCII nearly always. Where they are UTF-8 their author meant that, and what a
-/// list forbids is recognised in it.
+/// Headers are ISO 8859-1 (RFC 9110, 5.5), and ASCII nearly always. A header that is valid UTF-8 was meant as UTF-8, and
+/// denied text is recognised in it.
 pub fn header_text(value: &[u8]) -> Cow<'_, str> {
     match str::from_utf8(value) {
         Ok(text) => Cow::Borrowed(text),

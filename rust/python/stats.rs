@@ -1,4 +1,4 @@
-//! What the core tells about queues, as classes of its own: read-only, made anew by each look.
+//! What the core says about queues, as read-only classes; each call makes new objects.
 
 use std::path::PathBuf;
 
@@ -83,7 +83,7 @@ pub struct QueueStats {
     pub adopted: PyCounts,
 }
 
-/// What the machine's processes know about the server. Times are seconds since 1970.
+/// What the host's processes know about the server. Times are seconds since 1970.
 #[pyclass(frozen, from_py_object, module = "readme_metrics._core")]
 #[derive(Clone)]
 pub struct ServerState {
@@ -170,7 +170,7 @@ pub struct PySurvey {
 }
 
 impl PySurvey {
-    /// `own`: what is known of this process's own segments, which are not in `found`.
+    /// `own`: the sums of this process's own segments, which are not in `found`.
     pub fn new(state: &State, found: Vec<FoundSegment>, own: PyCounts) -> PySurvey {
         let mut counts = own;
         counts.add(&state.gone, 0);

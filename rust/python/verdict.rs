@@ -27,12 +27,12 @@ pub enum Fate {
 pub struct Verdict {
     #[pyo3(get)]
     fate: Fate,
-    /// Whether nothing is to be asked when the response starts: the rules have nothing to say about this request, now or
-    /// later, and its log shows no route.
+    /// Whether the start of the response needs no call of the rules: no rule concerns this request, and its log shows no
+    /// route.
     #[pyo3(get)]
     is_plain: bool,
     pub(super) reached: selection::Decision,
-    /// The log's, if it was needed to decide.
+    /// The log's id, if a rule needed it to decide.
     pub(super) log_id: OnceLock<Uuid>,
 }
 
