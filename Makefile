@@ -7,8 +7,9 @@ SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find rust -name '*.rs')
 
 .PHONY: relay-demo fleet relay-soak relay-matrix demo test debian-packages dev check lint types rust-test as-root loom other-systems soak suites bench bench-core bench-json python-test format wheel manylinux smoke mod-wsgi sdist deny footprint fuzz screenshots clean coverage differential har-tools oldest-dependencies newest-dependencies
 
+# FRAMEWORK=django or fastapi: the sample app of that one, once `make dev` has installed it.
 demo: $(VENV)/.installed ## sample API under gunicorn -> redacted logs in a local stand-in server and on a page in the browser
-	$(BIN)/readme-metrics demo --inspect
+	$(BIN)/readme-metrics demo --inspect $(if $(FRAMEWORK),--framework $(FRAMEWORK))
 
 test: debian-packages check loom rust-test as-root python-test ## everything that CI runs
 

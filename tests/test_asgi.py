@@ -20,6 +20,8 @@ from readme_metrics.asgi import MetricsMiddleware
 from readme_metrics.collector import Collector
 
 SCHEMA = json.loads(Path(__file__).with_name("har-1.2.schema.json").read_text())
+#: Made once: the schema is not checked again for each log.
+VALIDATOR = jsonschema.validators.validator_for(SCHEMA)(SCHEMA)
 Logged = Callable[..., Any]
 RUNS = [asyncio.run, trio.run]
 
@@ -47,7 +49,7 @@ def logged(collector: Collector, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lo
             middleware.flush(10)
             assert len(collector.logs) == count, middleware.stats()
             for log in collector.logs:
-                jsonschema.validate(log, SCHEMA)
+                VALIDATOR.validate(log)
             return list(collector.logs)
 
         return middleware, logs

@@ -203,6 +203,14 @@ def test_demo_loses_and_leaks_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("framework", ["django", "fastapi"])
+def test_demo_with_another_framework(tmp_path: Path, framework: str) -> None:
+    result = run("demo", "--framework", framework, "--json", "--requests", "60", timeout=110, TMPDIR=str(tmp_path))
+    sums = json.loads(result.stdout)
+    assert (result.returncode, sums["differences"], result.stderr) == (0, [], "")
+    assert (sums["answered"], sums["lost"], sums["duplicates"], sums["leaked"]) == (60, 0, 0, 0)
+
+
 @pytest.mark.parametrize("lines", [2, 3])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_demo_cleans_up_when_it_is_interrupted(tmp_path: Path, number: int, lines: int) -> None:

@@ -18,13 +18,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jsonschema
 import pytest
 import requests
 
 from readme_metrics.collector import Collector
 from reverse_proxy import free_port
-from test_asgi import SCHEMA
+from test_asgi import VALIDATOR
 
 EXAMPLES = Path(os.environ.get("PUBLISHED_EXAMPLES", Path(__file__).parent / "apps" / "published")).resolve()
 KEY = "rdme_abcdefghijklmnopqrstuvwxyz"
@@ -50,7 +49,7 @@ class Example(NamedTuple):
         assert response.status_code == 200
         self.collector.wait_for(before + 1, timeout=30)
         [log] = self.collector.logs[before:]
-        jsonschema.validate(log, SCHEMA)
+        VALIDATOR.validate(log)
         return log
 
 

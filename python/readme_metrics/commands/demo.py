@@ -16,6 +16,8 @@ from readme_metrics.collector import Collector, Post
 from readme_metrics.collector.log_file import LogFile
 from readme_metrics.commands.console.har_view import HarView
 from readme_metrics.commands.console.terminal import Terminal
+from readme_metrics.demo.bookshop import DENYLIST
+from readme_metrics.demo.gunicorn_server import APPS
 from readme_metrics.demo.rehearsal import Rehearsal
 from readme_metrics.demo.tally import Tally
 from readme_metrics.inspector.logs.store import Store
@@ -35,6 +37,7 @@ def add_parser(subcommands: argparse._SubParsersAction[argparse.ArgumentParser])
         help="log a sample app under gunicorn, kill a worker, check the sums",
         description="Log a sample app under gunicorn, kill one worker, show that nothing is lost.",
     )
+    parser.add_argument("--framework", choices=APPS, default="flask", help="of the app (default: %(default)s)")
     parser.add_argument("--workers", type=_positive, default=4, help="(default: %(default)s)")
     parser.add_argument("--requests", type=_positive, default=200, help="(default: %(default)s)")
     parser.add_argument("--port", type=int, default=0, help="of the app (default: a free one)")
@@ -54,8 +57,11 @@ def run(options: argparse.Namespace) -> int:
     """Returns 0 if nothing was lost or leaked, 1 if something was, 2 if the demo cannot run."""
     if not hasattr(os, "fork"):
         return _fail("gunicorn needs an operating system with fork()", 2)
-    if missing := [name for name in ("flask", "gunicorn") if not _is_installed(name)]:
-        return _fail(f'{" and ".join(missing)} is missing: pip install "readme-metrics[demo]"', 2)
+    needed = [*APPS[options.framework][2], "gunicorn"]
+    if missing := [name for name in needed if not _is_installed(name)]:
+        packages = " ".join(name.replace("_", "-") for name in needed)
+        way = '"readme-metrics[demo]"' if options.framework == "flask" else packages
+        return _fail(f"{' and '.join(missing)} is missing: pip install {way}", 2)
 
     terminal = Terminal()
     narrate = (lambda _: None) if options.json else terminal.line
@@ -71,6 +77,7 @@ def run(options: argparse.Namespace) -> int:
                 count=options.requests,
                 port=options.port,
                 timeout=options.timeout,
+                framework=options.framework,
             )
             narrate(f"Collector  {collector.url}  (in place of ReadMe)")
             if inspector:
@@ -109,8 +116,6 @@ class _Sink:
 
 
 def _inspector() -> Inspector:
-    from readme_metrics.demo.sample_app import DENYLIST  # imported here, since only the demo needs Flask
-
     return Inspector(_PAGE_PORT, Store(), lists=Lists(denylist=tuple(DENYLIST)))
 
 

@@ -15,7 +15,16 @@ import requests
 
 from readme_metrics._process.interrupts import interrupts_deferred
 
-_APP = "readme_metrics.demo.sample_app:app"
+#: By framework: the app, what else the command line of gunicorn has, and the packages that it takes.
+APPS = {
+    "flask": ("readme_metrics.demo.sample_app:app", [], ["flask"]),
+    "django": ("readme_metrics.demo.sample_django:app", [], ["django"]),
+    "fastapi": (
+        "readme_metrics.demo.sample_fastapi:app",
+        ["--worker-class", "uvicorn_worker.UvicornWorker"],
+        ["fastapi", "uvicorn_worker"],
+    ),
+}
 _CONFIG = "python:readme_metrics.demo.gunicorn_config"
 _BOOT_SECONDS = 20
 _STOP_SECONDS = 10
@@ -23,7 +32,7 @@ _READ_SECONDS = 10
 
 
 class GunicornServer:
-    """Serves the sample app on a loopback `port` (0: a free one); a context manager.
+    """Serves the sample app of a `framework` (see `APPS`) on a loopback `port` (0: a free one); a context manager.
 
     Binds at once; raises OSError if the port is taken. `start` starts gunicorn with that many `workers` and with
     `environment` on top of this process's own, except for its settings of the middleware and of gunicorn. Connections
@@ -31,7 +40,10 @@ class GunicornServer:
     appended to the file `output`. Nothing runs after the `with` block.
     """
 
-    def __init__(self, workers: int, port: int, environment: Mapping[str, str], output: Path) -> None:
+    def __init__(
+        self, workers: int, port: int, environment: Mapping[str, str], output: Path, framework: str = "flask"
+    ) -> None:
+        self._framework = framework
         self._workers = workers
         self._environment = environment
         self._output = output
@@ -46,7 +58,8 @@ class GunicornServer:
         """Starts gunicorn. Call it inside the `with` block, from the main thread."""
         descriptor = self._socket.fileno()
         command = [sys.executable, "-m", "gunicorn", "--config", _CONFIG, "--bind", f"fd://{descriptor}"]
-        command += ["--workers", str(self._workers), "--graceful-timeout", str(_STOP_SECONDS), _APP]
+        app, options, _ = APPS[self._framework]
+        command += ["--workers", str(self._workers), "--graceful-timeout", str(_STOP_SECONDS), *options, app]
         # Our copy of the socket is closed, so that clients are refused once gunicorn is gone. In a session of its own,
         # gunicorn does not get Ctrl-C: it has to be stopped after the clients.
         with self._socket, self._output.open("ab") as output, interrupts_deferred():

@@ -49,6 +49,7 @@ class Rehearsal:
         count: int,
         port: int,
         timeout: float,
+        framework: str = "flask",
     ) -> None:
         self.answered: list[Answered] = []
         self.problems: list[str] = []
@@ -62,6 +63,7 @@ class Rehearsal:
         self._workers = workers
         self._count = count
         self._port = port
+        self._framework = framework
         self._deadline = time.monotonic() + timeout
         self._canaries = Canaries()
         self._leaked: set[bytes] = set()
@@ -106,8 +108,8 @@ class Rehearsal:
             "README_METRICS_SERVER": self._collector.url,
             "README_METRICS_QUEUE_DIR": str(_queue(scratch)),
         }
-        with GunicornServer(self._workers, self._port, environment, _output(scratch)) as server:
-            self._narrate(f"App        {server.url}  (gunicorn, {self._workers} workers)")
+        with GunicornServer(self._workers, self._port, environment, _output(scratch), self._framework) as server:
+            self._narrate(f"App        {server.url}  ({self._framework} under gunicorn, {self._workers} workers)")
             server.start()
             self._requested += len(numbers)
             with Traffic(server.url, numbers, self._canaries) as traffic:

@@ -1,4 +1,4 @@
-"""The API that `readme-metrics demo` runs: a small bookshop, logged by the middleware.
+"""The API that `readme-metrics demo` runs: the bookshop with Flask, logged by its extension.
 
 Every worker answers with its process id in the `X-Worker` header. `/hold` is not logged; it keeps
 its worker busy until the client leaves.
@@ -10,39 +10,29 @@ import os
 import threading
 from collections.abc import Iterator
 
-from flask import Flask, Response, abort, jsonify, request
+from flask import Flask, Request, Response, abort, jsonify, request
 from flask.typing import ResponseReturnValue
-from werkzeug import Request
 
-from readme_metrics import MetricsApiConfig, MetricsMiddleware
-
-BASE_LOG_URL = "https://docs.example.com"
-DENYLIST = ["X-Api-Secret", "access_token", "password", "session", "card_number"]
-
-_BOOKS = {
-    1: {"id": 1, "title": "The Left Hand of Darkness", "price": 9.5},
-    2: {"id": 2, "title": "Invisible Cities", "price": 8.0},
-    3: {"id": 3, "title": "The Owl Service", "price": 7.25},
-}
-_HOLD_SECONDS = 25  # Less than the 30 s after which gunicorn gives a worker up.
+from readme_metrics import MetricsApiConfig
+from readme_metrics.demo.bookshop import API_KEY, BOOKS, HOLD_SECONDS, OPTIONS, customer_of, search
+from readme_metrics.flask_readme import ReadMeMetrics
 
 app = Flask(__name__)
 
 
 @app.get("/books")
 def list_books() -> ResponseReturnValue:
-    return jsonify(list(_BOOKS.values()))
+    return jsonify(list(BOOKS.values()))
 
 
 @app.get("/books/<int:number>")
 def show_book(number: int) -> ResponseReturnValue:
-    return jsonify(_BOOKS[number]) if number in _BOOKS else abort(404)
+    return jsonify(BOOKS[number]) if number in BOOKS else abort(404)
 
 
 @app.get("/search")
 def search_books() -> ResponseReturnValue:
-    words = request.args.get("q", "").lower()
-    return jsonify([book for book in _BOOKS.values() if words in str(book["title"]).lower()])
+    return jsonify(search(request.args.get("q", "")))
 
 
 @app.post("/login")
@@ -65,7 +55,7 @@ def fail() -> ResponseReturnValue:
 def hold_worker() -> ResponseReturnValue:
     def body() -> Iterator[bytes]:
         yield f"{os.getpid()}\n".encode()
-        threading.Event().wait(_HOLD_SECONDS)
+        threading.Event().wait(HOLD_SECONDS)
 
     return Response(body(), mimetype="text/plain")
 
@@ -77,26 +67,7 @@ def name_worker(response: Response) -> Response:
 
 
 def identify_caller(call: Request) -> dict[str, str] | None:
-    """The customer behind a request; None for those that are not to be logged."""
-    if call.path == "/hold":
-        return None
-    customer = call.headers.get("X-Customer", "anonymous")
-    return {
-        "api_key": call.headers.get("Authorization", customer),
-        "label": customer,
-        "email": f"{customer.lower()}@example.com",
-    }
+    return customer_of(call.path, dict(call.headers))
 
 
-app.wsgi_app = MetricsMiddleware(  # type: ignore[method-assign]
-    app.wsgi_app,
-    MetricsApiConfig(
-        os.environ.get("README_API_KEY", "demo"),
-        identify_caller,
-        BASE_LOG_URL,
-        # More than a worker answers in the first half of a short demo, so that the worker that is
-        # killed takes logs with it that it has not sent.
-        buffer_length=25,
-        denylist=DENYLIST,
-    ),
-)
+ReadMeMetrics(MetricsApiConfig(API_KEY, identify_caller, **OPTIONS), app)
