@@ -75,6 +75,8 @@ def test_what_waits_is_delivered_though_the_directory_vanished_and_the_process_w
         app.wait()
 
     monkeypatch.setenv("README_METRICS_SERVER", "http://127.0.0.1:9")
+    # Its flusher takes over what lies on any rung, from its first moment on: only what this app has left counts here.
+    monkeypatch.setattr("readme_metrics.delivery.queue_dirs.rungs", lambda _: [str(tmp_path)])
     # A configuration of this run's own: middlewares that deliver alike share a flusher, and with it a directory.
     heir = MetricsMiddleware(wsgi.app, MetricsApiConfig(wsgi.API_KEY, wsgi.group, flush_interval=3 + is_moved))
     wsgi.call(heir)
