@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 #: ASGI has no reason phrases.
 STATUSES = {int(status): f"{status} {status.phrase}" for status in HTTPStatus}
-#: nginx's number for a client that left before it was answered. No server sends it.
+#: nginx's status for a client that left before the answer. No server sends it.
 CLIENT_CLOSED_REQUEST = "499 Client Closed Request"
 
 
 class AsgiExchange(Exchange):
     """One request and its response, from the call of the app to the last message of the response.
 
-    The app gets its `receive` and `send`. The server's are awaited exactly when the app awaits these, and every message
-    passes as the object it is; only the documentation's URL makes a new `http.response.start`.
+    The app gets the exchange's `receive` and `send`. The server's are awaited exactly when the app awaits these, and
+    each message object passes unchanged; only the documentation's URL requires a new `http.response.start`.
     """
 
     server_receive: Receive
@@ -63,7 +63,7 @@ class AsgiExchange(Exchange):
             elif kind == "http.response.trailers":
                 is_last = self._has_trailers and not message.get("more_trailers")
             elif kind == "http.response.pathsend":
-                # The server sends a file by itself: its size is what the app says.
+                # The server sends a file by itself: the response's size is the one that the app declares.
                 self.sent_by_server()
                 is_last = not self._has_trailers
             elif kind == "http.response.zerocopysend":
@@ -86,7 +86,7 @@ class AsgiExchange(Exchange):
                 await identify(self)
             headers = message.get("headers")
             if headers is None:
-                # A server may refuse a response without them (granian): that is the app's to see.
+                # A server may refuse a response without headers (granian): the app must see that refusal.
                 headers = ()
             elif self.is_logged:
                 passed, headers = self._announced(message, headers)
@@ -94,7 +94,7 @@ class AsgiExchange(Exchange):
             self.is_logged = False
             self.intake.lost("internal", error)
         await self.server_send(passed)
-        # Only now: what the server refuses has not been sent.
+        # After the call: a response that the server refuses has not been sent.
         self.status = STATUSES.get(message["status"]) or str(message["status"])
         self.headers = headers
         self._has_trailers = bool(message.get("trailers"))
@@ -109,13 +109,14 @@ class AsgiExchange(Exchange):
             kept = [*kept, (b"x-documentation-url", url)]
         if kept is headers:
             return message, kept
-        # As what it was, but a list: servers differ in what they take.
+        # Servers differ in the types that they accept: the new headers have the type of the app's.
         passed = kept if isinstance(headers, list) else type(headers)(kept) if type(headers) is tuple else iter(kept)
         return {**message, "headers": passed}, kept
 
     def route(self) -> str | None:
-        # Starlette and FastAPI leave what the path matched in the scope. FastAPI (since 0.138) keeps apart what routers
-        # put before it; a mount adds itself to the root path, whose beginning is the server's.
+        # Starlette and FastAPI store the route that the path matched in the scope. FastAPI (since 0.138) stores the
+        # prefixes of routers apart from it; a mount appends its prefix to the root path, which begins with the
+        # server's.
         scope = self.head
         route = scope.get("fastapi", {}).get("effective_route_context") or scope.get("route")
         path = getattr(route, "path", None)
@@ -125,7 +126,7 @@ class AsgiExchange(Exchange):
         return mount + path
 
     async def ended(self, error: BaseException | None) -> None:
-        """The app has returned, or raised `error`: what has not ended by then will not."""
+        """The app has returned, or raised `error`: a response that has not ended by now never will."""
         if self.is_finished:
             return
         if self.status is None and (self._is_client_gone or _is_cancelled(error)):
@@ -135,7 +136,7 @@ class AsgiExchange(Exchange):
 
 
 def _is_cancelled(error: BaseException | None) -> bool:
-    """Whether the server, or a framework inside, has given up (asyncio, trio); a generator's end is such an end too."""
+    """Whether `error` cancels the app: asyncio's, trio's, or that of a generator that is closed."""
     return error is not None and type(error).__name__ in ("CancelledError", "Cancelled", "GeneratorExit")
 
 
@@ -185,7 +186,7 @@ def _header(scope: Scope, wanted: bytes) -> str:
 
 def _path(scope: Scope) -> str:
     root, path = scope.get("root_path", "").rstrip("/"), scope["path"]
-    # Servers differ in whether the path includes it: see `Scope::full_path`.
+    # Servers differ in whether the path includes the root path: see `Scope::full_path`.
     if root and path != root and not path.startswith(f"{root}/"):
         path = root + path
     full: str = path

@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 class DjangoExchange(Exchange):
     """One request and its response, from the call of the middleware to the closing of the response."""
 
-    #: None once the exchange is over; then nothing leads from here to the request any more.
+    #: None once the exchange is over, so that no reference cycle keeps the request.
     request: HttpRequest | None
     request_body: RequestBody | None = None
     _response: HttpResponseBase | None = None
 
     def start(self, response: HttpResponseBase) -> bool:
-        """The view has answered. Returns whether it is still open if this is logged: the caller is to be identified."""
+        """The view has answered. Returns whether the caller must be identified, since no rule has decided."""
         try:
             if self.is_judged:
                 self.decide(str(response.status_code), list(response.items()))
@@ -59,7 +59,7 @@ class DjangoExchange(Exchange):
             if response.streaming:
                 self._watch(response)
             else:
-                # Read when it is closed: a middleware further out may have changed it.
+                # The content is read when the response is closed: a middleware further out may change it.
                 self._response = response
             response._resource_closers.append(Closer(self))
         except Exception as error:
@@ -69,12 +69,12 @@ class DjangoExchange(Exchange):
         if _are_events(response):
             self.forget_response()
         if getattr(response, "file_to_stream", None) is not None and "wsgi.file_wrapper" in self.head:
-            # The server sends the file by itself: its size is what the app says.
+            # The server sends the file by itself: the response's size is the one that the app declares.
             self.sent_by_server()
         elif response.is_async:
             response._iterator = AsyncPieces(response, self)
         else:
-            # Not by `streaming_content`, whose setter makes a file response forget its file.
+            # `_iterator` is set in place of `streaming_content`, whose setter makes a file response forget its file.
             response._iterator = Pieces(response, self)
 
     def _note_head(self, response: HttpResponseBase) -> None:
@@ -98,7 +98,7 @@ class DjangoExchange(Exchange):
         if body is None or unread_bytes + self.request_bytes > intake.max_unread_bytes:
             return
         try:
-            # Under ASGI, Django has received all of it.
+            # Under ASGI, Django has received the whole body.
             is_here = isinstance(request, ASGIRequest)
             source = self.head.get("wsgi.input")
             if is_here or arrived_bytes(self.head, source, is_tls=self.is_tls) >= unread_bytes:
@@ -109,7 +109,7 @@ class DjangoExchange(Exchange):
     def let_go(self) -> None:
         super().let_go()
         if self.request is not None:
-            vars(self.request).pop("close", None)  # ours, see `_watch_request`
+            vars(self.request).pop("close", None)  # set by `_watch_request`
         self.request = self.request_body = self._response = None
 
 
@@ -149,7 +149,7 @@ def begin(intake: Intake, request: HttpRequest) -> DjangoExchange | None:
 def _watch_request(request: Any, exchange: DjangoExchange) -> None:
     read = getattr(request, "_body", None)
     if read is not None:
-        # Something further out has read it, and left it here for all who come.
+        # A middleware further out has read the body, and Django keeps it for later readers.
         exchange.add_request(read)
     elif (form := parsed_form(request, _shown_bytes(request, exchange))) is not None:
         exchange.add_request(form)
@@ -158,8 +158,8 @@ def _watch_request(request: Any, exchange: DjangoExchange) -> None:
         body.reading = (stream, exchange)
     close = request.close
 
-    # Django calls it at the end of the response that it sends, which need not be ours: a middleware further out may
-    # answer in its place.
+    # Django calls `close` at the end of the response that it sends. That need not be the view's response: a middleware
+    # further out may have replaced it.
     def close_and_finish() -> None:
         exchange.finish()
         close()
@@ -168,7 +168,7 @@ def _watch_request(request: Any, exchange: DjangoExchange) -> None:
 
 
 def _shown_bytes(request: Any, exchange: DjangoExchange) -> int:
-    """How much of the request's body a log may show."""
+    """How many bytes of the request's body a log may show."""
     declared = str(request.META.get("CONTENT_LENGTH") or "")
     return min(int(declared) if declared.isdecimal() else 0, exchange.intake.max_unread_bytes)
 

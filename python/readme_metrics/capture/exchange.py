@@ -26,43 +26,43 @@ def _nothing(_: dict[str, Any], __: Capture) -> None:
 
 
 class Exchange(Capture):
-    """One request and its response, from the arrival of the one to the end of the other.
+    """One request and its response, from the arrival of the request to the end of the response.
 
-    A door subclasses it and goes through these steps: make it when the request arrives; when the response starts, call
-    `decide` if a rule concerns it, then `grouping.identify(exchange)` if `is_logged` is None still, and announce
-    `documentation_url` if it is True; call `finish` when the response has ended or cannot any more, even if it never
-    started.
+    Each door has a subclass and goes through these steps. When the request arrives, it makes an exchange. When the
+    response starts, it calls `decide` if `is_judged`, then `grouping.identify(exchange)` if `is_logged` is still None,
+    and announces `documentation_url` if `is_logged` is True. When the response has ended, or can no longer end, it
+    calls `finish`, even if the response never started.
     """
 
-    #: What serves it. What has no value here is set in the module of each subclass, by the function that makes one: an
-    #: `__init__` beside the `__new__` of `Capture` costs 2,400 instructions per request (3 %).
+    #: Attributes without a value here are set by the function in each subclass's module that makes the exchange: an
+    #: `__init__` in addition to the `__new__` of `Capture` costs 2,400 instructions per request (3 %).
     intake: Intake
-    #: Says who made the call: the intake's, or that of a door further in (see `give_request`).
+    #: Says who made the call: the intake's grouping, or that of a door further in (see `give_request`).
     grouping: Grouping
-    #: Makes the request that the grouping function gets, of `head` and this.
+    #: Makes the request that the grouping function gets, from `head` and this exchange.
     make_request: Callable[[dict[str, Any], Capture], object]
-    #: The live WSGI environ or ASGI scope. A log shows the request as it came: the app may change these.
+    #: The live WSGI environ or ASGI scope, which the app may change. A log shows the copy in `Capture`.
     head: dict[str, Any]
-    #: None before the grouping function was asked.
+    #: None until the rules or the grouping function have decided.
     is_logged: bool | None
     is_finished: bool
-    #: Whether some rule concerns this request: `decide` has to be asked.
+    #: Whether some rule concerns this request, so that `decide` must be called.
     is_judged = False
-    #: The response's, for instance `200 OK`; None if the app raised before there was one.
+    #: The response's status, for instance `200 OK`; None if the app raised before the response started.
     status: str | None = None
-    #: The response's: pairs of strings or of bytes.
+    #: The response's headers: pairs of strings or of bytes.
     headers: Any = []  # noqa: RUF012 - never changed, only replaced
 
     def give_request(
         self, grouping: Grouping, make_request: Callable[[dict[str, Any], Capture], object], head: dict[str, Any]
     ) -> None:
-        """A door further in has the framework's request object, and the grouping function that expects it."""
+        """Takes over the framework's request, and the grouping function that expects it, from a door further in."""
         self.grouping = grouping
         self.make_request = make_request
         self.head = head
 
-    def is_left_by(self, intake: Intake) -> bool:  # noqa: ARG002 - as of what stands for an exchange
-        """Whether the door of this intake finds it from an earlier use of the same environ: each is taken away."""
+    def is_left_by(self, intake: Intake) -> bool:  # noqa: ARG002 - `SampledOut` has the same method
+        """Whether the door of `intake` left this exchange at an earlier use of the environ, and has to remove it."""
         return False
 
     def follow_rules(self, verdict: Verdict) -> None:
@@ -72,15 +72,15 @@ class Exchange(Capture):
             self.is_judged = True
 
     def route(self) -> str | None:
-        """The framework's template of the path, if it has told it by now."""
+        """The framework's template of the path, if the framework has matched the path by now."""
         return None
 
     def decide(self, status: str | bytes, headers: Any) -> None:
         """Lets the rules decide when the response starts, before anybody is asked who made the call.
 
         Args:
-            status: The response's.
-            headers: The response's. What can be read only once is not: the rules then decide at the end.
+            status: The response's status.
+            headers: The response's headers. An iterator is not consumed here: the rules then decide at the end.
         """
         if not isinstance(headers, (list, tuple)):
             return
@@ -93,7 +93,7 @@ class Exchange(Capture):
                 self.intake.join().queue.sample_one()
 
     def decide_at_the_end(self) -> None:
-        """As `decide`, if no response has started."""
+        """Calls `decide` for a response that has not started."""
         if self.is_judged:
             self.decide(self.status or SERVER_ERROR, self.headers)
 
@@ -147,19 +147,19 @@ class Exchange(Capture):
             pass
 
     def _record_again(self) -> int | None:
-        """As `Queue.record` after `Unread` or `Forked`: the chunks are noted, and the pid decides about the queue."""
+        """Records after `Unread` or `Forked`: the chunks are noted already, and `join` chooses the queue by the pid."""
         return self.intake.join().queue.record(self, None, self.status, self.headers, is_read=True)
 
     def let_go(self) -> None:
-        """Gives back what was replaced, and drops what leads back to the exchange.
+        """Restores what was replaced, and drops references that lead back to the exchange.
 
-        A cycle would keep environ and bodies until the garbage collector comes.
+        A cycle would keep environ and bodies until the garbage collector runs.
         """
         self.head = GONE
         self.make_request = _nothing
 
     def lose(self, error: Exception) -> None:
-        """Counts an exchange that cannot be watched any further."""
+        """Stops watching the exchange after an error, and counts the log as lost."""
         if not self.is_finished:
             self.is_finished = True
             if self.is_logged is not False:

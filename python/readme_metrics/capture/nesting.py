@@ -44,7 +44,7 @@ def is_logged_further_out(
         make_request: Makes the request for that function when the response starts.
     """
     for exchange in head.get(KEY, ()):
-        # One that is over was for another use of the same environ or scope, and so was what this very door has left.
+        # An exchange that is over, or that this very door left, belongs to an earlier use of the same environ or scope.
         if exchange.is_left_by(intake):
             leave(head, exchange)
         elif not exchange.is_finished and exchange.intake.project == intake.project:

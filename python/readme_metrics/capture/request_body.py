@@ -10,26 +10,26 @@ if TYPE_CHECKING:
 
 
 class RequestBody:
-    """`wsgi.input` as the app reads it. Nothing is read before the app asks, nor more than it asks for.
+    """`wsgi.input` as the app reads it. Nothing is read before the app asks, nor more than the app asks for.
 
-    It can do whatever the server's own object can, beyond PEP 3333 too; all that is read is noted.
+    It has all methods of the server's own object, beyond PEP 3333 too, and notes everything that the app reads.
 
-    Whoever makes one sets `reading`: an `__init__` costs 700 instructions per request (1 %).
+    The code that makes one sets `reading`: an `__init__` costs 700 instructions per request (1 %).
     """
 
-    #: The server's stream, and who hears of what is read: in one attribute, since a lookup is slow on a class with
-    #: `__getattr__`.
+    #: The server's stream, and the object that is told of what the app reads. One attribute holds both, since a lookup
+    #: is slow on a class with `__getattr__`.
     reading: tuple[Any, Capture | RequestBody]
-    #: Bytes that the app went back over and is going to read again.
+    #: Bytes between the app's position, after it has gone back, and the furthest that it has read.
     _repeated_bytes = 0
-    #: Where the body begins in a stream that can seek; None until the app does.
+    #: Where the body begins in the stream; None until the app calls `seek`.
     _start: int | None = None
-    #: The capture, once this itself hears of what is read.
+    #: The capture, once the app has called `seek`; from then on `reading` names this object.
     _seeking: Capture | None = None
 
     @property
     def stream(self) -> Any:
-        """The server's."""
+        """The server's stream."""
         return self.reading[0]
 
     @property
@@ -38,7 +38,7 @@ class RequestBody:
 
     def read(self, *args: Any, **kwargs: Any) -> bytes:
         stream, hearer = self.reading
-        # `read(n)` is by far the commonest; to pass on any arguments takes longer.
+        # `read(n)` is by far the most frequent call; passing on any arguments takes longer.
         data: bytes = stream.read(args[0]) if len(args) == 1 and not kwargs else stream.read(*args, **kwargs)
         hearer.add_request(data)
         return data
@@ -70,7 +70,7 @@ class RequestBody:
 
     @property  # type: ignore[misc]
     def __class__(self) -> type[Any]:
-        """What `isinstance` asks for: the type of the server's object."""
+        """The type of the server's object, for `isinstance`."""
         kind: type[Any] = self.stream.__class__
         return kind
 
@@ -90,7 +90,7 @@ class RequestBody:
         return cast("Callable[..., Any]", self.stream.__exit__)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        """A copy is one of the server's object, where that can be copied."""
+        """Copies the server's object, where that can be copied."""
         return self.stream.__reduce_ex__(protocol)
 
     def __repr__(self) -> str:
@@ -109,12 +109,12 @@ class RequestBody:
         try:
             if self._start is None:
                 self._start = stream.tell() - capture.request_bytes
-        except Exception:  # noqa: S110 - it cannot seek either, or is closed
+        except Exception:  # noqa: S110 - the stream cannot seek, or is closed
             pass
         result = seek(*args)
         try:
             if self._start is None:
-                raise ValueError("nobody knows where the body begins")
+                raise ValueError("the start of the body is unknown")
             if self._seeking is None:
                 self._seeking = capture
                 self.reading = (stream, self)  # a cycle, but only in an app that seeks
@@ -128,7 +128,7 @@ class RequestBody:
         return data
 
     def add_request(self, data: bytes) -> None:
-        """As `Capture.add_request`, without what is read again."""
+        """Passes `data` to the capture, without the bytes that the app reads again."""
         if data:
             repeated = self._repeated_bytes
             if repeated:

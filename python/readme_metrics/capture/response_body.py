@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def watched(iterable: Iterable[bytes], exchange: WsgiExchange) -> Iterable[bytes]:
-    """What the server gets in place of the app's `iterable`; logs `exchange` at its end."""
+    """The object that the server gets in place of the app's `iterable`; its `close()` logs `exchange`."""
     if type(iterable) is list:
         response = ListResponseBody(iterable)
         response.exchange = exchange
@@ -31,13 +31,13 @@ def watched(iterable: Iterable[bytes], exchange: WsgiExchange) -> Iterable[bytes
 def _is_opaque(iterable: Any, exchange: WsgiExchange) -> bool:
     """Whether the server must get the very object that the app returned; logs the exchange if so."""
     if exchange.is_server_file(iterable):
-        # Servers know their own file wrapper by its type or identity and send the file without Python.
+        # Servers recognise their own file wrapper by type or identity, and send the file without Python.
         exchange.sent_by_server()
     elif isinstance(iterable, bytes):
         # uWSGI takes bytes for the whole response.
         exchange.add_response(iterable)
     elif _is_already_handled(iterable):
-        # The app has answered on the connection itself, as a WebSocket for instance: nobody here knows what.
+        # The app has answered on the connection itself, for instance as a WebSocket: the answer is not known here.
         exchange.discard()
     elif hasattr(type(iterable), "__iter__") or hasattr(type(iterable), "__getitem__"):
         return False
@@ -54,7 +54,7 @@ def _is_already_handled(iterable: object) -> bool:
 
 
 class ListResponseBody(list[bytes]):
-    """A plain list, as what it is: some servers (granian) send a list in one piece and anything else chunk by chunk.
+    """A list in place of the app's list: some servers (granian) send a list in one piece, anything else chunk by chunk.
 
     Made by `watched`, which sets `exchange`: an `__init__` costs 2,100 instructions per request (3 %).
     """
@@ -66,27 +66,27 @@ class ListResponseBody(list[bytes]):
     def close(self) -> None:
         try:
             exchange = self.exchange
-        except AttributeError:  # somebody else has made one, of the type of ours
+        except AttributeError:  # other code has made an object of this type
             return
         if not exchange.is_finished:
             exchange.finish(self)
 
-    # A server that drops a response without closing it breaks PEP 3333, and still answered a request.
+    # A server that drops a response without closing it breaks PEP 3333, but has answered a request, which is logged.
     __del__ = close
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        """A copy is a plain list: it is not what is logged."""
+        """Copies as a plain list, which is not logged."""
         return list, (list(self),)
 
 
 class ResponseBody:
-    """Any other iterable, its chunks noted as they pass; it can do whatever the app's own object can.
+    """An iterable in place of the app's, which notes the chunks as they pass and has all methods of the app's object.
 
-    Made by `watched` as a subclass with the special methods that the app's object has: Python looks these up on types.
+    `watched` makes a subclass with the special methods of the app's object, because Python looks these up on types.
 
     Args:
-        iterable: The app's.
-        exchange: Hears of each chunk once, however often the server goes over them.
+        iterable: The app's object.
+        exchange: Is given each chunk once, however often the server iterates.
     """
 
     def __init__(self, iterable: Any, exchange: WsgiExchange) -> None:
@@ -94,8 +94,8 @@ class ResponseBody:
         self._exchange = exchange
         self._noted_chunks = 0
         self._is_begun = False
-        #: The latest going over, if it was not by `__next__` of the app's object itself.
-        self._course: _Course | None = None
+        #: The progress of the latest iterator; None if the app's object is its own iterator.
+        self._progress: _Progress | None = None
 
     def __iter__(self) -> Iterator[bytes]:
         try:
@@ -103,20 +103,20 @@ class ResponseBody:
         except BaseException as error:
             self._exchange.failed(error)
             raise
-        # What is its own iterator has a `__next__`, and so have we then.
+        # An object that is its own iterator has a `__next__`, and so has its stand-in.
         if chunks is self._iterable:
             return cast("Iterator[bytes]", self)
-        # Some objects give the same iterator each time, which goes on where it was.
-        if self._course is None or not self._course.is_of(chunks):
-            self._course = _Course(chunks)
-        return self._course.gone_over(self, chunks)
+        # Some objects return the same iterator each time, which continues where it stopped.
+        if self._progress is None or not self._progress.is_of(chunks):
+            self._progress = _Progress(chunks)
+        return self._progress.stand_in(self, chunks)
 
     def next_of(self, chunks: Iterator[bytes], number: int | None = None) -> bytes:
-        """The next of these chunks, noted unless an earlier pass has: servers measure a sized result, then send it.
+        """The next chunk, noted unless an earlier pass has noted it: some servers measure a result, then send it.
 
         Args:
-            chunks: Where it comes from.
-            number: Which one it is, from 0; None if nothing has gone over these chunks but us.
+            chunks: The iterator that gives the chunk.
+            number: The chunk's number, from 0; None if the chunks can be iterated only once.
         """
         self._is_begun = True
         try:
@@ -133,7 +133,7 @@ class ResponseBody:
     def _note(self, chunk: bytes) -> None:
         self._noted_chunks += 1
         if self._noted_chunks == 2 and _are_events(self._exchange.headers):
-            # A stream without end, which must not fill its capture first.
+            # A stream of events may have no end, and is logged without its body: no bytes of it are kept.
             self._exchange.forget_response()
         self._exchange.add_response(chunk)
 
@@ -143,14 +143,14 @@ class ResponseBody:
             if close is not None:
                 close()
         except BaseException as error:
-            if not self._is_begun:  # else the client has had its status
+            if not self._is_begun:  # otherwise the client has received the status
                 self._exchange.failed(error)
             raise
         finally:
             self._exchange.finish()
 
     def __del__(self) -> None:
-        # As in `ListResponseBody`.
+        # See `__del__` in `ListResponseBody`.
         self._exchange.finish()
 
     def __getattr__(self, name: str) -> Any:
@@ -160,17 +160,17 @@ class ResponseBody:
 
     @property  # type: ignore[misc]
     def __class__(self) -> type:
-        """What `isinstance` asks for: the type of the app's object."""
+        """The type of the app's object, for `isinstance`."""
         kind: type = self._iterable.__class__
         return kind
 
 
-class _Course:
-    """How far an iterator of the app's has come, whoever asks it."""
+class _Progress:
+    """How many chunks one iterator of the app's has given."""
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
         try:
-            # A generator that is left ends at once, and cleans up before the response is closed.
+            # A weak reference: a generator that the server abandons ends at once, before the response is closed.
             self._chunks: Callable[[], object] = ref(chunks)
         except TypeError:
             self._chunks = lambda: chunks
@@ -180,8 +180,8 @@ class _Course:
     def is_of(self, chunks: Iterator[bytes]) -> bool:
         return self._chunks() is chunks
 
-    def gone_over(self, body: ResponseBody, chunks: Iterator[bytes]) -> _Pass:
-        """What stands in for `chunks`: the same object, as long as somebody has it."""
+    def stand_in(self, body: ResponseBody, chunks: Iterator[bytes]) -> _Pass:
+        """The stand-in for `chunks`: the same object as long as it lives."""
         latest = self._pass()
         if latest is None:
             latest = _Pass(body, chunks, self)
@@ -190,20 +190,20 @@ class _Course:
 
 
 class _Pass:
-    """One going over the chunks of an iterable that can be gone over again."""
+    """One pass over the chunks of an object that is not its own iterator."""
 
-    def __init__(self, body: ResponseBody, chunks: Iterator[bytes], course: _Course) -> None:
-        self._body = body  # which lives as long as somebody goes over it
+    def __init__(self, body: ResponseBody, chunks: Iterator[bytes], progress: _Progress) -> None:
+        self._body = body  # so that the response is not logged before the pass is over
         self._chunks = chunks
-        self._course = course
+        self._progress = progress
 
     def __iter__(self) -> Iterator[bytes]:
         return self
 
     def __next__(self) -> bytes:
-        course = self._course
-        chunk = self._body.next_of(self._chunks, course.next_number)
-        course.next_number += 1
+        progress = self._progress
+        chunk = self._body.next_of(self._chunks, progress.next_number)
+        progress.next_number += 1
         return chunk
 
 
@@ -212,7 +212,7 @@ def _next(self: ResponseBody) -> bytes:
 
 
 def _passed_on(name: str) -> Any:
-    gives_itself = name == "__enter__" or name.startswith("__i")  # `with`, and `+=` and its like
+    gives_itself = name == "__enter__" or name.startswith("__i")  # `with`, and operators like `+=`
 
     def method(self: ResponseBody, *args: Any, **options: Any) -> Any:
         result = getattr(self._iterable, name)(*args, **options)
@@ -222,12 +222,12 @@ def _passed_on(name: str) -> Any:
     return method
 
 
-#: Special methods in which the stand-in does not follow the app's object: what makes it an object of its own.
+#: Special methods that the stand-in does not take over from the app's object.
 ITS_OWN = {"__new__", "__init__", "__del__", "__iter__", "__class__", "__class_getitem__", "__init_subclass__"}
 ITS_OWN |= {"__getattribute__", "__getattr__", "__setattr__", "__delattr__", "__subclasshook__", "__set_name__"}
 ITS_OWN |= {"__annotate__", "__annotate_func__", "__release_buffer__"}
 
-#: The class that stands in for each type of an app's object, by the type's `id`, as long as there is that type.
+#: The stand-in's class for each type of object that an app returns, by the type's `id`; removed with the type.
 STAND_INS: dict[int, type[ResponseBody]] = {}
 
 
@@ -239,7 +239,7 @@ def _stand_in(kind: type) -> type[ResponseBody]:
             if name.startswith("__") and name.endswith("__") and name not in ITS_OWN:
                 if callable(attribute) or isinstance(attribute, (classmethod, staticmethod)):
                     methods[name] = True
-                elif attribute is None:  # as `__hash__` of what cannot be hashed
+                elif attribute is None:  # for instance `__hash__` of an object that cannot be hashed
                     methods[name] = False
     made = _body_class(frozenset(methods.items()))
     STAND_INS[id(kind)] = made
@@ -247,7 +247,7 @@ def _stand_in(kind: type) -> type[ResponseBody]:
     return made
 
 
-@lru_cache(maxsize=64)  # types that are alike share one: an app may make a type for each request
+@lru_cache(maxsize=64)  # types with the same methods share a class: an app may make many types
 def _body_class(methods: frozenset[tuple[str, bool]]) -> type[ResponseBody]:
     members = {name: _passed_on(name) if is_there else None for name, is_there in methods}
     if "__next__" in members:
@@ -261,5 +261,5 @@ def _are_events(headers: Iterable[tuple[str, str]]) -> bool:
         return any(
             name.lower() == "content-type" and value.lower().startswith("text/event-stream") for name, value in headers
         )
-    except Exception:  # malformed headers: the server will refuse them, which is the app's to see
+    except Exception:  # malformed headers: the server will refuse them, and the app will see that
         return False

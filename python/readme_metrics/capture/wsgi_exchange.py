@@ -26,12 +26,12 @@ class WsgiExchange(Exchange):
     server_start_response: StartResponse
     server_input: Any = None
     request_body: RequestBody | None = None
-    #: What stands in the environ for a file wrapper that is a function.
+    #: The function that replaces, in the environ, a file wrapper that is a function.
     file_wrap: Callable[..., object] | None
     _file_wrapper: Callable[..., object] | None = None
     _file_response: object = None
     _has_failed = False
-    #: The server's, where `head` is the copy of it that a door further in has got.
+    #: The server's environ, where `head` is a copy of it that a door further in was given.
     _copied_environ: Environ | None = None
 
     def start_response(self, status: str, headers: Headers, exc_info: ExcInfo | None = None) -> Callable[..., object]:
@@ -55,7 +55,8 @@ class WsgiExchange(Exchange):
         self._server_write = (
             start_response(status, headers) if exc_info is None else start_response(status, headers, exc_info)
         )
-        # Only now: where the server refuses, since its headers are out (PEP 3333), what it has sent stands.
+        # After the call: a server that has sent its headers refuses others (PEP 3333), and the log shows the ones it
+        # sent.
         self.status = status
         self.headers = headers
         return self._write
@@ -66,12 +67,12 @@ class WsgiExchange(Exchange):
         return result
 
     def watch(self, file_wrapper: Callable[..., object]) -> None:
-        """Will know what the server's file wrapper makes of a file."""
+        """Notes the server's file wrapper, so that `is_server_file` knows its results."""
         self._file_wrapper = file_wrapper
         if isinstance(file_wrapper, type):
             return
 
-        # uWSGI's file wrapper is a function, and its results have no type to know them by.
+        # uWSGI's file wrapper is a function, whose results have no type of their own.
         def wrap(*args: Any) -> object:
             self._file_response = file_wrapper(*args)
             return self._file_response
@@ -79,14 +80,14 @@ class WsgiExchange(Exchange):
         self.head["wsgi.file_wrapper"] = self.file_wrap = wrap
 
     def is_server_file(self, iterable: object) -> bool:
-        """Whether the server's file wrapper made this, which the server sends by itself."""
+        """Whether the server's file wrapper made `iterable`, which the server then sends by itself."""
         if iterable is self._file_response:
             return iterable is not None
         file_wrapper = self._file_wrapper
         return isinstance(file_wrapper, type) and isinstance(iterable, file_wrapper)
 
     def route(self) -> str | None:
-        # Werkzeug's request leaves itself in the environ, and Flask the rule that the path matched in the request.
+        # Werkzeug stores its request in the environ; Flask stores the rule that the path matched in that request.
         rule = getattr(getattr(self.head.get("werkzeug.request"), "url_rule", None), "rule", None)
         return rule if isinstance(rule, str) else None
 
@@ -102,13 +103,13 @@ class WsgiExchange(Exchange):
         if body is not None and self.unread_bytes + self.request_bytes <= intake.max_unread_bytes:
             try:
                 read_rest(body, self.head, self.unread_bytes, is_tls=self.is_tls)
-            except Exception:  # noqa: S110 - closed or broken, which nobody here can mend: the log says that it was not read
+            except Exception:  # noqa: S110 - the stream is closed or broken: the log says that the body was not read
                 pass
 
     def failed(self, error: BaseException) -> None:
         super().failed(error)
         self._has_failed = True
-        # How a WebSocket that was served ends: gunicorn's way, and Werkzeug's.
+        # A served WebSocket ends in one of these two: the first in gunicorn, the second in Werkzeug.
         if self.is_logged is None and isinstance(error, (StopIteration, ConnectionError)) and self._wants_upgrade():
             self.discard()
 
@@ -122,7 +123,7 @@ class WsgiExchange(Exchange):
         environ = self.head
         if self._copied_environ is not None:
             environ, self._copied_environ = self._copied_environ, None
-        # Some tests call with one environ again and again.
+        # Some tests use one environ for many calls.
         if (body := self.request_body) is not None and environ.get("wsgi.input") is body:
             environ["wsgi.input"] = self.server_input
         if (file_wrap := self.file_wrap) is not None:
@@ -186,7 +187,7 @@ def begin(
 
 def _lasting(headers: Any) -> Any:
     """Headers that can be gone over more than once: by the server, and for the log."""
-    # What is no iterable at all is the server's to refuse.
+    # The server refuses an object that is no iterable.
     return list(headers) if hasattr(type(headers), "__next__") else headers
 
 
