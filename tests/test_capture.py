@@ -246,3 +246,39 @@ def test_a_request_that_breaks_the_sdk_still_gets_its_response(collector: Collec
     stats = middleware.stats()
     assert stats["made"] == stats["sent"] + sum(stats["dropped"].values()) == 4
     assert len(collector.logs) == stats["sent"]
+
+
+class Unreadable:
+    """As headers, or as one of them."""
+
+    def __iter__(self) -> Any:
+        raise AppError("nobody can go over it")
+
+
+MALFORMED: list[Any] = [None, 5, "ab", Unreadable(), [None], [("a",)], [Unreadable()], {"a": "b"}, [("a", "\ud800")]]
+
+
+@pytest.mark.parametrize("headers", MALFORMED, ids=lambda headers: str(headers).partition(" at ")[0])
+def test_no_malformed_status_or_header_loses_a_log(logged: Logged, headers: Any) -> None:
+    statuses: list[Any] = ["200 OK", "200", "", None, 200, b"200 OK", "200 \ud800"]
+
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        start_response(environ["status"], headers)
+        return [b"ok"]
+
+    def lenient(*started: Any) -> Any:
+        """A server that takes anything."""
+
+    def strict(*started: Any) -> Any:
+        raise AppError("no such headers")
+
+    middleware, logs = logged(app=app)
+    for status in statuses:
+        environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/", "SERVER_PROTOCOL": "HTTP/1.1", "status": status}
+        result = middleware(environ, lenient)
+        assert list(result) == [b"ok"]
+        result.close()
+        with pytest.raises(AppError, match="no such headers"):
+            middleware(environ, strict)
+    for crashed in logs(2 * len(statuses))[1::2]:
+        assert entry(crashed)["response"]["status"] == 500

@@ -292,20 +292,20 @@ pub struct Headers<'py>(Vec<(Bound<'py, PyString>, Bound<'py, PyString>)>);
 
 impl<'py> Headers<'py> {
     /// A list of (name, value) pairs: strings from WSGI, bytes from ASGI. Like most servers, this takes any iterable of pairs,
-    /// and converts what is neither with `str()`.
-    pub fn read(headers: &Bound<'py, PyAny>) -> PyResult<Headers<'py>> {
+    /// and converts what is neither with `str()`. What is no pair is left out: servers refuse it, and the log shows the crash.
+    pub fn read(headers: &Bound<'py, PyAny>) -> Headers<'py> {
         if let Ok(list) = headers.cast_exact::<PyList>() {
-            return list
-                .iter()
-                .map(|item| pair(&item))
-                .collect::<PyResult<_>>()
-                .map(Headers);
+            let mut pairs = Vec::with_capacity(list.len());
+            pairs.extend(list.iter().filter_map(|item| pair(&item).ok()));
+            return Headers(pairs);
         }
-        headers
-            .try_iter()?
-            .map(|item| pair(&item?))
-            .collect::<PyResult<_>>()
-            .map(Headers)
+        let items = headers.try_iter().into_iter().flatten();
+        Headers(
+            items
+                .map_while(Result::ok)
+                .filter_map(|item| pair(&item).ok())
+                .collect(),
+        )
     }
 
     pub fn pairs(&self) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {

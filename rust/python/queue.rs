@@ -102,7 +102,7 @@ impl PyQueue {
             let heads = Heads {
                 request_bytes: declared_bytes,
                 status: status.as_deref().unwrap_or(SERVER_ERROR),
-                headers: &Headers::read(headers)?,
+                headers: &Headers::read(headers),
             };
             let mut wants_request = !is_read;
             if capture.is_judged() {
