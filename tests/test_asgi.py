@@ -520,7 +520,7 @@ def test_it_gets_starlettes_request_with_what_the_app_left(logged: Logged) -> No
 
 
 def test_without_starlette_it_gets_an_object_of_the_same_names(logged: Logged, monkeypatch: pytest.MonkeyPatch) -> None:
-    from readme_metrics.capture import asgi_request
+    from readme_metrics.capture.asgi import request as asgi_request
 
     monkeypatch.setattr(asgi_request, "_Request", None)
     seen: list[Any] = []

@@ -15,7 +15,7 @@ import wsgi
 from readme_metrics import MetricsApiConfig, MetricsMiddleware
 from readme_metrics.capture.caller import Grouping
 from readme_metrics.capture.intake import Intake
-from readme_metrics.capture.wsgi_exchange import WsgiExchange
+from readme_metrics.capture.wsgi.exchange import WsgiExchange
 from readme_metrics.collector import Collector
 from readme_metrics.delivery.docs_url import DocsUrl
 from readme_metrics.delivery.flusher import Flusher

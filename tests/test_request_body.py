@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from readme_metrics._core import Capture, Encoder
-from readme_metrics.capture.request_body import RequestBody
+from readme_metrics.capture.wsgi.request_body import RequestBody
 from test_capture import entry
 from wsgi import TEXT, call
 

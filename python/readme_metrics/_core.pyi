@@ -9,7 +9,7 @@ from typing import Any, ClassVar, final
 
 from typing_extensions import Self, disjoint_base
 
-from readme_metrics.capture.wsgi_types import Headers
+from readme_metrics.capture.wsgi.types import Headers
 from readme_metrics.rule import Rule
 
 __all__ = [

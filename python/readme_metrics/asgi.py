@@ -9,7 +9,7 @@ from readme_metrics._process.import_lock import loading
 from readme_metrics.config import MetricsApiConfig
 
 if TYPE_CHECKING:
-    from readme_metrics.capture.asgi_types import ASGIApp, Receive, Scope, Send
+    from readme_metrics.capture.asgi.types import ASGIApp, Receive, Scope, Send
 
 
 class MetricsMiddleware:
@@ -40,7 +40,7 @@ class MetricsMiddleware:
         # Loaded here rather than with this module, so that importing the package stays cheap, and rather than at the
         # first request, which would take longer.
         with loading():
-            from readme_metrics.capture.asgi_exchange import begin
+            from readme_metrics.capture.asgi.exchange import begin
             from readme_metrics.capture.intake import Intake
 
         self.app = app

@@ -49,8 +49,8 @@ class MetricsMiddleware:
         if not isinstance(config, MetricsApiConfig):
             raise TypeError(f"README_METRICS_CONFIG takes a MetricsApiConfig, got {type(config).__name__}")
         with loading():
-            from readme_metrics.capture.async_grouping import identify, identify_at_the_end
-            from readme_metrics.capture.django_exchange import begin
+            from readme_metrics.capture.asgi.grouping import identify, identify_at_the_end
+            from readme_metrics.capture.django.exchange import begin
             from readme_metrics.capture.intake import Intake
 
         self.get_response = get_response

@@ -48,7 +48,7 @@ class ReadMeMetrics:
             ValueError: The grouping function cannot be imported from its dotted path.
         """
         with loading():
-            from readme_metrics.capture.flask_request import flask_request, identify_before_the_end
+            from readme_metrics.capture.wsgi.flask_request import flask_request, identify_before_the_end
 
         middleware = MetricsMiddleware(app.wsgi_app, self.config)
         middleware._make_request = flask_request

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from readme_metrics._process.import_lock import loading
-from readme_metrics.capture.response_body import watched
+from readme_metrics.capture.wsgi.response_body import watched
 from readme_metrics.config import MetricsApiConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from readme_metrics._core import Capture
-    from readme_metrics.capture.wsgi_types import Environ, StartResponse, WSGIApp
+    from readme_metrics.capture.wsgi.types import Environ, StartResponse, WSGIApp
 
 
 class MetricsMiddleware:
@@ -37,8 +37,8 @@ class MetricsMiddleware:
         # first request, which would take longer.
         with loading():
             from readme_metrics.capture.intake import Intake
-            from readme_metrics.capture.unparsed_request import UnparsedRequest
-            from readme_metrics.capture.wsgi_exchange import begin
+            from readme_metrics.capture.wsgi.exchange import begin
+            from readme_metrics.capture.wsgi.unparsed_request import UnparsedRequest
 
         self.app = wsgi_app_reference
         self.config = config

@@ -15,7 +15,7 @@ from readme_metrics._process import threads
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-from readme_metrics.capture.asgi_types import ASGIApp, Message, Receive, Scope, Send
+from readme_metrics.capture.asgi.types import ASGIApp, Message, Receive, Scope, Send
 
 _ENDS = ("lifespan.shutdown.complete", "lifespan.shutdown.failed")
 

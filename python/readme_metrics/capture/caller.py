@@ -34,7 +34,7 @@ class Grouping:
         self.function = function
         self._reporter = reporter
         self._lost = lost
-        #: Django has refused it its database on the event loop: see `async_grouping`.
+        #: Django has refused it its database on the event loop: see `asgi.grouping`.
         self.needs_thread = False
 
     def identify(self, exchange: Exchange) -> None:

@@ -9,7 +9,7 @@ from werkzeug import Request
 
 if TYPE_CHECKING:
     from readme_metrics._core import Capture
-    from readme_metrics.capture.wsgi_types import Environ
+    from readme_metrics.capture.wsgi.types import Environ
 
 
 class UnparsedRequest(Request):

@@ -9,8 +9,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from readme_metrics.capture.request_body import RequestBody
-    from readme_metrics.capture.wsgi_types import Environ
+    from readme_metrics.capture.wsgi.request_body import RequestBody
+    from readme_metrics.capture.wsgi.types import Environ
 
 try:
     import fcntl

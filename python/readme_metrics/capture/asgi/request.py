@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from readme_metrics._core import Capture
-    from readme_metrics.capture.asgi_types import Message, Receive, Scope
+    from readme_metrics.capture.asgi.types import Message, Receive, Scope
 
 try:
     from starlette.requests import Request as _Request

@@ -6,14 +6,14 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from readme_metrics.capture import nesting
-from readme_metrics.capture.asgi_request import request_of
-from readme_metrics.capture.async_grouping import identify, identify_at_the_end
+from readme_metrics.capture.asgi.grouping import identify, identify_at_the_end
+from readme_metrics.capture.asgi.request import request_of
 from readme_metrics.capture.exchange import Exchange
 from readme_metrics.capture.selection import is_left_out
 
 if TYPE_CHECKING:
     from readme_metrics._core import Verdict
-    from readme_metrics.capture.asgi_types import Message, Receive, Scope, Send
+    from readme_metrics.capture.asgi.types import Message, Receive, Scope, Send
     from readme_metrics.capture.intake import Intake
 
 #: ASGI has no reason phrases.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from weakref import finalize, ref
 
 if TYPE_CHECKING:
-    from readme_metrics.capture.wsgi_exchange import WsgiExchange
+    from readme_metrics.capture.wsgi.exchange import WsgiExchange
 
 
 def watched(iterable: Iterable[bytes], exchange: WsgiExchange) -> Iterable[bytes]:

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 from readme_metrics.capture import nesting
 from readme_metrics.capture.exchange import GONE, Exchange
 from readme_metrics.capture.nesting import KEY
-from readme_metrics.capture.request_body import RequestBody
 from readme_metrics.capture.selection import is_left_out
-from readme_metrics.capture.unparsed_request import UnparsedRequest
-from readme_metrics.capture.unread_body import read_rest
+from readme_metrics.capture.wsgi.request_body import RequestBody
+from readme_metrics.capture.wsgi.unparsed_request import UnparsedRequest
+from readme_metrics.capture.wsgi.unread_body import read_rest
 
 if TYPE_CHECKING:
     from readme_metrics._core import Capture, Verdict
     from readme_metrics.capture.caller import Grouping
     from readme_metrics.capture.intake import Intake
-    from readme_metrics.capture.wsgi_types import Environ, ExcInfo, Headers, StartResponse
+    from readme_metrics.capture.wsgi.types import Environ, ExcInfo, Headers, StartResponse
 
 
 class WsgiExchange(Exchange):

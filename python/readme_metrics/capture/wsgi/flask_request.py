@@ -11,7 +11,7 @@ from readme_metrics.capture import nesting
 if TYPE_CHECKING:
     from readme_metrics._core import Capture
     from readme_metrics.capture.exchange import Exchange
-    from readme_metrics.capture.wsgi_types import Environ
+    from readme_metrics.capture.wsgi.types import Environ
 
 
 def flask_request(environ: Environ, capture: Capture) -> flask.Request:  # noqa: ARG001 - as all that make requests

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponseBase
 
-from readme_metrics.capture import asgi_exchange, nesting, wsgi_exchange
-from readme_metrics.capture.django_body import AsyncPieces, Closer, Pieces
-from readme_metrics.capture.django_form import parsed_form
+from readme_metrics.capture import nesting
+from readme_metrics.capture.asgi import exchange as asgi_exchange
+from readme_metrics.capture.django.form import parsed_form
+from readme_metrics.capture.django.response_body import AsyncPieces, Closer, Pieces
 from readme_metrics.capture.exchange import Exchange
-from readme_metrics.capture.request_body import RequestBody
 from readme_metrics.capture.selection import is_left_out
-from readme_metrics.capture.unread_body import arrived_bytes
+from readme_metrics.capture.wsgi import exchange as wsgi_exchange
+from readme_metrics.capture.wsgi.request_body import RequestBody
+from readme_metrics.capture.wsgi.unread_body import arrived_bytes
 
 if TYPE_CHECKING:
     from readme_metrics.capture.intake import Intake

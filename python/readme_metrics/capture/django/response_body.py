@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
-    from readme_metrics.capture.django_exchange import DjangoExchange
+    from readme_metrics.capture.django.exchange import DjangoExchange
 
 
 class Closer:

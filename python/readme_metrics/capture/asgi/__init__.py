@@ -1,0 +1,1 @@
+"""An exchange between an ASGI server and its app."""

@@ -1,0 +1,1 @@
+"""An exchange inside the middleware chain of Django."""
