@@ -21,7 +21,7 @@ use crate::redact::url::hidden::Denied;
 const MAX_WORK: usize = 1 << 26;
 
 /// How often two ways of reading one place are both tried, in one text.
-const MAX_TRIES: usize = 1 << 16;
+const MAX_TRIES: usize = 1 << 14;
 
 /// How many bytes a byte counts for if it may begin an escape, which takes longer to compare.
 const ESCAPE_WORK: usize = 32;
@@ -139,6 +139,10 @@ impl Repeats {
         let mut all: Vec<Found> = Vec::new();
         let mut tries = MAX_TRIES;
         for (at, byte) in bytes.iter().enumerate() {
+            // No name begins so far before the end of a run of backslashes: it would be escaped more than three times.
+            if bytes.get(at..at + 5) == Some(br"\\\\\") {
+                continue;
+            }
             let found = self
                 .targets
                 .iter()

@@ -9,10 +9,10 @@ use crate::redact::url::component::hex;
 const MAX_LAYERS: usize = 6;
 
 /// How deep escapes may be nested inside an entity, whose `&`, `#` and `;` may be escaped too.
-const MAX_INNER: usize = 3;
+const MAX_INNER: usize = 2;
 
 /// How many readings of one place are kept.
-const MAX_READINGS: usize = 16;
+const MAX_READINGS: usize = 12;
 
 /// The longest escape that has no other escape in it.
 const MAX_ESCAPE: usize = 12;
