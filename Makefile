@@ -11,7 +11,9 @@ SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find rust -name '*.rs')
 demo: $(VENV)/.installed ## sample API under gunicorn -> redacted logs in a local stand-in server and on a page in the browser
 	$(BIN)/readme-metrics demo --inspect $(if $(FRAMEWORK),--framework $(FRAMEWORK))
 
-test: debian-packages check loom rust-test as-root python-test ## everything that CI runs
+# The tests of Python wait most of the time. Those of Rust are built and run meanwhile, with what is left of the processor.
+test: debian-packages check ## everything that CI runs
+	$(MAKE) --jobs=2 --output-sync=target NICE="nice -n 19" python-test loom rust-test as-root
 
 debian-packages: ## what the tests need from Debian: redis-server, nginx, chromium
 	.ci/debian_packages
@@ -32,20 +34,20 @@ types: $(VENV)/.dev
 	$(BIN)/stubtest readme_metrics._core
 
 rust-test:
-	cargo test --locked --no-default-features
+	$(NICE) cargo test --locked --no-default-features
 
 # Tests that mount file systems or become another user. Without root they are reported as ignored and as skipped, so CI runs
 # them once more as root. What they write goes nowhere that another user has to remove.
 ROOT = $(if $(filter 0,$(shell id -u)),env,sudo --non-interactive env)
 
 as-root: $(VENV)/.dev ## the tests that need root, by sudo
-	cargo test --locked --no-default-features --test queue_as_root --config 'target."cfg(unix)".runner = "$(ROOT)"' -- --ignored
+	$(NICE) cargo test --locked --no-default-features --test queue_as_root --config 'target."cfg(unix)".runner = "$(ROOT)"' -- --ignored
 	$(if $(filter 0,$(shell id -u)),@echo "python-test runs those of pytest",$(ROOT) PYTHONDONTWRITEBYTECODE=1 $(BIN)/pytest -p no:cacheprovider -m root)
 
 # Loom replaces every atomic, so it has a target directory of its own. With this bound on preemptions it finds each of the
 # four orderings when it is weakened; a higher one finds nothing more.
 loom:
-	LOOM_MAX_PREEMPTIONS=12 RUSTFLAGS="--cfg loom" cargo test --locked --no-default-features --test loom --target-dir target/loom
+	LOOM_MAX_PREEMPTIONS=12 RUSTFLAGS="--cfg loom" $(NICE) cargo test --locked --no-default-features --test loom --target-dir target/loom
 
 # What other systems get, tried on this one: `elsewhere` has neither posix_fallocate nor pages that are cleared on fork,
 # `portable` no record locks either (Windows), so that every queue is private memory.
@@ -104,8 +106,9 @@ bench: $(VENV)/.installed ## bare app, floor, published SDK and ours, side by si
 	$(BIN)/python benches/middleware/asgi.py --instructions --published $(VENV)/published/bin/python --peers $(VENV)/peers/bin/python
 	$(BIN)/python benches/middleware/scale.py
 
+# The `+` has its output shown as it comes, also by a make that runs several targets.
 python-test: $(VENV)/.dev
-	$(BIN)/pytest
+	+$(BIN)/pytest
 
 oldest-dependencies newest-dependencies: $(VENV)/.dev ## capture, redaction and delivery with other versions of what we import
 	$(BIN)/python .ci/test_dependencies.py $(@:-dependencies=)
