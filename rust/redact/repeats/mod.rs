@@ -21,10 +21,10 @@ use crate::redact::url::hidden::Denied;
 const MAX_WORK: usize = 1 << 26;
 
 /// How often two ways of reading one place are both tried, in one text.
-const MAX_TRIES: usize = 1 << 14;
+const MAX_TRIES: usize = 1 << 11;
 
 /// How many bytes a byte counts for if it may begin an escape, which takes longer to compare.
-const ESCAPE_WORK: usize = 32;
+const ESCAPE_WORK: usize = 128;
 
 /// How often a value is decoded, since an app may decode it once more than we did.
 const MAX_DECODINGS: usize = 3;
