@@ -8,7 +8,6 @@
 
 use std::fmt::Write as _;
 use std::hint::black_box;
-use std::path::PathBuf;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use readme_metrics_core::batch::Builder;
@@ -135,9 +134,12 @@ fn encode(criterion: &mut Criterion) {
                 encoder.encode(black_box(&exchange), Bodies::Kept, &mut out);
             });
         });
+        let rung = tempfile::tempdir_in("/dev/shm")
+            .or_else(|_| tempfile::tempdir())
+            .unwrap();
         let queue = Queue::open(&Options {
-            directories: vec![PathBuf::from("/dev/shm"), std::env::temp_dir()],
-            name: format!("readme-metrics-bench-{}", std::process::id()),
+            directories: vec![rung.path().to_owned()],
+            name: "bench".to_owned(),
             max_bytes: 16 << 20,
             label: String::new(),
         });

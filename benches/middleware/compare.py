@@ -12,6 +12,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
@@ -51,12 +52,13 @@ class Worker:
     """One process in one environment."""
 
     def __init__(self, python: str, scenario: Scenario, server: str) -> None:
+        self._queue_dir = tempfile.TemporaryDirectory(dir="/dev/shm")
         self._process = subprocess.Popen(
             [python, str(HERE / "worker.py"), json.dumps(scenario._asdict())],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "README_METRICS_SERVER": server},
+            env={"README_METRICS_QUEUE_DIR": self._queue_dir.name, **os.environ, "README_METRICS_SERVER": server},
         )
 
     def ask(self, variant: str, requests: int, threads: int = 1) -> None:
@@ -76,6 +78,7 @@ class Worker:
 
     def close(self) -> None:
         self._process.communicate()
+        self._queue_dir.cleanup()
 
 
 def compare(scenario: Scenario, published: str | None, server: str) -> dict[str, dict[str, float]]:
