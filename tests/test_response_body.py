@@ -15,7 +15,7 @@ import pytest
 
 from readme_metrics import MetricsApiConfig, MetricsMiddleware, Rule
 from readme_metrics.capture import nesting
-from readme_metrics.capture.wsgi.response_body import STAND_INS
+from readme_metrics.capture.wsgi.iterable_body import STAND_INS
 from test_capture import entry
 from wsgi import API_KEY, TEXT, call, group
 
