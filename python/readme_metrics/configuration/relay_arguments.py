@@ -6,7 +6,6 @@ import importlib
 import importlib.util
 
 from readme_metrics._process import environment
-from readme_metrics.relay import address
 
 
 def url(argument: object) -> str | None:
@@ -20,6 +19,8 @@ def url(argument: object) -> str | None:
     name, value = ("relay", argument) if argument is not None else ("README_METRICS_RELAY", environment.relay())
     if value is None:
         return None
+    from readme_metrics.relay import address  # here, since it takes 5 ms, and few apps have a relay
+
     checked = address.checked_url(name, value)
     if importlib.util.find_spec("redis") is None:
         raise ImportError(f'{name} needs redis-py: pip install "readme-metrics[redis]"')
@@ -44,4 +45,6 @@ def project(argument: object, relay: str | None) -> str:
     name, value = ("project", argument) if argument is not None else ("README_METRICS_PROJECT", environment.project())
     if value is None:
         raise ValueError("relay needs project: the name under which the relay knows your ReadMe key")
+    from readme_metrics.relay import address
+
     return address.checked_project(name, value)
