@@ -13,7 +13,7 @@ from readme_metrics.relay.layout import REFUSED_LOG_BYTES, VERSION
 #: An entry that is larger than this once unpacked is no batch of ours.
 MAX_BODY_BYTES = 256 * 1024 * 1024
 _GZIP_WBITS = 16 + zlib.MAX_WBITS
-#: The same pattern as in `scripts.RECOUNT`.
+#: How many logs an entry says it has; `scripts.RECOUNT` reads it in the same way.
 _COUNT = re.compile(rb"[1-9][0-9]{0,4}")
 _decoder = json.JSONDecoder()
 _SEPARATORS = re.compile(r"[ \t\r\n]*")

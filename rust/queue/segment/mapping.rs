@@ -25,7 +25,7 @@ impl Mapping {
         Mapping::checked(
             MmapOptions::new()
                 .len(layout::index(file_bytes))
-                // Its pages exist. To map them all now costs a fraction of a fault for each at its first push.
+                // The file's pages exist: mapping them all now costs a fraction of one page fault for each.
                 .populate()
                 .map_raw(file)?,
         )

@@ -155,7 +155,7 @@ enum Charset {
     Utf8,
     /// Encodes ASCII as UTF-8 does, and other characters differently.
     ExtendsAscii,
-    /// The same bytes may be other keys.
+    /// Encodes ASCII differently, so that bytes which look like one key may be another.
     Other,
 }
 

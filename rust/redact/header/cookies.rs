@@ -24,7 +24,7 @@ enum Quotes {
     Nothing,
     /// Separators between two quotes separate nothing.
     Quote,
-    /// The same, except that a quote after a backslash is no quote.
+    /// Separators between two quotes separate nothing, and a quote after a backslash is no quote.
     QuoteUnlessEscaped,
 }
 
