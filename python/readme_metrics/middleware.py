@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from readme_metrics._process.import_lock import loading
-from readme_metrics.capture.wsgi.response_body import watched
 from readme_metrics.config import MetricsApiConfig
 
 if TYPE_CHECKING:
@@ -38,12 +37,14 @@ class MetricsMiddleware:
         with loading():
             from readme_metrics.capture.intake import Intake
             from readme_metrics.capture.wsgi.exchange import begin
+            from readme_metrics.capture.wsgi.response_body import watched
             from readme_metrics.capture.wsgi.unparsed_request import UnparsedRequest
 
         self.app = wsgi_app_reference
         self.config = config
         self._intake = Intake(config)
         self._begin = begin
+        self._watched = watched
         #: Makes the request that the grouping function gets. The Flask extension replaces it.
         self._make_request: Callable[[Environ, Capture], object] = UnparsedRequest
 
@@ -59,6 +60,7 @@ class MetricsMiddleware:
             exchange.failed(error)
             exchange.finish()
             raise
+        watched = self._watched  # as `begin`, and not looked up as a method
         return watched(iterable, exchange)
 
     def flush(self, timeout: float | None = None) -> int:

@@ -5,21 +5,18 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use pyo3::prelude::*;
-use pyo3::pybacked::PyBackedStr;
-use pyo3::types::{PyBytes, PyDict, PyList, PyString};
+use pyo3::types::{PyBytes, PyDict, PyList};
 use pyo3::{PyTraverseError, PyVisit, intern};
 use uuid::Uuid;
 
 use super::body::{Chunks, KeptBody, unchanging};
+use super::caller::{Caller, plain};
 use super::encoder::PyEncoder;
 use super::environ::{Headers, text};
 use super::error::guarded;
 use super::head::Head;
 use super::verdict::{Fate, Verdict};
 use crate::selection::{self, Action, Answer, Number, status_code};
-
-/// Who made the call: id, label and email.
-pub type Caller = (PyBackedStr, Option<PyBackedStr>, Option<PyBackedStr>);
 
 /// The compiled base class of `Exchange` (`exchange.py`).
 ///
@@ -385,20 +382,4 @@ impl Capture {
     fn passing(&self) -> MutexGuard<'_, Passing> {
         self.passing.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// The answer that most grouping functions give: a dict of three strings.
-fn plain(answer: &Bound<'_, PyAny>) -> Option<Caller> {
-    let py = answer.py();
-    let answer = answer
-        .cast_exact::<PyDict>()
-        .ok()
-        .filter(|answer| answer.len() == 3)?;
-    let string = |key| {
-        let value = answer.get_item(key).ok().flatten()?;
-        PyBackedStr::try_from(value.cast_exact::<PyString>().ok()?.clone()).ok()
-    };
-    let id = string(intern!(py, "api_key")).or_else(|| string(intern!(py, "id")))?;
-    let label = string(intern!(py, "label"))?;
-    Some((id, Some(label), Some(string(intern!(py, "email"))?)))
 }

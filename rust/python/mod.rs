@@ -4,6 +4,7 @@
 //! and never pyo3's `PanicException`, which `except Exception` does not catch.
 
 mod body;
+mod caller;
 mod capture;
 mod clock;
 mod detach;

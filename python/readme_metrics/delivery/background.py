@@ -1,4 +1,4 @@
-"""`Background`: the flusher's thread, started as soon as the process can start one."""
+"""`Background`: the flusher's thread, started as soon as the process can start one, and its sleep."""
 
 from __future__ import annotations
 
@@ -33,6 +33,10 @@ class Background:
         self._reports = reports
         self._thread: threading.Thread | None = None
         self._start_at_s = 0.0 if is_wanted else _NEVER
+        # A plain lock that is released to wake the thread. Releasing it takes no other lock, so a signal handler or a
+        # finaliser that logs a request cannot deadlock here, as it could in an Event.
+        self._wake = threading.Lock()
+        self._wake.acquire()
 
     @property
     def is_running(self) -> bool:
@@ -57,6 +61,17 @@ class Background:
             self._start_at_s = _core.monotonic() + RETRY_S
         else:
             self._thread = thread
+
+    def call(self) -> None:
+        """Wakes the thread, or has its next sleep end at once."""
+        try:
+            self._wake.release()
+        except RuntimeError:  # the thread was woken already
+            pass
+
+    def sleep(self, longest_s: float) -> None:
+        """Sleeps until `call`, for at most `longest_s` seconds. For the thread itself."""
+        self._wake.acquire(timeout=longest_s)
 
     def join(self, timeout_s: float) -> bool:
         """Waits up to `timeout_s` seconds for the end of the thread, if any. Returns whether no thread runs."""

@@ -61,10 +61,6 @@ class Flusher:
         self._is_behind = False
         # Held by whichever thread sends: the flusher's, that of a request, or that of a caller of flush().
         self._sending = threading.Lock()
-        # A plain lock that is released to wake the thread. Releasing it takes no other lock, so a signal handler or a
-        # finaliser that logs a request cannot deadlock here, as it could in an Event.
-        self._wake = threading.Lock()
-        self._wake.acquire()
         self._posted_at_s = -math.inf  # no POST yet: the first one never waits for a batch to grow
         self.is_stopping = False
         self.shutdown_timeout_s = config.shutdown_timeout
@@ -98,7 +94,7 @@ class Flusher:
                 self._send_inline(may_wait=may_wait)
         elif waiting >= self.queue.call_at_entries:
             self.queue.call_at_entries = _NEVER
-            self._call()
+            self._background.call()
 
     def _is_due(self, waiting: int) -> bool:
         return (
@@ -106,12 +102,6 @@ class Flusher:
             or self._is_behind
             or (waiting > 0 and _core.monotonic() >= self._waiting_since_s + self._config.flush_interval)
         )
-
-    def _call(self) -> None:
-        try:
-            self._wake.release()
-        except RuntimeError:  # the thread was woken already
-            pass
 
     def _run(self) -> None:
         try:
@@ -149,7 +139,7 @@ class Flusher:
         # comparison.
         self.queue.call_at_entries = call_at_entries
         if self.queue.waiting < call_at_entries:
-            self._wake.acquire(timeout=longest_s)
+            self._background.sleep(longest_s)
         self.queue.call_at_entries = _NEVER
 
     def _tick(self) -> None:
@@ -167,9 +157,7 @@ class Flusher:
             self.docs_url.look_up()
 
     def _send_inline(self, *, may_wait: bool) -> None:
-        """Sends due entries on the request's thread, within its time. If another thread sends, it sends ours as
-        well.
-        """
+        """Sends due entries on the request's thread, within its time. A thread that sends already sends ours too."""
         until_s = _core.monotonic() + self._inline.timeout_s
         while self._inline.may_begin() and self._sending.acquire(blocking=False):
             try:
@@ -183,12 +171,11 @@ class Flusher:
 
     def _send_a_batch(self, *, may_wait: bool) -> bool:
         """Sends one batch on this thread, which holds `_sending`. Returns whether it was delivered."""
-        started_s = _core.monotonic()
-        is_delivered = False
+        started_s, is_delivered = _core.monotonic(), False
         try:
             self._background.start()
             if self.has_thread or not may_wait:
-                self._call()
+                self._background.call()
                 return False
             self._upkeep.look_round()
             is_delivered = not self._delivery.pause_s() and self._delivery.post_next(self._inline.timeout_s)
@@ -204,9 +191,7 @@ class Flusher:
         return is_delivered
 
     def _drain(self, deadline_s: float) -> None:
-        """Sends all own logs and then those of dead siblings, until none is left, the deadline passes or a POST fails.
-        Ignores a pause.
-        """
+        """Sends own logs, then those of dead siblings, until the deadline or a POST that fails. Ignores a pause."""
         if not self._sending.acquire(timeout=max(deadline_s - _core.monotonic(), 0.0)):
             return
         try:
@@ -242,14 +227,12 @@ class Flusher:
         if self.pid == os.getpid() and not self.is_stopping:
             self._deadline_s = deadline_s
             self.is_stopping = True
-            self._call()
+            self._background.call()
             if not self.has_thread:
                 self._finish()
 
     def join(self) -> None:
-        """Waits for the end of the thread until the deadline. If the thread has not ended by then, reports its
-        losses.
-        """
+        """Waits for the end of the thread until the deadline; reports its losses if it goes on beyond."""
         if self.pid == os.getpid() and not self._background.join(max(self._deadline_s - _core.monotonic(), 0.0)):
             self._upkeep.tell_last_losses()
             self.tell()
