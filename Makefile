@@ -13,7 +13,7 @@ demo: $(VENV)/.installed ## sample API under gunicorn -> redacted logs in a loca
 
 # The tests of Python wait most of the time. Those of Rust are built and run meanwhile, with what is left of the processor.
 test: debian-packages check ## everything that CI runs
-	$(MAKE) --jobs=2 --output-sync=target NICE="nice -n 19" python-test loom rust-test as-root
+	$(MAKE) --jobs=2 --output-sync=target NICE="env --unset=MAKEFLAGS nice -n 19" python-test loom rust-test as-root
 
 debian-packages: ## what the tests need from Debian: redis-server, nginx, chromium
 	.ci/debian_packages

@@ -28,8 +28,8 @@ class Server(NamedTuple):
 
     name: str
     command: list[str]
-    #: What it writes once it listens.
-    ready: str
+    #: What it writes once it listens, each of its workers.
+    ready: str | tuple[str, ...]
     #: Paths whose start_response is not heeded: granian neither waits for a generator's nor has a write(), eventlet
     #: holds back a small first chunk and answers with its own 500.
     deaf_to: tuple[str, ...] = ()
@@ -81,7 +81,7 @@ SERVERS = [
             *(sys.executable, "-m", "granian", "--interface", "wsgi", "--port", "0", "--workers", "2"),
             *("--blocking-threads", "4", "--backpressure", "4", "--factory", "wsgi:make"),
         ],
-        "Started worker-2",
+        ("Started worker-1", "Started worker-2"),  # one that is told to stop before that does not hear it
         deaf_to=("/stream", "/raise-late", "/write"),
     ),
 ]
@@ -111,9 +111,11 @@ class Running:
 
     def _listening_port(self) -> int:
         assert self._process.stdout is not None
+        ready = self._server.ready
+        wanted = (ready,) if isinstance(ready, str) else ready
         for line in self._process.stdout:
             self.output += line
-            if self._server.ready in line:
+            if all(text in self.output for text in wanted):
                 break
         ports: list[int] = []
 

@@ -45,7 +45,7 @@ DAPHNE = Server("daphne", [sys.executable, "-m", "daphne", "-p", "0", "asgi_app:
 GRANIAN = Server(
     "granian",
     [sys.executable, "-m", "granian", "--interface", "asgi", "--port", "0", "--workers", "2", "asgi_app:app"],
-    "Started worker-2",
+    ("Started worker-1", "Started worker-2"),
 )
 HYPERCORN = _hypercorn("asyncio")
 SERVERS = [

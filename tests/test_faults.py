@@ -55,6 +55,8 @@ def served(middleware: MetricsMiddleware, environ: dict[str, Any]) -> bytes:
 class Broken:
     """Not what the core expects."""
 
+    __str__ = fails
+
 
 STEPS: dict[str, tuple[Any, str, Any]] = {
     "filter": (Intake, "is_selected", fails),
@@ -63,7 +65,7 @@ STEPS: dict[str, tuple[Any, str, Any]] = {
     "grouping": (Grouping, "_narrow", fails),
     "documentation URL": (DocsUrl, "base_url", property(fails, lambda *_: None)),
     "unread body": (WsgiExchange, "read_rest", fails),
-    "encode": (WsgiExchange, "headers", property(lambda _: Broken(), lambda *_: None)),
+    "encode": (WsgiExchange, "status", property(lambda _: Broken(), lambda *_: None)),
 }
 
 
