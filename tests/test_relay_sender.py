@@ -448,7 +448,7 @@ def test_without_a_thread(redis_server: RedisServer) -> None:
     middleware = app(redis_server.url, background_worker_mode=False, buffer_length=1)
     before = threading.active_count()
     log(middleware, range(5))
-    assert threading.active_count() == before
+    assert threading.active_count() <= before  # those of earlier tests may end
     assert middleware.flush(60) == 0
     assert len(logs_in(redis_server)) == 5
 

@@ -59,7 +59,8 @@ def test_disabled_means_nothing_at_all(
     middleware, _ = logged(app=app, buffer_length=1)
     assert call(middleware).header("x-documentation-url") is None
     assert "Exchange" not in repr(seen[0]["wsgi.input"])
-    assert (threading.active_count(), list(tmp_path.iterdir()), middleware.flush()) == (threads, [], 0)
+    assert threading.active_count() <= threads  # those of earlier tests may end
+    assert (list(tmp_path.iterdir()), middleware.flush()) == ([], 0)
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o664, 0o666, 0o600])
