@@ -12,7 +12,7 @@ import zlib
 from typing import Any
 
 from readme_metrics import _core
-from reference import redaction
+from reference.url import denied as redaction
 
 Case = dict[str, Any]
 
