@@ -12,7 +12,13 @@ import zlib
 from typing import Any
 
 from readme_metrics import _core
-from reference.url import denied as redaction
+from reference.body.captured_body import Body
+from reference.body.content import request_body, response_body
+from reference.header.value import request_header, response_header
+from reference.mask import mask
+from reference.param import Param
+from reference.rules import Rules
+from reference.url.query import query_params, query_text
 
 Case = dict[str, Any]
 
@@ -39,7 +45,7 @@ def to_bytes(source: Any) -> bytes:
     raise AssertionError(f"no way to make bytes: {how}")
 
 
-def _params(found: list[redaction.Param]) -> list[list[str | None]]:
+def _params(found: list[Param]) -> list[list[str | None]]:
     return [
         [param.name, param.value]
         if param.file_name is None and param.content_type is None
@@ -49,9 +55,9 @@ def _params(found: list[redaction.Param]) -> list[list[str | None]]:
 
 
 def by_reference(case: Case) -> Any:
-    rules = redaction.Rules(case.get("denylist", ()), case.get("allowlist"), case.get("nested", False))
+    rules = Rules(case.get("denylist", ()), case.get("allowlist"), case.get("nested", False))
     name, value, query = case.get("name", ""), case.get("value", ""), case.get("query", b"")
-    body = redaction.Body(
+    body = Body(
         case.get("body", b""),
         case.get("content_type"),
         case.get("content_encoding"),
@@ -61,20 +67,20 @@ def by_reference(case: Case) -> Any:
     )
     match case["call"]:
         case "mask":
-            return redaction.mask(value)
+            return mask(value)
         case "request_header":
-            return redaction.request_header(rules, name, value)
+            return request_header(rules, name, value)
         case "response_header":
-            return redaction.response_header(rules, name, value)
+            return response_header(rules, name, value)
         case "query_params":
-            return _params(redaction.query_params(rules, query))
+            return _params(query_params(rules, query))
         case "query_text":
-            return redaction.query_text(rules, query)
+            return query_text(rules, query)
         case "request_body":
-            content = redaction.request_body(rules, body)
+            content = request_body(rules, body)
             return content if isinstance(content, str) else _params(content)
         case "response_body":
-            return redaction.response_body(rules, body)
+            return response_body(rules, body)
     raise AssertionError(f"no such call: {case['call']}")
 
 
@@ -126,7 +132,7 @@ def _header(headers: list[dict[str, str]], name: str) -> str:
 
 
 def _har_params(found: list[dict[str, str]]) -> list[list[str | None]]:
-    return _params([redaction.Param(p["name"], p["value"], p.get("fileName"), p.get("contentType")) for p in found])
+    return _params([Param(p["name"], p["value"], p.get("fileName"), p.get("contentType")) for p in found])
 
 
 def by_extension(case: Case) -> Any:

@@ -1,0 +1,1 @@
+"""Header values, as `rust/redact/header`."""

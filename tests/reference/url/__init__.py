@@ -1,0 +1,1 @@
+"""URLs, queries and urlencoded forms, as `rust/redact/url`."""
