@@ -14,7 +14,7 @@ def decode(component: str) -> str:
 
 
 def decode_with_places(text: str) -> tuple[str, list[int]]:
-    """Decode once, and list where each character was written and the text's end. Bytes that are not UTF-8 become `?`."""
+    """Decode once, and list where each character was written and the text ends. Bytes that are not UTF-8 become `?`."""
     raw, starts = b"", []
     for match in re.finditer("%([0-9a-fA-F]{2})|(.)", text, re.DOTALL):
         written = bytes.fromhex(match[1]) if match[1] else match[2].replace("+", " ").encode()
