@@ -57,7 +57,7 @@ DOORS = {
     "FastAPI": Door(
         ("starlette==0.27.0", "httpx==0.24.1", "python-multipart==0.0.6"),
         ("starlette", "httpx", "python-multipart"),
-        ("asgi", "published_fastapi"),
+        ("asgi", "asgi_endings", "asgi_grouping", "asgi_nesting", "asgi_scope", "published_fastapi"),
     ),
 }
 

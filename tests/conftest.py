@@ -23,6 +23,9 @@ from redis_server import RedisServer
 
 HERE = Path(__file__).parent
 
+#: Modules with fixtures that several test files use.
+pytest_plugins = ("asgi_logging",)
+
 # A shell that runs the tests in the background has them ignore Ctrl-C, `nohup` the hang-up, and so would every process
 # that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -20,13 +20,13 @@ from django.test import AsyncClient, Client, RequestFactory, override_settings
 import asgi_driver
 import wsgi
 from apps import django_project
+from har_schema import VALIDATOR
 from readme_metrics import MetricsApiConfig
 from readme_metrics import asgi as asgi_door
 from readme_metrics import middleware as wsgi_door
 from readme_metrics.collector import Answer as Reply
 from readme_metrics.collector import Collector
 from readme_metrics.django import MetricsMiddleware
-from test_asgi import VALIDATOR
 
 Logged = Callable[..., Any]
 OURS = "readme_metrics.django.MetricsMiddleware"

@@ -21,9 +21,9 @@ from typing import Any, NamedTuple
 import pytest
 import requests
 
+from har_schema import VALIDATOR
 from readme_metrics.collector import Collector
 from reverse_proxy import free_port
-from test_asgi import VALIDATOR
 
 EXAMPLES = Path(os.environ.get("PUBLISHED_EXAMPLES", Path(__file__).parent / "apps" / "published")).resolve()
 KEY = "rdme_abcdefghijklmnopqrstuvwxyz"
