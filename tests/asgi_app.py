@@ -1,4 +1,4 @@
-"""The tests' own ASGI app, with one route for each shape of response, as a server loads it: `asgi_app:app`."""
+"""The tests' own ASGI app, with one route for each shape of response. Servers load it as `asgi_app:app`."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ async def bare(scope: Any, receive: Any, send: Any) -> None:
             await piece(data, more=True)
         await piece()
     elif path == "/wait":
-        # Ends once there is the file that the query names: the test has had the first piece by then.
+        # Ends once the file that the query names exists: by then, the test has received the first piece.
         await start(200, "text/event-stream")
         await piece(b"data: first\n\n", more=True)
         while not Path(unquote(scope["query_string"].decode())).exists():
@@ -100,7 +100,7 @@ def group(request: Any) -> dict[str, str] | None:
 
 
 def make() -> Any:
-    """The app as the environment says: `TEST_CONFIG` has the options, or null for the bare app."""
+    """The app that the environment asks for: `TEST_CONFIG` has the options, or null for the bare app."""
     logging.basicConfig()
     options = json.loads(os.environ.get("TEST_CONFIG", "null"))
     if options is None:

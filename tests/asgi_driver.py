@@ -42,7 +42,7 @@ def body_messages(*pieces: bytes) -> list[Message]:
 class Call(NamedTuple):
     #: The very objects that the app sent.
     sent: list[Message]
-    #: How often the app's `receive` came through to the server's.
+    #: How many of the app's calls of `receive` reached the server's.
     receives: int
     error: BaseException | None
 

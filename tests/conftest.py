@@ -26,8 +26,8 @@ HERE = Path(__file__).parent
 #: Modules with fixtures that several test files use.
 pytest_plugins = ("asgi_logging",)
 
-# A shell that runs the tests in the background has them ignore Ctrl-C, `nohup` the hang-up, and so would every process
-# that they start.
+# A shell that runs the tests in the background makes them ignore Ctrl-C, and `nohup` makes them ignore the hang-up.
+# Every process that they start would inherit this.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
@@ -45,8 +45,8 @@ _addresses = (ip_address(0x7F00_0000 + (os.getpid() % 0x1000) * 0x1000 + test) f
 def collector() -> Iterator[Collector]:
     """A stand-in Metrics server, at an address of its own.
 
-    The flushers of earlier tests go on trying the addresses that they were given; at a port that the system gave out
-    again they would deliver the logs of another test.
+    The flushers of earlier tests keep trying the addresses that they were given. If the system reused one of those
+    ports, a later test would receive their logs.
     """
     # Systems other than Linux answer at one loopback address only.
     host = str(next(_addresses)) if sys.platform == "linux" else "127.0.0.1"
@@ -66,7 +66,7 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 def logged(
     collector: Collector, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[..., tuple[MetricsMiddleware, Callable[[int], list[dict[str, Any]]]]]]:
-    """Makes a middleware and a function that returns its logs once there are as many as it is told."""
+    """Makes a middleware, and a function that flushes it and returns its logs, of which there must be `count`."""
     monkeypatch.setenv("README_METRICS_SERVER", collector.url)
     made = []
 
@@ -92,7 +92,7 @@ def logged(
 
 
 def listening_port(gunicorn: subprocess.Popen[str]) -> tuple[int, str]:
-    """Waits until gunicorn listens; returns the port that it got, and what it has written so far."""
+    """Waits until gunicorn listens; returns its port and its output so far."""
     assert gunicorn.stderr is not None
     output = ""
     for line in gunicorn.stderr:
@@ -121,7 +121,7 @@ class Gunicorn:
         self.port, self._output = listening_port(self._process)
 
     def stop(self, signal_number: int = signal.SIGTERM) -> str:
-        """Ends it, waits until it is gone and returns what it wrote."""
+        """Ends gunicorn, waits until it is gone and returns its output."""
         self._process.send_signal(signal_number)
         _, rest = self._process.communicate(timeout=60)
         return self._output + rest
@@ -163,7 +163,7 @@ TABLE = pytest.StashKey[list[tuple[object, ...]]]()
 
 @pytest.fixture
 def report_row(request: pytest.FixtureRequest) -> Callable[[tuple[object, ...]], None]:
-    """Adds a row to the table of servers that ends the run."""
+    """Adds a row to the table of servers that is printed at the end of the run."""
     return request.config.stash.setdefault(TABLE, []).append
 
 
@@ -178,7 +178,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 
 @pytest.fixture
 def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
-    """A real redis-server that keeps nothing."""
+    """A real redis-server that writes nothing to disk."""
     if redis_servers.BINARY is None:
         pytest.skip("needs redis-server")
     server = RedisServer(tmp_path / "redis")

@@ -38,5 +38,5 @@ def log() -> None:
 for _ in range(4):
     threading.Thread(target=log, daemon=True).start()
 started.wait()
-time.sleep(random.random() / 50)  # not to wait for anything: to end at another moment each time
+time.sleep(random.random() / 50)  # waits for nothing: each run is to end at another moment
 sys.exit(3)

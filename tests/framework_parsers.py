@@ -1,4 +1,4 @@
-"""What each framework gives an app of a request: the fields of its query, of its form and of its cookies.
+"""The fields of a request that each framework gives an app: those of the query, of the form and of the cookies.
 
 A parser that refuses an input gives nothing for it: an app of that framework would not see the field either.
 """
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 Environ = dict[str, Any]
-#: Where it was read, its name, and its value; of a file, its name as the client has it.
+#: Where the field was read, its name, and its value; for a file, the client's name of the file instead of a value.
 Field = tuple[str, str, str]
 
 
@@ -58,7 +58,7 @@ def webob(environ: Environ) -> Iterator[Field]:
     for name, value in request.POST.items():
         if hasattr(value, "filename"):
             yield "file", name, value.filename or ""
-        elif isinstance(value, (str, bytes)):  # not a list, which cgi makes of the whole rest behind a typed part
+        elif isinstance(value, (str, bytes)):  # not the list that cgi makes of everything after a typed part
             yield "form", name, text(value)
 
 
@@ -85,12 +85,12 @@ PARSERS: tuple[Callable[[Environ], Iterator[Field]], ...] = (werkzeug, django, b
 
 
 def fields_by(parser: Callable[[Environ], Iterator[Field]], environ: Environ, body: bytes) -> list[Field]:
-    """All that the parser gives before it refuses the rest, if it does."""
+    """All fields that the parser gives before it refuses the rest, if it does."""
     fields = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for left_out in ((), ("QUERY_STRING",), ("HTTP_COOKIE",)):
-            # Each parser reads all places in one go: what refuses one place must not hide what it reads in another.
+            # A parser reads all places in one go: its refusal of one place must not hide what it reads in another.
             tried = {key: "" if key in left_out else value for key, value in environ.items()}
             tried.update({"wsgi.input": io.BytesIO(body), "wsgi.errors": io.StringIO()})
             try:

@@ -1,6 +1,6 @@
-"""Redaction by two means that must agree: the slow reference, and the compiled core by way of a log in its queue.
+"""Two redactions that must agree: that of the slow reference, and that of the compiled core, read from a queued log.
 
-Both take a case as the files in `cases/` have it, but for `query` and `body`, which are bytes here. Both return a
+Both take a case as the files in `cases/` have it, except that `query` and `body` are bytes here. Both return a
 string, or for forms and queries a list of `[name, value]` or `[name, value, file name, content type]`.
 """
 
@@ -26,7 +26,7 @@ MAX_BYTES = 4 << 20
 
 
 def to_bytes(source: Any) -> bytes:
-    """What a case file gives as text, as an object that says how to make it, or as an array of both."""
+    """The bytes that a case file gives as text, as an object that says how to make them, or as an array of both."""
     if isinstance(source, str):
         return source.encode()
     if isinstance(source, list):
@@ -90,7 +90,7 @@ def _queue() -> _core.Queue:
 
 
 def log_entry(case: Case) -> Any:
-    """The HAR entry of an exchange that has what the case has: as request or as response, or else as both."""
+    """The HAR entry of an exchange whose request and response both have what the case has."""
     body = case.get("body", b"")
     size = case.get("size", len(body))
     encoder = _core.Encoder(
@@ -114,7 +114,7 @@ def log_entry(case: Case) -> Any:
             headers.append((name, value))
     capture = _core.Capture(encoder, environ)
     capture.set_caller(("caller", None, None))
-    whole = body + bytes(size - len(body))  # what is too much is cut off
+    whole = body + bytes(size - len(body))  # the excess is cut off
     capture.add_request(whole)
     capture.add_response(whole)
     queue = _queue()

@@ -1,4 +1,4 @@
-"""Real redis-servers for the tests: started, killed, restarted; and a way to stand between one and its clients."""
+"""Real redis-servers for the tests: started, killed, restarted; and a proxy between a server and its clients."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from readme_metrics.relay.sums import Sums, read_sums
 from reverse_proxy import free_port
 
 BINARY = os.environ.get("RELAY_SERVER") or shutil.which("redis-server") or shutil.which("valkey-server")
-#: What a first user of a server finds: no password, nothing on disk.
+#: A server as its first user finds it: no password, nothing on disk.
 IN_MEMORY = ("--save", "", "--appendonly", "no")
 DURABLE = ("--save", "", "--appendonly", "yes", "--appendfsync", "always")
 
 
 class RedisServer:
-    """One on a free port, in a directory of its own."""
+    """A server on a free port, in a directory of its own."""
 
     def __init__(self, directory: Path, *arguments: str, binary: str | None = None, tls: bool = False) -> None:
         directory.mkdir(exist_ok=True)
@@ -53,7 +53,7 @@ class RedisServer:
             time.sleep(0.02)
 
     def _answers(self) -> bool:
-        """Whether it serves: while it loads its file, it listens already."""
+        """Whether the server answers. It listens already while it loads its file."""
         try:
             if self._is_tls:
                 socket.create_connection(("127.0.0.1", self.port), timeout=5).close()
@@ -98,9 +98,9 @@ class RedisServer:
 
 
 class Between:
-    """A proxy in front of a Redis server; `on_answer` is asked about each answer to a request that has `marker`.
+    """A proxy in front of a Redis server. `on_answer` is called for each answer to a request that contains `marker`.
 
-    Where it returns False, the answer is swallowed and the connection cut.
+    Where `on_answer` returns False, the answer is discarded and the connection is cut.
     """
 
     def __init__(self, port: int, marker: bytes, on_answer: Callable[[], bool]) -> None:
@@ -137,7 +137,7 @@ class Between:
             threading.Thread(target=forward, daemon=True).start()
             try:
                 while data := upstream.recv(65536):
-                    # NOSCRIPT is no answer: the script comes next.
+                    # NOSCRIPT is not the answer: the client sends the script next.
                     if is_marked.is_set() and not data.startswith(b"-") and not self._on_answer():
                         return
                     client.sendall(data)

@@ -17,9 +17,9 @@ from readme_metrics.collector import Collector
 from redis_server import RedisServer
 
 HERE = Path(__file__).parent
-#: What relays take over after, in these tests.
+#: How long relays wait before they take over, in these tests.
 TAKE_OVER_S = 3.0
-#: Nothing is sent but by `flush`.
+#: Nothing is sent except by `flush`.
 BY_HAND: dict[str, Any] = {"buffer_length": 100_000, "flush_interval": 3600}
 
 
@@ -40,14 +40,14 @@ def number(entry: dict[str, Any]) -> int:
 def eventually(condition: Callable[[], object], timeout_s: float = 60) -> None:
     deadline_s = time.monotonic() + timeout_s
     while not condition():
-        assert time.monotonic() < deadline_s, "it has not come about"
+        assert time.monotonic() < deadline_s, "the condition has not become true"
         time.sleep(0.02)
 
 
 class RelayProcess:
     """A real `readme-metrics relay`."""
 
-    #: Those that a failed test has left.
+    #: All that were started, so that those that a failed test has left can be killed.
     started: ClassVar[list[RelayProcess]] = []
 
     def __init__(self, redis_url: str, server: str, *arguments: str, keys: dict[str, str] | None = None) -> None:
@@ -88,7 +88,7 @@ class RelayProcess:
 
 def check_fleet(redis_server: RedisServer, collector: Collector, sent: int, project: str = "shop") -> None:
     """The fleet equation, by Redis's sums and by what has arrived."""
-    # The two are not read at one moment, and a relay may be at work.
+    # The sums and the length are not read at the same moment, and a relay may be at work.
     eventually(lambda: redis_server.sums(project).entries == redis_server.length(project))
     sums = redis_server.sums(project)
     assert sums.added == sums.delivered + sums.refused + sums.lost + sums.queued, sums

@@ -1,6 +1,6 @@
 """Requests with a secret under a name, written in every way that some parser might read as that name.
 
-Each request is made from its number alone, so that a failure can be run again.
+Each request is made from its number alone, so that a failure can be reproduced.
 """
 
 from __future__ import annotations
@@ -166,7 +166,7 @@ class Request(NamedTuple):
     cookie: str
 
     def environ(self) -> dict[str, str]:
-        """As a server makes it: text has one character for each byte."""
+        """The environ as a server makes it: text has one character for each byte."""
         found = {
             "REQUEST_METHOD": "POST",
             "SCRIPT_NAME": "",
@@ -185,11 +185,11 @@ class Request(NamedTuple):
         return {key: value.encode().decode("latin-1") for key, value in found.items()}
 
 
-class Cook:
+class RequestMaker:
     """Makes one request.
 
     Args:
-        number: Which; the same number makes the same request.
+        number: The same number makes the same request.
     """
 
     def __init__(self, number: int) -> None:

@@ -22,7 +22,7 @@ def free_port() -> int:
 
 
 class ReverseProxy:
-    """Adds `api_key` to each POST and passes it on to `upstream`; may be stopped and started again."""
+    """Adds `api_key` to each POST and passes the POST on to `upstream`. It may be stopped and started again."""
 
     def __init__(self, directory: Path, upstream: str, api_key: str) -> None:
         self.port = free_port()

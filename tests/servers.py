@@ -28,15 +28,15 @@ class Server(NamedTuple):
 
     name: str
     command: list[str]
-    #: What it writes once it listens, each of its workers.
+    #: What the server writes once it listens: one text, or one for each worker.
     ready: str | tuple[str, ...]
-    #: Paths whose start_response is not heeded: granian neither waits for a generator's nor has a write(), eventlet
-    #: holds back a small first chunk and answers with its own 500.
+    #: Paths whose start_response the server ignores: granian does not wait for a generator to call it, and has no
+    #: write(); eventlet holds back a small first chunk and answers with its own 500.
     deaf_to: tuple[str, ...] = ()
 
 
 def _gunicorn(name: str, *options: str) -> Server:
-    # A gevent worker that is told to stop while it is starting does not hear it, with or without an app of ours.
+    # A gevent worker that is told to stop while it is starting ignores that, with or without an app of ours.
     command = ["-m", "gunicorn", "--no-control-socket", "--bind", "127.0.0.1:0", "--graceful-timeout", "5"]
     command += ["--workers", "2", *options]
     return Server(f"gunicorn {name}", [sys.executable, *command, "wsgi:make()"], "Listening at")
@@ -81,7 +81,7 @@ SERVERS = [
             *(sys.executable, "-m", "granian", "--interface", "wsgi", "--port", "0", "--workers", "2"),
             *("--blocking-threads", "4", "--backpressure", "4", "--factory", "wsgi:make"),
         ],
-        ("Started worker-1", "Started worker-2"),  # one that is told to stop before that does not hear it
+        ("Started worker-1", "Started worker-2"),  # a worker that is told to stop before that ignores it
         deaf_to=("/stream", "/raise-late", "/write"),
     ),
 ]
@@ -89,7 +89,7 @@ BY_NAME = {server.name: server for server in SERVERS}
 
 
 class Running:
-    """A server that was started, and all processes that it has started. A context manager: leaving kills the lot."""
+    """A running server, with all processes that it has started. As a context manager, it kills them all at the end."""
 
     def __init__(self, server: Server, config: dict[str, Any] | None, environ: dict[str, str], *options: str) -> None:
         self._process = subprocess.Popen(
@@ -99,7 +99,7 @@ class Running:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            start_new_session=True,  # one process group, so that all of it can be ended
+            start_new_session=True,  # one process group, so that all of its processes can be killed
         )
         self._server = server
         self.output = ""
@@ -124,7 +124,7 @@ class Running:
             ports.extend(int(one.laddr.port) for one in connections if one.status == psutil.CONN_LISTEN)
             return bool(ports)
 
-        # Some say that they are ready shortly before they are.
+        # Some servers say that they are ready shortly before they are.
         wait_until(is_listening, f"{self._server.name} does not listen:\n{self.output}")
         return ports[0]
 
@@ -137,7 +137,7 @@ class Running:
         return [parent, *parent.children(recursive=True)]
 
     def stop(self, signal_number: int = signal.SIGTERM) -> str:
-        """Sends a signal, waits until all of it is gone and returns what it wrote."""
+        """Sends a signal, waits until all processes are gone and returns their output."""
         children = self.processes()[1:]
         self._process.send_signal(signal_number)
         self.output += self._process.communicate(timeout=PATIENCE_S)[0]
@@ -166,7 +166,7 @@ class Client:
         self._socket.sendall(data)
 
     def receive(self) -> bytes:
-        """What is there, or comes next."""
+        """The bytes that have arrived, or the next ones that arrive."""
         data = self._socket.recv(65536)
         assert data, "the server hung up"
         return data
@@ -180,7 +180,7 @@ class Client:
         return received
 
     def receive_at_least(self, size: int) -> None:
-        """Receives so much and keeps none of it."""
+        """Receives `size` bytes or more and keeps none of them."""
         while size > 0:
             data = self._socket.recv(1 << 20)
             assert data, "the server hung up"
@@ -203,7 +203,7 @@ class Client:
 
 
 def request(method: str, path: str, *, body: bytes = b"", headers: Iterable[str] = (), chunked: bool = False) -> bytes:
-    """A request that ends its connection, as the bytes of HTTP/1.1."""
+    """The bytes of an HTTP/1.1 request that closes its connection."""
     lines = [f"{method} {path} HTTP/1.1", "Host: api.example.com", "Connection: close", *headers]
     if chunked:
         lines.append("Transfer-Encoding: chunked")
@@ -222,7 +222,7 @@ def exchange(port: int, data: bytes) -> bytes:
 
 
 class Comparable(NamedTuple):
-    """A response without what differs from one to the next."""
+    """A response without the headers that differ from one response to the next."""
 
     response: bytes
     documentation_headers: int
@@ -236,7 +236,7 @@ def without_ours(response: bytes) -> Comparable:
 
 
 def wait_until(condition: Callable[[], object], what: str) -> None:
-    """Waits for what other processes do and nothing announces; fails once it has taken too long."""
+    """Waits for something that other processes do without announcing it; fails after PATIENCE_S."""
     deadline_s = time.monotonic() + PATIENCE_S
     while not condition():
         assert time.monotonic() < deadline_s, what
@@ -244,10 +244,10 @@ def wait_until(condition: Callable[[], object], what: str) -> None:
 
 
 def wait_until_logged(queue_dir: Path, count: int, buffer_length: int | None = None) -> None:
-    """A log follows its response: a server that is told to end, and ends at once, may do so between the two.
+    """Waits until `count` requests are logged: a server that ends at once may end between a response and its log.
 
-    With `buffer_length` also until no full buffer is on its way: a process killed while it posts has sent what its heir
-    will send again.
+    With `buffer_length`, waits also until no full buffer is being sent: what a process was posting when it was killed
+    is sent again by the process that adopts its queue.
     """
 
     def is_logged() -> bool:

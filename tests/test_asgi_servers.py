@@ -75,7 +75,7 @@ PATHS = ["/", "/stream", "/image", "/file", "/raise", "/background", "/a%2Fb%20c
 
 @pytest.mark.parametrize("server", SERVERS, ids=list(ids))
 def test_the_same_bytes_and_one_log_each(server: Server, collector: Collector, tmp_path: Path, report_row: Any) -> None:
-    # That route sleeps by asyncio.
+    # The route `/background` sleeps by means of asyncio.
     paths = [path for path in PATHS if path != "/background" or "trio" not in server.name]
     requests = [request("GET", path) for path in paths]
     requests += [
@@ -154,7 +154,7 @@ def test_a_client_that_leaves_in_the_middle(collector: Collector, tmp_path: Path
     assert len(collector.logs) == 1
 
 
-# With a lifespan, the first test of this file ends like this.
+# The first test of this file ends its servers like this with a lifespan.
 @pytest.mark.parametrize("server", [H11, HYPERCORN, GRANIAN, _gunicorn()], ids=lambda server: server.name)
 def test_nothing_is_left_after_sigterm_without_a_lifespan(server: Server, collector: Collector, tmp_path: Path) -> None:
     config = {"buffer_length": 1000, "flush_interval": 3600, "shutdown_timeout": 30}
@@ -178,7 +178,7 @@ def test_a_silent_server_holds_the_end_up_for_one_deadline(
         wait_until_logged(tmp_path, 1)
         started_s = time.monotonic()
         ours.stop(signal.SIGTERM)
-        # Without a deadline it would take the 60 s of a POST.
+        # Without a deadline, the end would take the 60 s of a POST.
         assert time.monotonic() - started_s < 1 + MARGIN_S
 
 
@@ -195,6 +195,6 @@ def test_what_killed_workers_leave_is_delivered(server: Server, collector: Colle
         psutil.wait_procs(doomed[1:], timeout=30)
     with running(server, collector, config, tmp_path) as heir:
         exchange(heir.port, request("GET", "/"))
-        wait_until(lambda: len(collector.logs) >= 20, "what the dead left has not arrived")
+        wait_until(lambda: len(collector.logs) >= 20, "the logs of the killed processes have not arrived")
         heir.stop()
     assert len({str(log["_id"]) for log in collector.logs}) == len(collector.logs) == 21

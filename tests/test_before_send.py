@@ -67,7 +67,7 @@ def test_what_is_no_log_is_dropped_and_counted(logged: Logged, answer: Any, capl
     stats = middleware.stats()
     dropped: Any = stats["dropped"]
     assert (dropped["before_send"], stats["sent"], stats["queued"]) == (1, 0, 0)
-    # Written once no lock is held, by whichever thread has called the function.
+    # The report is written once no lock is held, by whichever thread has called the function.
     wait_until(lambda: "before_send failed, and its log is dropped" in caplog.text, "no report")
 
 

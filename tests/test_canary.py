@@ -22,14 +22,14 @@ ALLOWED = [
     "kept", "page", "user", "Authorization", "proxy-authorization", "referer", "destination", "x-original-url",
     "location", "content-location", "refresh", "link",
 ]  # fmt: skip
-#: What no list forbids, and therefore has to be found: the search sees what there is.
+#: A value that no list denies, and that must therefore be found: this shows that the search works.
 KEPT = "kept-for-all-to-see"
 
 _numbers = itertools.count(100_000)
 
 
 def new() -> str:
-    """A secret, which no encoding of text changes."""
+    """A secret that no encoding of text changes."""
     return f"S3CRET{next(_numbers)}"
 
 
@@ -40,7 +40,7 @@ def assert_only_kept(data: bytes) -> None:
 
 
 def url(start: str) -> str:
-    """With denied parameters, in all spellings that some parser knows."""
+    """A URL with denied parameters, in every spelling that some parser reads."""
     query = f"page={KEPT}&token={new()}&t%6fken={new()}&t%256Fken={new()}&password={new()}&page=1;token={new()}"
     return f"{start}?{query}&token={new()}#token={new()}"
 
@@ -74,7 +74,7 @@ def multiparts() -> Iterator[bytes]:
     yield multipart(part("filename-only", new()), field)
     yield multipart(part('name="page"; name="token"', new()))
     yield multipart(field).replace(b"\r\n", b"\n")
-    yield field.encode()  # no end
+    yield field.encode()  # no closing boundary
 
 
 def json_texts(is_nested: bool) -> Iterator[str]:

@@ -235,7 +235,7 @@ def test_options_requests_hosts_and_ignored_paths_are_not_logged(logged: Logged)
 
 
 def test_a_request_that_breaks_the_sdk_still_gets_its_response(collector: Collector, logged: Logged) -> None:
-    # Each is outside PEP 3333 in its own way; the app answers, and what could not be logged is counted.
+    # Each violates PEP 3333 in its own way; the app answers, and what could not be logged is counted.
     middleware, _ = logged()
     for broken in ({"PATH_INFO": 5}, {"HTTP_HOST": None}, {"QUERY_STRING": b"bytes"}, {"HTTP_X": "\ud800"}):
         environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/", "wsgi.input": None, **broken}
@@ -249,10 +249,10 @@ def test_a_request_that_breaks_the_sdk_still_gets_its_response(collector: Collec
 
 
 class Unreadable:
-    """As headers, or as one of them."""
+    """Takes the place of the headers, or of one of them."""
 
     def __iter__(self) -> Any:
-        raise AppError("nobody can go over it")
+        raise AppError("it cannot be iterated over")
 
 
 MALFORMED: list[Any] = [None, 5, "ab", Unreadable(), [None], [("a",)], [Unreadable()], {"a": "b"}, [("a", "\ud800")]]

@@ -1,6 +1,6 @@
 """Faults that other people's apps, servers and test suites have shown, as data: `exchanges/capture.json`.
 
-A case is a request, an app, a server's way to go over the result, and what must be seen on the wire and in the log.
+A case is a request, an app, how the server iterates over the result, and what must be seen on the wire and in the log.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Sized:
 
 
 class Sequence:
-    """Without `__iter__`: Python goes over it by index."""
+    """Without `__iter__`: Python iterates over it by index."""
 
     def __init__(self, chunks: list[Any]) -> None:
         self._chunks = chunks
@@ -171,7 +171,7 @@ def environ_of(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def sent(result: Any, server: dict[str, Any]) -> bytes:
-    """What a server with such habits makes of a result."""
+    """The bytes that a server with these habits sends for a result."""
     whole = []
     for _ in range(server.get("iterates", 1) - 1):
         assert sum(map(len, result)) == len(b"".join(result))

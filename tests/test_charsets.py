@@ -1,4 +1,4 @@
-"""Django reads a query in the charset that the request's content type names: what it finds there is not in the log."""
+"""Django reads a query in the charset that the request's content type names: fields denied there are not in the log."""
 
 from __future__ import annotations
 

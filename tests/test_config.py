@@ -124,7 +124,7 @@ def test_old_import_paths() -> None:
     for name in ("MetricsApiConfig", "MetricsMiddleware"):
         module = importlib.import_module(f"readme_metrics.{name}")
         assert getattr(module, name) is getattr(readme_metrics, name)
-    # Importing the module must not put it in the place of the class.
+    # Importing the module must not replace the class of the same name.
     assert inspect.isclass(readme_metrics.MetricsApiConfig)
 
 

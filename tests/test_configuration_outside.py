@@ -1,4 +1,4 @@
-"""Configurations out of environment variables and TOML files."""
+"""Configurations from environment variables and TOML files."""
 
 from __future__ import annotations
 

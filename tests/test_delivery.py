@@ -1,4 +1,4 @@
-"""From the queue to the server, through every way in which that can go wrong."""
+"""From the queue to the server, in every way in which that can go wrong."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from readme_metrics.delivery import flusher
 from wsgi import call
 
 Logged = Callable[..., Any]
-#: Nothing is sent but by `flush`, which waits for no pause.
+#: Nothing is sent except by `flush`, which ignores pauses.
 BY_HAND = {"buffer_length": 100_000, "flush_interval": 3600}
 
 
@@ -129,7 +129,7 @@ def test_a_flood_of_refusals_is_no_flood_of_posts(collector: Collector, logged: 
     middleware.flush(20)
     assert len(collector.posts) <= 60
     stats = check_sums(middleware)
-    assert stats["queued"] > 400, "they wait: all of them refused means that the server is to blame"
+    assert stats["queued"] > 400, "the logs wait: where all are refused, the server is to blame"
 
 
 def test_one_middleware_or_ten_need_one_thread(collector: Collector, logged: Logged) -> None:

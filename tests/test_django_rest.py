@@ -43,7 +43,7 @@ BODIES = {
 
 
 class Orders(APIView):  # type: ignore[misc]
-    """Tells what it was sent: the parser's own answer where that is an error."""
+    """Answers with what it was sent, or with the parser's own error."""
 
     authentication_classes: tuple[Any, ...] = ()
     permission_classes: tuple[Any, ...] = ()

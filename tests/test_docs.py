@@ -34,7 +34,7 @@ def page(name: str) -> str:
 
 
 def table(text: str, heading: str) -> dict[str, str]:
-    """First column -> second of the table under that header row."""
+    """First column -> second column of the table under the header row `heading`."""
     rows = text.partition(f"{heading}\n")[2].splitlines()[1:]
     cells = []
     for row in rows:
@@ -189,7 +189,7 @@ def test_files_and_directory_are_private(tmp_path: Path) -> None:
     for file in files:
         assert file.stat().st_mode & 0o777 == 0o600
         content = file.read_bytes()
-        # Beside the segments there is the file of sums.
+        # The state file lies beside the segments.
         assert b"[REDACTED 5]" in content or file.name.startswith("state")
         assert b"a-secret-key" not in content and b"t0ken" not in content
 

@@ -122,24 +122,23 @@ def test_uwsgi(collector: Collector, environ: dict[str, str], tmp_path: Path) ->
     port = free_port()
     (tmp_path / "uwsgi.ini").write_text(text.replace(":8000", f":{port}"))
     environ["PYTHONPATH"] = str(EXAMPLES)
-    # Where uWSGI is a wheel, its Python is told where this environment is.
+    # A uWSGI from a wheel has to be told where this environment is.
     with served([*command.split(), "--virtualenv", sys.prefix], port, environ, cwd=tmp_path):
         order(port)
-        check(
-            collector
-        )  # before the end: uWSGI ends a worker wherever it is, and its other workers may still be starting
+        # Before the end: uWSGI ends a worker at any point of its work, and its other workers may still be starting.
+        check(collector)
 
 
 def test_waitress(collector: Collector, environ: dict[str, str]) -> None:
     port = free_port()
-    # It has no handler for SIGTERM: what waits then is the next start's to deliver.
+    # waitress has no handler for SIGTERM: the next start would have to deliver the logs that wait.
     with served([sys.executable, "waitress_server.py", str(port)], port, environ, stop=signal.SIGINT):
         order(port)
     check(collector)
 
 
 def test_every_option_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And type-checked: `make types` covers examples/."""
+    """The example is type-checked too: `make types` covers examples/."""
     monkeypatch.syspath_prepend(EXAMPLES)
     text = (EXAMPLES / "every_option.py").read_text()
     shown = re.findall(r"^    (\w+)=", text, re.MULTILINE)

@@ -1,4 +1,4 @@
-"""Whole exchanges whose log must hide, show or equal something: what was found by trying stock frameworks."""
+"""Whole exchanges whose log must hide, show or equal something. They were found by trying stock frameworks."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def by_asgi(case: dict[str, Any], config: MetricsApiConfig) -> tuple[Any, bytes]
 
 @pytest.fixture(params=[by_wsgi, by_flask, by_django, by_asgi])
 def log_of(request: pytest.FixtureRequest, tmp_path: Path) -> LogOf:
-    """Sends a case's exchange through a door; the log as it would be sent."""
+    """Sends a case's exchange through a door, and returns the log as it would be sent."""
 
     def run(case: dict[str, Any]) -> Log:
         path = tmp_path / "logs.jsonl"

@@ -1,4 +1,4 @@
-"""A process's end: one deadline over everything, and nothing lost that somebody could still send."""
+"""The end of a process: one deadline covers everything, and no log is lost that another process could still send."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from readme_metrics.collector import HANG, RESET, Answer, Collector
 
 HERE = Path(__file__).parent
 DEADLINE_S = 1.0
-#: For a machine that is busy with something else; without a deadline, these would take for ever or 3 s per POST.
+#: For a machine that is busy with something else; without a deadline, the exits would take for ever or 3 s per POST.
 MARGIN_S = 8.0
 
 PROGRAM = """
@@ -149,14 +149,14 @@ def test_many_exits_under_load(collector: Collector, tmp_path: Path) -> None:
             check=False,
             timeout=60,
         )
-        # What was lost is told, and nothing else.
+        # Lost logs are reported, and nothing else is.
         lines = [line for line in done.stderr.splitlines() if not re.search("[Ll]ogs |its log is dropped", line)]
         assert (done.returncode, lines) == (3, [])
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="masks are read from Linux's /proc")
 def test_no_signal_of_the_process_is_delivered_to_the_flusher(logged: Callable[..., Any]) -> None:
-    """A server may handle a signal by `exit`, on whatever thread it comes to. Ours would wait for the main one."""
+    """A server's signal handler may call `exit` on any thread. On the flusher's, it would wait for the main thread."""
     middleware, _ = logged()
     wsgi.call(middleware)
     [flusher] = [thread for thread in threading.enumerate() if thread.name == "readme-metrics.Flusher"][-1:]
@@ -181,7 +181,7 @@ def app(environ, start_response):
     return environ["returns"]
 
 def start():
-    # The first is logged, so that there is a flusher; the others are open when the interpreter ends.
+    # The first request is logged, so that there is a flusher; the others are open when the interpreter ends.
     wsgi.call(middleware, returns=[])
     for returned in ([b"list"], (b"tuple",), Sized([b"sized"]), iter([b"iterator"]), (b"x" for _ in "x"), io.BytesIO()):
         environ = {"REQUEST_METHOD": "POST", "wsgi.input": io.BytesIO(b"body"), "returns": returned}

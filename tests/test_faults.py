@@ -1,4 +1,4 @@
-"""A failure in any step of ours: the app's response is what it would have been, and the lost log is counted."""
+"""A failure in any step of the SDK: the app's response is what it would have been, and the lost log is counted."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_a_step_that_fails(
     step: str,
 ) -> None:
     owner, name, replacement = STEPS[step]
-    # An answer that must be looked at.
+    # The grouping function's answer has to be checked.
     middleware = make(collector, monkeypatch, ignore_paths=["/not/asked/for"], group=lambda _: {"api_key": 1})
     monkeypatch.setattr(owner, name, replacement, raising=False)
     requests = 0
@@ -87,7 +87,7 @@ def test_a_step_that_fails(
         bare = call(wsgi.app, path, **request)
         assert (response.status, response.body) == (bare.status, bare.body), path
         assert response.headers == bare.headers, path
-        # A list is not looked at again, and a body that was read is not read on: these steps cannot fail there.
+        # A list is not looked at again, and a body that was read is not read further: these steps cannot fail there.
         requests += {
             "capture of the response": path in ("/stream", "/file"),
             "unread body": path != "/echo",
@@ -120,7 +120,7 @@ def test_a_queue_that_fails(collector: Collector, monkeypatch: pytest.MonkeyPatc
     assert call(middleware, "/echo", method="POST", body=b"abc").body == b"abc"
     flusher: Any = middleware._intake.flusher
     queue, flusher.queue = flusher.queue, Broken()
-    # The core refuses it with a TypeError, as it would answer a panic with an InternalError. The count needs the queue.
+    # The core refuses this queue with a TypeError, as it turns a panic into an InternalError. Only the real one counts.
     monkeypatch.setattr(middleware._intake, "join", lambda: SimpleNamespace(queue=queue))
     assert call(middleware, "/echo", method="POST", body=b"abc").body == b"abc"
     flusher.queue = queue
@@ -158,7 +158,7 @@ def test_a_wake_that_fails_loses_nothing(collector: Collector, monkeypatch: pyte
 
 
 def test_nothing_at_all_works(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    # Not even a queue that could count: what is left to do is to say so.
+    # There is not even a queue that could count the loss: it can only be reported.
     middleware = MetricsMiddleware(wsgi.app, MetricsApiConfig(wsgi.API_KEY, wsgi.group))
     monkeypatch.setattr("readme_metrics.delivery.registry.Flusher", fails)
     for path in PATHS:
@@ -199,7 +199,7 @@ def test_any_environ_gets_its_response_and_is_logged_or_counted(
         environ = {key: value for key, value in {**environ, **odd}.items() if key not in missing}
         is_logged = environ.get("REQUEST_METHOD") != "OPTIONS"
         assert served(middleware, {"REQUEST_METHOD": "GET"}) == b"answer"
-        # Middlewares that deliver alike share their sums, and there may be some of earlier examples.
+        # Middlewares that share a queue share their sums, which include those of earlier examples.
         before: Any = middleware.stats()["made"]
         assert served(middleware, environ) == b"answer"
         assert middleware.stats()["made"] == before + is_logged

@@ -77,7 +77,7 @@ def make_app(**config: Any) -> Flask:
 
 @pytest.fixture
 def logged(collector: Collector, monkeypatch: pytest.MonkeyPatch) -> Iterator[Logged]:
-    """Makes an app with the extension and a function that returns its logs."""
+    """Makes an app with the extension, and a function that returns the app's logs."""
     monkeypatch.setenv("README_METRICS_SERVER", collector.url)
 
     def make(app: Flask | None = None, group: Any = group, key: str = wsgi.API_KEY, **options: Any) -> Any:

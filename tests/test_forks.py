@@ -1,4 +1,4 @@
-"""A child inherits nothing, owes nothing and repeats nothing, whoever forks whom."""
+"""A child process delivers its own logs and none of its parent's, whoever forks whom."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_every_log_arrives_once(
     told = run(collector, script, buffer_length=buffer_length)
     assert told.total() == requests
     if buffer_length == 1:
-        # A child that ends by `os._exit` while its flusher posts may have sent what its heir sends again, same id.
+        # If a child ends by `os._exit` while its flusher posts, its logs may be sent again, with the same ids.
         assert arrived(collector, monkeypatch, requests).keys() == told.keys()
     else:
         assert arrived(collector, monkeypatch, requests) == told

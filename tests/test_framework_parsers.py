@@ -1,6 +1,6 @@
-"""Whatever a framework's own parser gives an app as a denied field is not in the log.
+"""No value that a framework's own parser gives an app for a denied field is in the log.
 
-`make test` looks at a sample; `make differential` at 50,000 requests.
+`make test` tries a sample, and `make differential` 50,000 requests.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ import pytest
 
 from framework_parsers import PARSERS, fields_by
 from readme_metrics import _core
-from request_soup import SECRET_PATTERN, Cook, Request
+from request_soup import SECRET_PATTERN, Request, RequestMaker
 
 COUNT = int(os.environ.get("DIFFERENTIAL_REQUESTS", "700"))
 FIRST = int(os.environ.get("DIFFERENTIAL_FIRST", "0"))
-#: With the second, every name is denied but these.
+#: The first denies one name, and the second every name except one.
 LISTS: tuple[dict[str, Any], ...] = (
     {"denylist": ["password"], "allowlist": None},
     {"denylist": [], "allowlist": ["a"]},
@@ -63,7 +63,7 @@ def log_of(request: Request, encoder: _core.Encoder, queue: _core.Queue) -> str:
 
 @pytest.fixture
 def abandoned_files() -> Iterator[None]:
-    """Parsers leave their temporary files to the garbage collector, which then warns of each."""
+    """Parsers leave their temporary files to the garbage collector, which then warns about each."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
@@ -76,7 +76,7 @@ def test_no_denied_field_of_any_framework_is_in_the_log(queue: _core.Queue) -> N
     denied_by: Counter[str] = Counter()
     leaks = []
     for number in range(FIRST, FIRST + COUNT):
-        request = Cook(number).request()
+        request = RequestMaker(number).request()
         sources = b" ".join([request.query.encode(), request.body, request.cookie.encode()])
         fields = [
             (parser.__name__, *field)
@@ -99,6 +99,6 @@ def test_no_denied_field_of_any_framework_is_in_the_log(queue: _core.Queue) -> N
     for leak in leaks[:10]:
         print(leak)
     assert not leaks
-    # Each parser has to find something in each place that it reads, or the inputs have lost their point.
+    # Each parser has to find something in each place that it reads. Otherwise, the inputs test nothing.
     places = {f"{parser.__name__} {where}" for parser in PARSERS for where in ("query", "form", "cookies")}
     assert not places - set(denied_by)

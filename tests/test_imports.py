@@ -19,7 +19,7 @@ def is_for_types(node: ast.AST) -> bool:
 
 
 def run_time_imports(tree: ast.AST) -> list[ast.Import | ast.ImportFrom]:
-    """Those of a module and of its functions, late ones included; not those for the type checker alone."""
+    """The imports of a module and of its functions, without those for the type checker alone."""
     found: list[ast.Import | ast.ImportFrom] = []
     waiting: list[ast.AST] = [tree]
     while waiting:
@@ -33,7 +33,7 @@ def run_time_imports(tree: ast.AST) -> list[ast.Import | ast.ImportFrom]:
 
 
 def package_graph() -> dict[str, set[str]]:
-    """What each module imports from the package. Importing a module of a folder counts, that of its folder does not."""
+    """What each module imports from the package. An import of a submodule does not count as one of its package."""
     names = {
         ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"): path
         for path in PACKAGE.rglob("*.py")

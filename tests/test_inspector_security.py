@@ -1,4 +1,4 @@
-"""Who may look at the inspector's page: every rule, by raw sockets, as an attacker's browser or program would ask."""
+"""Who may look at the inspector's page: every rule, tried over raw sockets as an attacker's program would."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def inspector() -> Iterator[Inspector]:
 
 
 def ask(inspector: Inspector, request: str, body: bytes = b"") -> Reply:
-    """Send exactly these lines; `{port}` in them is the server's. Reads the whole answer."""
+    """Sends exactly these lines, with the server's port for `{port}`, and reads the whole answer."""
     head = request.replace("{port}", str(inspector.port)).replace("\n", "\r\n") + "\r\n\r\n"
     with socket.create_connection(("127.0.0.1", inspector.port), 30) as connection:
         connection.sendall(head.encode("latin-1") + body)
@@ -81,7 +81,7 @@ def test_the_token_is_answered_by_a_cookie_and_a_clean_address(inspector: Inspec
     name, *attributes = reply.headers["set-cookie"].split("; ")
     assert name.startswith(f"rm_{inspector.port}=")
     assert set(attributes) == {"Path=/", "HttpOnly", "SameSite=Strict"}
-    # Neither of the two secrets tells the other.
+    # The cookie does not reveal the token.
     assert inspector.sessions.token not in reply.headers["set-cookie"]
 
 
@@ -177,7 +177,7 @@ def test_the_page_itself_may_write(inspector: Inspector) -> None:
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
 def test_another_site_cannot_read_with_the_readers_cookie(inspector: Inspector, site: str) -> None:
-    """A page on another port of this machine is on the same site: the browser sends it the cookie."""
+    """A page on another port of this machine belongs to the same site: the browser sends the cookie for it."""
     for path in (path for path in READS if path.startswith("/api/")):
         assert get(inspector, path, f"Sec-Fetch-Site: {site}").status == 403
 
@@ -271,7 +271,7 @@ def test_only_the_files_of_the_page_are_served(inspector: Inspector, path: str) 
 
 def test_it_listens_on_loopback_alone(inspector: Inspector) -> None:
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+", inspector.url)
-    with socket.socket() as other:  # free on every other address
+    with socket.socket() as other:  # the port is free on every other address
         other.bind(("127.0.0.2", inspector.port))
 
 
@@ -283,7 +283,7 @@ def test_two_pages_do_not_take_each_others_cookie(inspector: Inspector) -> None:
         assert get(other, "/api/logs", f"Cookie: {cookie(inspector)}", with_cookie=False).status == 403
 
 
-def test_a_closed_door_shows_nothing_of_the_address_as_html(inspector: Inspector) -> None:
+def test_a_refusal_shows_nothing_of_the_address_as_html(inspector: Inspector) -> None:
     reply = get(inspector, '/logs/"><script>alert(1)</script>', with_cookie=False)
     assert reply.status in (400, 403)
     assert b"<script" not in reply.body

@@ -28,7 +28,7 @@ def environ(collector: Collector, **config: Any) -> dict[str, str]:
     }
 
 
-@pytest.mark.skipif(sys.version_info >= (3, 15), reason="the private module that makes such interpreters moves about")
+@pytest.mark.skipif(sys.version_info >= (3, 15), reason="the private module of sub-interpreters has no stable name")
 def test_each_sub_interpreter_logs(collector: Collector, monkeypatch: pytest.MonkeyPatch) -> None:
     run = subprocess.run(
         [sys.executable, str(APPS / "subinterpreter.py")],

@@ -60,7 +60,7 @@ def test_every_request_arrives_once(
     told = load(server.port)
     server.stop(signal.SIGTERM)
 
-    # What a worker could not send before its exit deadline would wait for the next start; here there is none.
+    # What a worker could not send before its exit deadline would wait for the next start, and this test has none.
     arrived = Counter(log["_id"] for log in collector.logs)
     assert arrived == Counter(told)
     assert segments(tmp_path) == []
@@ -79,7 +79,7 @@ def test_a_killed_worker_loses_nothing(gunicorn: Callable[..., Any], collector: 
     process = psutil.Process(victim)
     os.kill(victim, signal.SIGKILL)
     psutil.wait_procs([process], timeout=30)
-    # A sibling adopts and sends on its own; only then are the others told to go.
+    # A sibling adopts the segment and sends its entries unasked; only then is the server told to end.
     arrived_before_exit = collector.wait_for(1, timeout=60)
     assert arrived_before_exit
     server.stop(signal.SIGTERM)

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.timeout(900)  # whichever test is the first builds the 
 
 @pytest.fixture(scope="module")
 def wheel() -> Path:
-    """The one that `make wheel` has built from these sources."""
+    """The wheel that `make wheel` builds from these sources."""
     subprocess.run(["make", "wheel"], cwd=ROOT, check=True, capture_output=True, timeout=1200)
     wheels = sorted((ROOT / "dist").glob("*.whl"), key=lambda path: path.stat().st_mtime)
     return wheels[-1]

@@ -91,7 +91,7 @@ def test_inside_a_dispatcher_it_sees_the_mount(logged: Logged, path: str) -> Non
 
 @pytest.mark.parametrize("path", [path for path in PATHS if not path.isascii()])
 def test_a_server_that_hands_over_a_decoded_path_loses_no_log(logged: Logged, path: str) -> None:
-    # Radicale's does: characters where PEP 3333 has bytes. Some of them are below 256, and cannot be told from bytes.
+    # Radicale's does: characters where PEP 3333 has bytes. Characters below 256 cannot be told from bytes.
     asked = Asked()
     middleware, logs = logged(group=asked)
     assert call(middleware, path, HTTP_HOST="api.example.com").status == "200 OK"

@@ -62,7 +62,7 @@ def test_the_result_is_an_iterator_with_close_and_length_only_where_the_app_has_
 
 
 def test_a_list_stays_a_list_and_bytes_stay_bytes(logged: Logged) -> None:
-    # granian joins lists; uWSGI sends bytes as they are. Either would send something else, were it anything else.
+    # granian joins lists, and uWSGI sends bytes as they are. For any other type, either would send something else.
     middleware, logs = logged(app=serve([b"one", b"two"]))
     result = middleware(environ(), lambda *_: None)
     assert (list in type(result).__mro__, result) == (True, [b"one", b"two"])
@@ -285,7 +285,7 @@ def test_each_chunk_passes_before_the_next_is_asked_for(logged: Logged) -> None:
 
 
 def test_an_exchange_leaves_no_cycle_behind(logged: Logged) -> None:
-    # What only the garbage collector can free would keep environ and bodies until it comes.
+    # A cycle would keep environ and bodies in memory until the garbage collector runs.
     class Environ(dict[str, Any]):
         pass
 

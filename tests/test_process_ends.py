@@ -1,4 +1,4 @@
-"""Processes that end in ways that skip exit handlers, and those that come after them: nothing is left behind."""
+"""Processes that end without running their exit handlers, and the processes after them: nothing is left behind."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from servers import Running as RunningServer
 from servers import Server, exchange, request, wait_until_logged
 
 HERE = Path(__file__).parent
-#: Nothing is due before the end.
+#: Nothing has to be sent before the end.
 PROGRAM = """
 import multiprocessing, os, signal, sys, wsgi
 from readme_metrics import MetricsApiConfig, MetricsMiddleware
@@ -42,7 +42,7 @@ class Programs:
         self._directory = directory
 
     def run(self, body: str, *, deadline_s: float = 30.0) -> int:
-        """Runs a program of that body with `log(count)`, `middleware` and some modules; returns its exit code."""
+        """Runs a program whose body has `log(count)`, `middleware` and some modules; returns its exit code."""
         program = self._directory / "program.py"
         program.write_text(
             PROGRAM.format(deadline=deadline_s, body="".join(f"    {line}\n" for line in body.split("\n")))
@@ -77,7 +77,7 @@ def waiting(queue_dir: Path) -> int:
 def test_children_of_multiprocessing_deliver_at_their_end(
     programs: Programs, collector: Collector, tmp_path: Path, method: str
 ) -> None:
-    """And not only when somebody else comes: their parent is killed, and has logged nothing."""
+    """No other process can have delivered the logs: the parent is killed, and has logged nothing."""
     body = f"""
 context = multiprocessing.get_context({method!r})
 children = [context.Process(target=log, args=(3,)) for _ in range(2)]
@@ -136,15 +136,15 @@ def test_the_deadline_holds_for_what_is_passed_on(programs: Programs, collector:
     collector.answer = lambda _: HANG
     started_s = time.monotonic()
     assert programs.run("pass", deadline_s=1.0) == 0
-    assert time.monotonic() - started_s < 15  # for ever, without
+    assert time.monotonic() - started_s < 15  # without the deadline, it would take for ever
     assert waiting(tmp_path) == 2
     started_s = time.monotonic()
     assert programs.run("pass", deadline_s=0) == 0
-    assert len(collector.posts) == 1, "0 leaves it all to others"
+    assert len(collector.posts) == 1, "with a deadline of 0, everything is left to other processes"
 
 
 def test_cgi_programs_in_an_outage(programs: Programs, collector: Collector) -> None:
-    """A process for each request, none of which lives for a second."""
+    """A process for each request, and none of them lives for a second."""
     cgi = "from wsgiref.handlers import CGIHandler\nos.environ['PATH_INFO'] = '/'\nCGIHandler().run(middleware)"
     collector.answer = lambda _: Answer(503)
     for _ in range(4):
@@ -191,7 +191,7 @@ def test_the_master_of_gunicorn_passes_on_what_its_workers_left(
         assert b"200" in exchange(server.port, request("GET", f"/?{number}"))
     wait_until_logged(tmp_path, 20)
     workers = server.workers()
-    os.kill(server.pid, signal.SIGSTOP)  # or it would start others, which could pass them on as well
+    os.kill(server.pid, signal.SIGSTOP)  # or it would start other workers, which could pass the logs on too
     for worker in workers:
         worker.kill()
     os.kill(server.pid, signal.SIGTERM)
@@ -205,7 +205,7 @@ def test_logs_after_the_exit_handler_say_so(programs: Programs, collector: Colle
 import atexit
 errors = []
 middleware.config.LOGGER = type("Logger", (), {"warning": lambda self, message, *a: errors.append(message % a)})()
-# Run last, since registered before ours would be: exit handlers run in the reverse order.
+# The second log is that of an app's exit handler that runs after ours.
 log(1)
 atexit._run_exitfuncs()
 log(1)

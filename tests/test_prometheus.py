@@ -1,4 +1,4 @@
-"""The counters as Prometheus text, by the command and by the middleware."""
+"""The counters as Prometheus text, from the command and from the middleware."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wsgi import call
 
 Logged = Callable[..., tuple[MetricsMiddleware, Callable[[int], list[dict[str, Any]]]]]
 
-#: Of the text format: https://prometheus.io/docs/instrumenting/exposition_formats/
+#: A line of the text format: https://prometheus.io/docs/instrumenting/exposition_formats/
 LINE = re.compile(
     r"# HELP ([a-z_]+) .+|# TYPE ([a-z_]+) (counter|gauge|summary)"
     r'|([a-z_]+)\{((?:[a-z]+="(?:[^"\\\n]|\\.)*",?)*)\} (-?[0-9.e+-]+)'
@@ -24,7 +24,7 @@ LINE = re.compile(
 
 
 def parsed(text: str, directory: str = "") -> dict[str, float]:
-    """Each sample by its name and labels, but for where the queue is (here: `directory`) and which process it was."""
+    """Each sample of the queue at `directory`, by its name and its labels other than those of queue and process."""
     samples: dict[str, float] = {}
     family = ""
     for line in text.splitlines():
@@ -77,7 +77,7 @@ def test_what_waits_has_an_age(logged: Logged) -> None:
     assert 0 <= samples["readme_metrics_oldest_age_seconds"] < 60
 
 
-#: https://prometheus.io/docs/practices/naming/: what `promtool check metrics` looks at, of names.
+#: https://prometheus.io/docs/practices/naming/: what `promtool check metrics` refuses in names.
 NOT_BASE_UNITS = {"milliseconds", "ms", "minutes", "hours", "days", "kilobytes", "kb", "mb", "megabytes", "percent"}
 
 
@@ -88,7 +88,7 @@ def test_a_parser_of_the_ecosystem_reads_it_and_the_names_keep_its_conventions(l
     families = list(text_string_to_metric_families(middleware.metrics_text()))
     assert len(families) >= 10
     for family in families:
-        name = family.name  # a counter's without `_total`, which the parser takes for its own
+        name = family.name  # for a counter without `_total`, which the parser removes
         words = name.split("_")
         assert words[:2] == ["readme", "metrics"] and family.documentation.endswith(".")
         assert not NOT_BASE_UNITS & set(words) and not {"gauge", "counter", "summary"} & set(words)

@@ -1,8 +1,8 @@
 """Apps written for readme-metrics 3.4.0 run as they are, and log what ReadMe's own tests expect of every SDK.
 
-Those of tests/apps/published have the lines of integration of the published examples, and read what they are sent.
-PUBLISHED_EXAMPLES names a directory to run in their place: `packages/python/examples` of a checkout of ReadMe's SDKs,
-whose views do not read it. A body that nobody has read may be logged as not read.
+The apps in tests/apps/published add the middleware as the published examples do, and read each body that they are
+sent. PUBLISHED_EXAMPLES names a directory to run in their place: `packages/python/examples` of a checkout of ReadMe's
+SDKs, whose views do not read bodies. A body that nobody has read may be logged as not read.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from reverse_proxy import free_port
 
 EXAMPLES = Path(os.environ.get("PUBLISHED_EXAMPLES", Path(__file__).parent / "apps" / "published")).resolve()
 KEY = "rdme_abcdefghijklmnopqrstuvwxyz"
-#: By its masked form, which ReadMe's tests have in full: SHA-512 of the id, and its last four characters.
+#: The masked id, which ReadMe's tests have in full: SHA-512 of the id, and its last four characters.
 GROUP_ID = "sha512-u2GbQ83jIqNa+a8v110+8IDztQQr4joL1xSE+wFH51zSOA1qQKPwOC8t2n2LWJQA1mX4ZLZ45SEokITzLed/ow==?-key"
 AUTHORIZATION = "sha512-7S+L0vUE8Fn6HI3836rtz4b6fVf6H4JFur6SGkOnL3bFpC856+OSZkpIHphZ0ipNO+kUw1ePb5df2iYrNQCpXw==?-key"
 COMMANDS = {
@@ -43,7 +43,7 @@ class Example(NamedTuple):
     collector: Collector
 
     def sent(self, method: str = "GET", path: str = "/", **options: Any) -> Any:
-        """One request; returns the log that it made, and asserts that there is one only."""
+        """Makes one request, asserts that it made one log only, and returns that log."""
         before = len(self.collector.logs)
         response = requests.request(method, self.url + path, timeout=30, **options)
         assert response.status_code == 200
@@ -89,7 +89,7 @@ def entry(log: Any) -> Any:
 
 
 def was_read(post_data: dict[str, Any], size: int) -> bool:
-    """Whether the body is in the log. That of an app which does not read it need not be."""
+    """Whether the body is in the log. A body that the app does not read need not be."""
     is_missing = post_data.get("text") == f"[NOT READ {size}]"
     assert not is_missing or "PUBLISHED_EXAMPLES" in os.environ
     return not is_missing
@@ -160,7 +160,7 @@ def test_multipart(example: Example, has_file: bool) -> None:
     post_data = request["postData"]
     if not was_read(post_data, request["bodySize"]):
         return
-    # Bare: tools that make a request of a HAR choose a boundary of their own.
+    # Without the boundary: tools that turn a HAR into a request choose a boundary of their own.
     assert post_data["mimeType"] == "multipart/form-data" and "text" not in post_data
     expected = [{"name": name, "value": value} for name, value in fields.items()]
     assert post_data["params"][:4] == expected

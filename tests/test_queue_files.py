@@ -1,4 +1,4 @@
-"""What is at rest: msgpack that any decoder reads, in files that only the user can, without key or secret."""
+"""The queue's files: MessagePack that any decoder reads, which only the user can read, without API key or secret."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Logged = Callable[..., Any]
 
 
 def waiting(middleware: Any) -> Path:
-    """The one segment of a middleware that has logged and sent nothing."""
+    """The one segment of a middleware that has logged requests and has sent nothing yet."""
     [segment] = [path for path in Path(middleware.stats()["directory"]).iterdir() if path.suffix == ".seg"]
     return Path(segment)
 
@@ -37,7 +37,7 @@ def test_an_independent_decoder_reads_the_entries(logged: Logged) -> None:
     call(middleware, "/repeated", query="x=1&x=2")
     raw = waiting(middleware).read_bytes()
     decoded = []
-    # An entry is a map of six whose first key is `_id`.
+    # An entry is a map of six pairs, whose first key is `_id`.
     for position in find(raw, b"\x86\xa3_id"):
         unpacker = msgpack.Unpacker(raw=False)
         unpacker.feed(raw[position:])

@@ -19,7 +19,7 @@ from readme_metrics.collector import Answer, Collector
 from servers import wait_until
 
 HERE = Path(__file__).parent
-#: What a pod runs, at paths that any user can read: this Python may live in root's home.
+#: What a pod runs, mounted at paths that any user can read: this Python may be in root's home.
 BINDS = {
     "/mnt/python": sys.base_prefix,
     "/mnt/site": sysconfig.get_path("purelib"),
@@ -27,7 +27,7 @@ BINDS = {
     "/mnt/tests": str(HERE),
 }
 PYTHON = Path("/mnt/python", Path(sys.executable).resolve().relative_to(Path(sys.base_prefix).resolve()))
-#: As container runtimes mount it; and nothing of the machine's own.
+#: Shared memory as container runtimes mount it, without the files of this machine.
 SHM = "mount -t tmpfs -o mode=1777,size=64m none /dev/shm"
 APP = 1000
 KILLED = "os.kill(os.getpid(), signal.SIGKILL)"
@@ -41,13 +41,13 @@ class Pod(NamedTuple):
     uid: int = APP
     gid: int = APP
     groups: str = ""
-    #: Shell commands of root's, in the pod's namespace.
+    #: Shell commands that root runs in the pod's namespace.
     mounts: str = SHM
     #: Arguments of the configuration.
     options: str = ""
 
     def start(self, body: str, environ: dict[str, str]) -> subprocess.Popen[str]:
-        """Starts a program of that body, with `log(count)` and `middleware`."""
+        """Starts a program whose body has `log(count)` and `middleware`."""
         program = f"""
 import os, signal, sys, wsgi
 from readme_metrics import MetricsApiConfig, MetricsMiddleware
@@ -93,7 +93,7 @@ def finished(process: subprocess.Popen[str]) -> Ended:
 
 @pytest.fixture
 def volume(tmp_path: Path) -> Path:
-    """What outlives a pod."""
+    """A directory that outlives a pod."""
     path = tmp_path / "volume"
     path.mkdir()
     return path
@@ -107,11 +107,11 @@ class Volume(NamedTuple):
     mode: int
     owner: tuple[int, int]
     pod: Pod
-    #: What kubelet does to the files of a volume with `fsGroup`, each time it mounts it.
+    #: Whether the files are opened to the group, as kubelet does each time it mounts a volume with `fsGroup`.
     is_opened: bool = False
 
 
-#: Any user id, in the group of root: OpenShift.
+#: OpenShift runs apps under an arbitrary user id, in the group of root.
 ARBITRARY = 1_000_680_000
 VOLUMES = {
     "emptyDir": Volume(0o777, (0, 0), Pod()),
@@ -147,7 +147,7 @@ def test_a_volume_keeps_the_logs_of_a_killed_pod_for_the_next(collector: Collect
     assert len(collector.ids()) == 4
 
 
-#: What a hardened pod leaves: where the queue is then.
+#: What a hardened pod leaves writable, and where the queue is then.
 HARDENED = {
     "emptyDir at /tmp and /dev/shm": (f"{SHM}\nmount -t tmpfs -o mode=0777 none /tmp", "/dev/shm/"),
     "emptyDir at /tmp": ("mount -t tmpfs -o ro none /dev/shm\nmount -t tmpfs -o mode=0777 none /tmp", "/tmp/"),
@@ -157,7 +157,7 @@ HARDENED = {
 
 @pytest.mark.parametrize("kind", HARDENED)
 def test_a_read_only_root(collector: Collector, kind: str) -> None:
-    """Any uid, no home, nothing of the image can be written; the server takes logs."""
+    """An arbitrary uid, no home, and no file of the image can be written; the server takes logs."""
     mounts, where = HARDENED[kind]
     pod = Pod(ARBITRARY, 0, mounts=f"mount -o remount,bind,ro /\n{mounts}")
     ended = finished(
@@ -175,7 +175,7 @@ def test_a_read_only_root(collector: Collector, kind: str) -> None:
 
 
 class Service:
-    """An app that runs: it logs when it is told to, and says where its queue is."""
+    """A running app: it logs when it is told to, and says where its queue is."""
 
     def __init__(self, pod: Pod, environ: dict[str, str], request: str = "log(int(line)); say_where()") -> None:
         self._process = pod.start(f"for line in sys.stdin:\n    {request}", environ)
@@ -196,7 +196,7 @@ class Service:
         self._process.send_signal(number)
 
     def end(self) -> None:
-        """As its server's stop ends it."""
+        """Ends the app in an orderly way, as its server does when it is stopped."""
         assert finished(self._process).code == 0
 
     def __enter__(self) -> Service:
@@ -215,7 +215,7 @@ def flush(pod: Pod, environ: dict[str, str]) -> None:
 
 
 def remove(directory: Path) -> None:
-    """While its owner goes on to use it, and may make files in it."""
+    """Removes a directory that its owner still uses and may still make files in."""
     while directory.exists():
         shutil.rmtree(directory, ignore_errors=True)
 
@@ -240,7 +240,7 @@ def test_systemd_removes_what_its_user_has_in_shared_memory(collector: Collector
 
 
 def test_systemd_removes_the_runtime_directory(collector: Collector, volume: Path) -> None:
-    """`RuntimeDirectory=`: its parent is root's, so that the app cannot make it again, and the next rung is taken."""
+    """`RuntimeDirectory=`: its parent belongs to root, so the app cannot make it again, and the next rung is taken."""
     runtime = volume / "app"
     runtime.mkdir()
     os.chown(runtime, APP, APP)
@@ -254,7 +254,7 @@ def test_systemd_removes_the_runtime_directory(collector: Collector, volume: Pat
 
 
 def test_cron_jobs_in_an_outage(collector: Collector, volume: Path) -> None:
-    """Almost no environment, no home, a life shorter than a second; the job after the outage takes all along."""
+    """Almost no environment, no home, a life shorter than a second; the job after the outage delivers all logs."""
     volume.chmod(0o1777)
     pod = Pod(mounts=bind(volume, "/dev/shm"))
     environ = {"README_METRICS_SERVER": collector.url}
@@ -269,7 +269,7 @@ def test_cron_jobs_in_an_outage(collector: Collector, volume: Path) -> None:
 
 
 def test_a_process_for_each_request_and_a_flush_now_and_then(collector: Collector, volume: Path) -> None:
-    """The parent lives for days and never looks; the command, run by cron as the same user, delivers."""
+    """The parent lives for days and never looks for logs; the command, run by cron as the same user, delivers them."""
     volume.chmod(0o1777)
     pod = Pod(mounts=bind(volume, "/dev/shm"), options="buffer_length=1000")
     environ = {"README_METRICS_SERVER": collector.url}
@@ -291,7 +291,7 @@ SERVERLESS = {
 
 @pytest.mark.parametrize("kind", SERVERLESS)
 def test_a_process_that_is_frozen_after_each_request(collector: Collector, kind: str) -> None:
-    """As serverless platforms do it, where /tmp alone can be written. The timeouts are longer, for a busy machine."""
+    """Serverless platforms do this, and only /tmp can be written there. The timeouts are longer, for a busy machine."""
     options, request = SERVERLESS[kind]
     mounts = "mount -t tmpfs -o ro none /dev/shm\nmount -t tmpfs -o mode=0777 none /tmp"
     pod = Pod(993, 990, mounts=f"mount -o remount,bind,ro /\n{mounts}", options=options)

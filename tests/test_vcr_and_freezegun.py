@@ -1,7 +1,7 @@
-"""What apps put in the place of network and clock, tried in a process of its own.
+"""Libraries with which apps replace the network and the clock, tried in a process of their own.
 
-VCR swaps the classes of connections for all threads at once, and puts the real ones back for the time of each request.
-The flushers of earlier tests try their addresses meanwhile: a connection that is made just then is not recorded.
+VCR replaces the connection classes for all threads at once, and puts the real ones back for the time of each request.
+The flushers of earlier tests make requests too: a connection of ours that is made during one of them is not recorded.
 """
 
 from __future__ import annotations

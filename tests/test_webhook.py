@@ -1,4 +1,4 @@
-"""`VerifyWebhook`: what ReadMe signs is accepted, all else is refused with the one exception it promises."""
+"""`VerifyWebhook`: what ReadMe signs is accepted; anything else raises the one exception that is documented."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What apps put in the place of network and clock in their tests: while it is there, and afterwards, logs arrive."""
+"""Libraries with which apps replace the network and the clock in their tests: logs arrive meanwhile, and afterwards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tests' own WSGI app, with one route for each shape of response, and a server-less way to call an app."""
+"""The tests' own WSGI app, with one route for each shape of response, and a way to call an app without a server."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wsgiref.util import setup_testing_defaults
 from readme_metrics import MetricsApiConfig, MetricsMiddleware
 
 API_KEY = "rdme_test_key"
-#: What the app serves as a file: several of a server's blocks long.
+#: What the app serves as a file. It is several of a server's blocks long.
 FILE = Path(__file__).with_name("har-1.2.schema.json")
 TEXT = [("Content-Type", "text/plain; charset=utf-8")]
 
@@ -87,7 +87,7 @@ def _pieces(file: BinaryIO) -> Iterator[bytes]:
 
 
 def _lines(environ: dict[str, Any]) -> Iterator[bytes]:
-    """The lines of a body, as far as its length or the server tells where it ends."""
+    """The lines of a body, up to its Content-Length or, where the server ends the input itself, up to that end."""
     body = environ["wsgi.input"]
     if environ.get("wsgi.input_terminated"):
         yield body.readline()
@@ -108,7 +108,7 @@ def _sink(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[b
 
 
 def _wait(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterator[bytes]:
-    """Ends once there is the file that the query names: the test has had the first chunk by then."""
+    """Ends once the file that the query names exists: by then, the test has received the first chunk."""
     start_response("200 OK", [("Content-Type", "text/event-stream")])
     yield b"data: first\n\n"
     while not Path(environ["QUERY_STRING"]).exists():
@@ -137,7 +137,7 @@ def group(request: Any) -> dict[str, str] | None:
 
 def make(app: Any = app) -> Any:
     """The app as a server loads it, configured through the environment."""
-    logging.basicConfig()  # so that what the SDK has to say is in the server's output
+    logging.basicConfig()  # so that the SDK's messages are in the server's output
     options = json.loads(os.environ.get("TEST_CONFIG", "{}"))
     if options is None:
         return app
@@ -145,8 +145,8 @@ def make(app: Any = app) -> Any:
 
 
 def heir() -> MetricsMiddleware:
-    """A later start with the same key, which sends what others have left behind and logs nothing itself."""
-    # A request whose caller cannot be told is counted as dropped; it starts the flusher like any other.
+    """A middleware that starts later with the same key. It sends what others have left behind, and logs nothing."""
+    # A request without a caller is counted as dropped, and starts the flusher like any other request.
     middleware = MetricsMiddleware(app, MetricsApiConfig(API_KEY, lambda _: {}))
     call(middleware)
     return middleware
@@ -185,7 +185,7 @@ def call(
         **environ,
     }
     setup_testing_defaults(environ)
-    # wsgiref.validate refuses empty strings here; servers leave them out or send them, and both must work.
+    # wsgiref.validate refuses empty strings here. Some servers send them and others leave them out; both must work.
     environ = {
         key: value for key, value in environ.items() if value != "" or key not in ("CONTENT_TYPE", "CONTENT_LENGTH")
     }

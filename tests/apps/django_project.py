@@ -17,7 +17,7 @@ from django.http import FileResponse, HttpRequest, HttpResponse, JsonResponse, S
 from django.urls import path
 
 FILE = Path(__file__).parent.parent / "har-1.2.schema.json"
-#: Gone with the process.
+#: Removed when the process ends.
 _directory = tempfile.TemporaryDirectory()
 DATABASE = Path(_directory.name, "db.sqlite3")
 PNG = b"\x89PNG\r\n\x1a\n\xff\x00"
@@ -28,7 +28,7 @@ if not settings.configured:
         SECRET_KEY="secret",
         ALLOWED_HOSTS=["*"],
         DEBUG=False,
-        # A file: every thread is to see the same.
+        # A file, so that every thread sees the same database.
         DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": DATABASE}},
         LOGGING_CONFIG=None,
         INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions"],
@@ -132,7 +132,7 @@ urlpatterns = [
 
 
 class EagerMiddleware:
-    """Sits further out and reads the body before anybody else, as some do."""
+    """A middleware further out that reads the body before anything else, as some do."""
 
     sync_capable = async_capable = True
 
@@ -147,7 +147,7 @@ class EagerMiddleware:
 
 
 class FormMiddleware(EagerMiddleware):
-    """Sits further out and looks at the form's fields, as some do for a token."""
+    """A middleware further out that looks at the form's fields, as some do for a token."""
 
     def __call__(self, request: HttpRequest) -> Any:
         _ = request.POST

@@ -1,4 +1,4 @@
-"""Processes that fork in every way there is: `forks.py NAME` logs requests and writes how many it has made."""
+"""Processes that fork in every way there is: `forks.py NAME` makes requests and writes the ids of their logs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ middleware = MetricsMiddleware(
 
 
 def request(count: int = 1) -> None:
-    """Makes requests, and writes the ids that the client was told: one write, whole among those of other processes."""
+    """Makes requests, and writes the id that the client was told: by one write, so that ids of processes never mix."""
     for _ in range(count):
         url = call(middleware).header("x-documentation-url")
         assert url is not None
@@ -29,7 +29,7 @@ def request(count: int = 1) -> None:
 
 
 def forked(work: Callable[[], Any]) -> None:
-    """Runs `work` in a forked child, waits for it and passes its failure on."""
+    """Runs `work` in a forked child, waits for the child and fails if it fails."""
     pid = os.fork()
     if pid == 0:
         status = 1
@@ -65,7 +65,7 @@ def three_generations() -> None:
 
 
 def flushed_in_the_child() -> None:
-    """With a connection that was used before the fork: the child must not speak on it."""
+    """The flusher's connection was used before the fork: the child must not use it."""
     request(2)
     assert middleware.flush(10) == 0
 
@@ -78,7 +78,7 @@ def flushed_in_the_child() -> None:
 
 
 def under_load() -> None:
-    """Forks while eight threads log: whatever lock they hold, the child has to do without them."""
+    """Forks while eight threads log: the child has to work although no thread will release the locks that they held."""
     permits = threading.Semaphore(0)
     is_over = False
 

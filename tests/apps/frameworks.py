@@ -157,7 +157,7 @@ REQUESTS: dict[str, dict[str, Any]] = {
 
 
 def answer(app: WSGIApp, path: str) -> Response | type[BaseException]:
-    """What the server gets: a response, or the exception that the framework lets pass."""
+    """What the server gets: a response, or the exception that the framework lets through."""
     from wsgiref.util import FileWrapper
 
     try:

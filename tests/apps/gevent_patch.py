@@ -1,6 +1,6 @@
-"""Serves requests beside a POST that hangs; `early` patches before anything else is imported, `late` afterwards.
+"""Serves requests while a POST hangs. `early` patches before anything else is imported, `late` afterwards.
 
-Ends by itself once the requests that its standard input orders have been answered.
+Makes one request for each line of its standard input, and ends with that input.
 """
 
 from __future__ import annotations
@@ -19,6 +19,6 @@ middleware = wsgi.make()
 if sys.argv[1] == "late":
     monkey.patch_all()
 
-with FileObjectPosix(0, "rb") as orders:  # read by the hub: a blocked one would not see them
-    for line in orders:
+with FileObjectPosix(0, "rb") as lines:  # read by the hub: a blocked hub would not see them
+    for line in lines:
         print(wsgi.call(middleware).status, line.decode().strip(), flush=True)

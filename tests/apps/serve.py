@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-# Before anything else is imported, as these servers want it.
+# These servers have to be patched in before anything else is imported.
 if sys.argv[1:] == ["gevent"]:
     import gevent.monkey
 

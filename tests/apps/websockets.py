@@ -1,4 +1,4 @@
-"""Apps that serve WebSockets over WSGI, each by another library: `websockets.py LIBRARY SERVER`.
+"""Apps that serve WebSockets over WSGI, each with another library: `websockets.py LIBRARY SERVER`.
 
 Each echoes texts at `/echo`, and answers anything else over HTTP.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-# Before anything else is imported, as these servers want it.
+# These servers have to be patched in before anything else is imported.
 if sys.argv[2:] in (["gevent.pywsgi"], ["gevent-websocket"]):
     import gevent.monkey
 
@@ -62,7 +62,7 @@ def gevent_websocket() -> Any:
 
 
 def already_handled() -> Any:
-    """Answers on the connection itself, and tells gunicorn so by its own object."""
+    """Answers on the connection itself, and tells gunicorn so by returning gunicorn's own object."""
 
     def app(environ: Any, start_response: Any) -> Any:
         from gunicorn.workers.base_async import ALREADY_HANDLED

@@ -1,4 +1,4 @@
-"""A FastAPI app whose lines of integration are those of an app written for readme-metrics 3.4.0."""
+"""A FastAPI app that adds the middleware as an app written for readme-metrics 3.4.0 does."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""A Flask app whose lines of integration are those of an app written for readme-metrics 3.4.0."""
+"""A Flask app that adds the middleware as an app written for readme-metrics 3.4.0 does."""
 
 import os
 
