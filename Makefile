@@ -71,7 +71,7 @@ fleet: $(VENV)/.dev debian-packages ## 1,000 hosts on this machine: CPU per log,
 
 # The tests of kills at full size. RELAY_KILL_ROUNDS: how many relays are killed in turn.
 relay-soak: $(VENV)/.dev debian-packages
-	RELAY_KILL_ROUNDS=40 $(BIN)/pytest --override-ini timeout=1200 -s tests/test_relay.py -k "killed or sigterm or siblings"
+	RELAY_KILL_ROUNDS=40 $(BIN)/pytest --override-ini timeout=1200 -s tests/test_relay_kills.py tests/test_relay_take_over.py -k "killed or sigterm or siblings"
 
 # Other servers speak the same protocol. Each of RELAY_SERVERS that is installed here: a name on the PATH, or a path.
 RELAY_SERVERS ?= redis-server valkey-server
@@ -79,7 +79,7 @@ RELAY_SERVERS ?= redis-server valkey-server
 relay-matrix: $(VENV)/.dev ## the relay's tests on each of RELAY_SERVERS that is there
 	for server in $(RELAY_SERVERS); do \
 		command -v $$server >/dev/null || { echo "$$server: not here"; continue; }; \
-		$$server --version && RELAY_SERVER=$$(command -v $$server) $(BIN)/pytest tests/test_relay.py tests/test_relay_sender.py || exit 1; \
+		$$server --version && RELAY_SERVER=$$(command -v $$server) $(BIN)/pytest tests/test_relay*.py || exit 1; \
 	done
 
 suites: $(VENV)/.dev ## the test suites of Werkzeug, Flask, Bottle, WebTest, gevent and more, bare and wrapped (needs the package index)
