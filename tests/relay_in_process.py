@@ -9,12 +9,10 @@ import pytest
 
 from readme_metrics import MetricsApiConfig
 from readme_metrics.collector import Collector
-from readme_metrics.relay import layout
 from readme_metrics.relay.service import Options, Relay
 from redis_server import RedisServer
 from relaying import BY_HAND, TAKE_OVER_S, RelayProcess, app, log
 
-KEYS = layout.Keys.of("shop")
 MakeRelay = Callable[..., Relay]
 
 

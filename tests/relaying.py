@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -14,9 +15,11 @@ from typing import Any, ClassVar
 import wsgi
 from readme_metrics import MetricsApiConfig, MetricsMiddleware
 from readme_metrics.collector import Collector
+from readme_metrics.relay import layout
 from redis_server import RedisServer
 
 HERE = Path(__file__).parent
+KEYS = layout.Keys.of("shop")
 #: How long relays wait before they take over, in these tests.
 TAKE_OVER_S = 3.0
 #: Nothing is sent except by `flush`.
@@ -35,6 +38,19 @@ def log(middleware: MetricsMiddleware, numbers: Iterable[int]) -> None:
 
 def number(entry: dict[str, Any]) -> int:
     return int(entry["request"]["log"]["entries"][0]["request"]["queryString"][0]["value"])
+
+
+def host(middleware: MetricsMiddleware) -> Any:
+    """What the processes of this host share, by the middleware's figures."""
+    return middleware.stats()["host"]
+
+
+def logs_in(redis_server: RedisServer, project: str = "shop") -> list[dict[str, Any]]:
+    """The logs in the stream."""
+    logs: list[dict[str, Any]] = []
+    for _, flat in redis_server("XRANGE", layout.Keys.of(project).stream, "-", "+"):
+        logs += json.loads(dict(zip(flat[::2], flat[1::2], strict=True))[b"b"])
+    return logs
 
 
 def eventually(condition: Callable[[], object], timeout_s: float = 60) -> None:

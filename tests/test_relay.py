@@ -14,8 +14,8 @@ from readme_metrics.collector import HANG, Answer, Collector
 from readme_metrics.relay import layout
 from readme_metrics.relay.connection import Connection
 from redis_server import RedisServer
-from relay_in_process import KEYS, MakeRelay, add
-from relaying import app, check_fleet, eventually, log, number
+from relay_in_process import MakeRelay, add
+from relaying import KEYS, app, check_fleet, eventually, log, number
 
 
 def test_logs_arrive_once_and_leave_the_stream(

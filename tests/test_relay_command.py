@@ -19,10 +19,10 @@ from readme_metrics.collector import Answer, Collector
 from readme_metrics.commands import main
 from readme_metrics.relay import keys, layout
 from redis_server import RedisServer
-from relaying import BY_HAND, RelayProcess, app, eventually, log, number
+from relaying import BY_HAND, KEYS, RelayProcess, app, eventually, log, number
 from reverse_proxy import free_port
 
-KEYS = layout.Keys.of("shop")
+pytestmark = pytest.mark.usefixtures("no_process_is_left")
 
 
 WRONG: dict[str, tuple[list[str], str]] = {

@@ -12,8 +12,8 @@ from readme_metrics.relay import layout, stream_reader
 from readme_metrics.relay.connection import Connection
 from readme_metrics.relay.stream_queue import StreamQueue
 from redis_server import RedisServer
-from relay_in_process import KEYS, MakeRelay, add
-from relaying import check_fleet, eventually
+from relay_in_process import MakeRelay, add
+from relaying import KEYS, check_fleet, eventually
 
 
 def test_every_log_refused(redis_server: RedisServer, collector: Collector, relay: MakeRelay) -> None:

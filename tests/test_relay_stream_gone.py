@@ -7,8 +7,8 @@ import pytest
 from readme_metrics.collector import Answer, Collector
 from readme_metrics.relay import layout
 from redis_server import RedisServer
-from relay_in_process import KEYS, MakeRelay, add
-from relaying import check_fleet, eventually, number
+from relay_in_process import MakeRelay, add
+from relaying import KEYS, check_fleet, eventually, number
 
 
 def test_flushall_is_counted_as_lost(

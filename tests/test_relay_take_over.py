@@ -8,8 +8,8 @@ from readme_metrics.relay import layout
 from readme_metrics.relay.connection import Connection
 from readme_metrics.relay.stream_queue import StreamQueue
 from redis_server import RedisServer
-from relay_in_process import KEYS, MakeRelay, add
-from relaying import eventually
+from relay_in_process import MakeRelay, add
+from relaying import KEYS, eventually
 
 
 class FakeClock:
