@@ -158,14 +158,14 @@ def p50s(variants: Sequence[str], rounds: int = 15, count: int = 500) -> dict[st
     return {variant: median(times) for variant, times in found.items()}
 
 
-def p50_elsewhere(python: str, variant: str) -> float:
-    """What `variant` adds to the bare app, in an environment of its own."""
-    command = [python, __file__, "--p50", variant]
+def p50s_added(variants: Sequence[str], python: str = sys.executable) -> list[float]:
+    """What each variant adds to the bare app, in a process of `python` that measures them all."""
+    command = [python, __file__, "--p50", *variants]
     with tempfile.TemporaryDirectory(dir="/dev/shm") as directory:
         environment = {**os.environ, "README_METRICS_QUEUE_DIR": directory}
         output = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
-    bare_us, with_us = map(float, output.split()[-2:])
-    return with_us - bare_us
+    bare_us, *with_us = map(float, output.splitlines()[-1].split())
+    return [us - bare_us for us in with_us]
 
 
 def instructions(variant: str, python: str = sys.executable) -> int:
@@ -190,13 +190,12 @@ def main() -> None:
     parser.add_argument("--published", metavar="PYTHON", help="an interpreter with readme-metrics 3.4.0 and FastAPI")
     parser.add_argument("--peers", metavar="PYTHON", help="an interpreter with apitally[fastapi] and sentry-sdk")
     parser.add_argument("--run", nargs=2, help=argparse.SUPPRESS)
-    parser.add_argument("--p50", help=argparse.SUPPRESS)
+    parser.add_argument("--p50", nargs="+", help=argparse.SUPPRESS)
     options = parser.parse_args()
     os.environ["README_METRICS_SERVER"] = NOBODY
     if options.p50:
-        found = p50s(("bare", options.p50))
-        print(found["bare"], found[options.p50], flush=True)
-        os._exit(0)
+        print(*p50s(("bare", *options.p50)).values(), flush=True)
+        os._exit(0)  # a flusher that outlives its queue directory makes another
     if options.run:
         asyncio.run(calls(build(options.run[0]), int(options.run[1])))
         os._exit(0)  # what is queued is not part of it
@@ -214,11 +213,8 @@ def main() -> None:
         added = {variant: float(instructions(variant) - bare_app) for variant in VARIANTS[1:]}
         added |= {name: float(instructions(name, python) - bare_app) for name, python in elsewhere.items()}
     else:
-        with tempfile.TemporaryDirectory(dir="/dev/shm", ignore_cleanup_errors=True) as directory:
-            os.environ["README_METRICS_QUEUE_DIR"] = directory
-            here = p50s(VARIANTS)
-        added = {variant: here[variant] - here["bare"] for variant in VARIANTS[1:]}
-        added |= {name: p50_elsewhere(python, name) for name, python in elsewhere.items()}
+        added = dict(zip(VARIANTS[1:], p50s_added(VARIANTS[1:]), strict=True))
+        added |= {name: p50s_added([name], python)[0] for name, python in elsewhere.items()}
     for variant, value in added.items():
         print(f"| {variant} | {value:,.1f} |", flush=True)
 

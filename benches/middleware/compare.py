@@ -13,6 +13,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from contextlib import ExitStack, closing
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
@@ -82,21 +83,18 @@ class Worker:
 
 
 def compare(scenario: Scenario, published: str | None, server: str) -> dict[str, dict[str, float]]:
-    ours = Worker(sys.executable, scenario, server)
-    columns = {"bare": (ours, "bare"), "floor": (ours, "floor"), "ours": (ours, "sdk")}
-    workers = [ours]
-    if published:
-        theirs = Worker(published, scenario, server)
-        columns |= {"bare (published)": (theirs, "bare"), "published": (theirs, "sdk")}
-        workers.append(theirs)
-    rounds: dict[str, list[dict[str, Any]]] = {name: [] for name in columns}
-    for number in range(ROUNDS + 1):
-        for name, (worker, variant) in columns.items():
-            result = worker.measure(variant, scenario.requests)
-            if number:  # the first round warms up
-                rounds[name].append(result)
-    for worker in workers:
-        worker.close()
+    with ExitStack() as workers:
+        ours = workers.enter_context(closing(Worker(sys.executable, scenario, server)))
+        columns = {"bare": (ours, "bare"), "floor": (ours, "floor"), "ours": (ours, "sdk")}
+        if published:
+            theirs = workers.enter_context(closing(Worker(published, scenario, server)))
+            columns |= {"bare (published)": (theirs, "bare"), "published": (theirs, "sdk")}
+        rounds: dict[str, list[dict[str, Any]]] = {name: [] for name in columns}
+        for number in range(ROUNDS + 1):
+            for name, (worker, variant) in columns.items():
+                result = worker.measure(variant, scenario.requests)
+                if number:  # the first round warms up
+                    rounds[name].append(result)
     return {name: {key: median(r[key] for r in results) for key in results[0]} for name, results in rounds.items()}
 
 

@@ -6,6 +6,7 @@ python benches/middleware/lasting.py --published PATH/TO/PYTHON_WITH_3.4.0
 from __future__ import annotations
 
 import time
+from contextlib import closing
 
 from columns import columns
 from compare import Scenario, Worker
@@ -24,12 +25,10 @@ def main() -> None:
     print("| 50,000 requests | resident at the end, MB | 8 s later | threads at the end | at most |")
     print("|---|---|---|---|---|")
     for name, (python, variant) in compared.items():
-        with Sink() as sink:
-            worker = Worker(python, scenario, sink.url)
+        with Sink() as sink, closing(Worker(python, scenario, sink.url)) as worker:
             rounds = [worker.measure(variant, REQUESTS // ROUNDS) for _ in range(ROUNDS)]
             time.sleep(CALM_S)
             later = worker.measure(variant, 1)
-            worker.close()
         megabytes = [f"{result['rss_mb']:.0f}" for result in (rounds[-1], later)]
         threads = [str(rounds[-1]["threads"]), str(max(result["most_threads"] for result in rounds))]
         print(f"| {name} | " + " | ".join(megabytes + threads) + " |", flush=True)

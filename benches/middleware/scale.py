@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from contextlib import ExitStack, closing
 
 from compare import Scenario, Worker
 from sink import Sink
@@ -34,12 +35,12 @@ def main() -> None:
     print("| processes x threads | bare, us | ours, us | added |")
     print("|---|---|---|---|")
     with Sink() as sink, tempfile.TemporaryDirectory(dir="/dev/shm") as queue_dir:
-        os.environ["README_METRICS_QUEUE_DIR"] = queue_dir  # one for all processes, as those of one app have it
+        os.environ["README_METRICS_QUEUE_DIR"] = queue_dir  # one for all, as the processes of one app have
         for processes, threads in [(1, 1), (2, 1), (4, 1), (8, 1), (1, 2), (1, 4), (1, 8), (1, 16)]:
-            workers = [Worker(sys.executable, SCENARIO, sink.url) for _ in range(processes)]
-            bare, ours = (cost_us(workers, variant, threads) for variant in ("bare", "sdk"))
-            for worker in workers:
-                worker.close()
+            with ExitStack() as stack:
+                made = (Worker(sys.executable, SCENARIO, sink.url) for _ in range(processes))
+                workers = [stack.enter_context(closing(worker)) for worker in made]
+                bare, ours = (cost_us(workers, variant, threads) for variant in ("bare", "sdk"))
             print(f"| {processes} x {threads} | {bare:.1f} | {ours:.1f} | {ours - bare:.1f} |", flush=True)
 
 

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
@@ -96,16 +96,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir="/dev/shm") as scratch, ExitStack() as stack:
         script = wrk_script(Path(scratch))
         sinks = {name: stack.enter_context(Sink()) for name in compared}
-        served = {
-            name: Served(python, variant, sinks[name].url, Path(scratch))
-            for name, (python, variant) in compared.items()
-        }
-        loads: dict[str, list[Load]] = {name: [] for name in served}
-        for number in range(ROUNDS + 1):
-            for name, server in served.items():
-                loads[name].append(server.load(SECONDS if number else 1, script))
-        for server in served.values():
-            server.close()
+        loads: dict[str, list[Load]] = {name: [] for name in compared}
+        with ExitStack() as servers:
+            served = {
+                name: servers.enter_context(closing(Served(python, variant, sinks[name].url, Path(scratch))))
+                for name, (python, variant) in compared.items()
+            }
+            for number in range(ROUNDS + 1):
+                for name, server in served.items():
+                    loads[name].append(server.load(SECONDS if number else 1, script))
         print("| gunicorn, 2 sync workers | requests/s | against bare | p50, us | p99, us | delivered/answered |")
         print("|---|---|---|---|---|---|")
         bare = median(load.per_second for load in loads["bare"][1:])

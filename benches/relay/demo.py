@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 from parts import PROJECT, Redis, Relay
@@ -54,22 +55,28 @@ def status(*arguments: str, environ: dict[str, str]) -> dict[str, object]:
 
 def main() -> int:
     started_s = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="readme-metrics-relay-") as name, Collector() as collector:
-        directory = Path(name)
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="readme-metrics-relay-")))
+        collector = stack.enter_context(Collector())
         collector.answer = lambda _: Answer(503) if random.random() < 0.3 else Answer()
         redis = Redis(directory, "--appendonly", "yes", "--appendfsync", "always")
         redis.start()
+        stack.callback(redis.kill)
         queue = directory / "queue"
         queue.mkdir(mode=0o700)
         environ = {**os.environ, "README_METRICS_RELAY": redis.url, "README_METRICS_PROJECT": PROJECT}
         environ["README_METRICS_QUEUE_DIR"] = str(queue)
         print(f"Redis      {redis.url}, append-only file, fsync always")
         relays = [Relay(redis, collector.url, "--take-over-after", "3", "--timeout", "1") for _ in range(2)]
+        for relay in relays:
+            stack.callback(relay.kill)
         print(f"Relays     {relays[0].pid} and {relays[1].pid}; a third of their POSTs are answered 503")
         apps = [app(environ) for _ in range(2)]
         print(f"Apps       {apps[0].pid} and {apps[1].pid}, {REQUESTS} requests each")
         for one in apps:
             assert one.stdout is not None and one.stdin is not None
+            stack.callback(one.wait)
+            stack.callback(one.kill)  # runs before the wait
         apps[0].stdout.readline()  # type: ignore[union-attr]
         apps[0].kill()
         apps[0].wait()

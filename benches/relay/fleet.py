@@ -15,6 +15,7 @@ import tempfile
 import threading
 import time
 import uuid
+from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -107,10 +108,12 @@ def sums_of(redis: Redis) -> Sums:
         connection.close()
 
 
-def run_fleet(options: argparse.Namespace, redis: Redis, server: str, down: Path) -> None:
+def run_fleet(options: argparse.Namespace, redis: Redis, server: str, down: Path, stack: ExitStack) -> None:
     """Steady load, then an outage, then none: what each part takes, and how long the backlog lasts."""
     context = multiprocessing.get_context("spawn")
     relays = [Relay(redis, server) for _ in range(options.relays)]
+    for relay in relays:
+        stack.callback(relay.kill)
     results: Any = context.Queue()
     loaders = options.loaders
     begin_s, redis_s, relays_s = time.monotonic(), cpu_s(redis.pid), sum(cpu_s(relay.pid) for relay in relays)
@@ -167,7 +170,7 @@ def run_fleet(options: argparse.Namespace, redis: Redis, server: str, down: Path
         relay.stop()
 
 
-def run_one_relay(redis: Redis, server: str, count: int) -> None:
+def run_one_relay(redis: Redis, server: str, count: int, stack: ExitStack) -> None:
     """What one relay takes from a full stream, beside what one app's flusher takes from a full queue."""
     config = MetricsApiConfig(None, None, relay=redis.url, project=PROJECT, relay_bytes=2**30)
     sender = RedisStream(config)
@@ -176,6 +179,7 @@ def run_one_relay(redis: Redis, server: str, count: int) -> None:
         assert sender.post(body, 200).outcome is Outcome.SENT
     before = sums_of(redis).delivered
     relay = Relay(redis, server)
+    stack.callback(relay.kill)
     while sums_of(redis).delivered == before:
         time.sleep(0.01)
     first, started_s, used_s = sums_of(redis), time.monotonic(), cpu_s(relay.pid)
@@ -220,13 +224,12 @@ def main() -> None:
         server = f"http://127.0.0.1:{ready.get()}"
         redis = Redis(directory, "--appendonly", "yes", "--appendfsync", "everysec")
         redis.start()
-        try:
-            run_one_relay(redis, server, options.sustained)
+        with ExitStack() as stack:
+            stack.callback(server_process.terminate)
+            stack.callback(redis.kill)
+            run_one_relay(redis, server, options.sustained, stack)
             redis.ask("FLUSHALL")
-            run_fleet(options, redis, server, down)
-        finally:
-            redis.kill()
-            server_process.terminate()
+            run_fleet(options, redis, server, down, stack)
 
 
 if __name__ == "__main__":
