@@ -45,7 +45,3 @@ def logged_asgi(collector: Collector, monkeypatch: pytest.MonkeyPatch) -> Iterat
         dropped = middleware.stats()["dropped"]
         assert isinstance(dropped, dict)
         assert dropped["internal"] == 0, "a step of the SDK failed"
-
-
-def entry(log: Any) -> Any:
-    return log["request"]["log"]["entries"][0]

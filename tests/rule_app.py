@@ -5,15 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from readme_metrics import MetricsMiddleware
-
-Logged = Callable[..., tuple[MetricsMiddleware, Callable[[int], list[dict[str, Any]]]]]
-
-
-def entry(log: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = log["request"]["log"]["entries"][0]
-    return found
-
 
 def answering(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
     """Reads all of the request and answers as its headers ask."""

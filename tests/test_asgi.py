@@ -10,7 +10,8 @@ import pytest
 
 from asgi_answers import LAST, RUNS, AppError, app_of, body, start
 from asgi_driver import Message, body_messages, call, http_scope, post_scope
-from asgi_logging import Logged, entry, group
+from asgi_logging import Logged, group
+from logs import entry
 from readme_metrics import MetricsApiConfig
 from readme_metrics.asgi import MetricsMiddleware
 

@@ -10,7 +10,8 @@ import trio
 
 from asgi_answers import LAST, RUNS, AppError, app_of, body, start
 from asgi_driver import Message, call, http_scope
-from asgi_logging import Logged, entry
+from asgi_logging import Logged
+from logs import entry
 
 
 @pytest.mark.parametrize("run", RUNS, ids=["asyncio", "trio"])

@@ -6,7 +6,8 @@ from typing import Any
 
 from asgi_answers import LAST, app_of, start
 from asgi_driver import body_messages, call, http_scope, post_scope
-from asgi_logging import Logged, entry
+from asgi_logging import Logged
+from logs import entry
 from readme_metrics.collector import Collector
 
 

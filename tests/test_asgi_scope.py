@@ -8,7 +8,8 @@ import pytest
 
 from asgi_answers import LAST, app_of, start
 from asgi_driver import call, http_scope
-from asgi_logging import Logged, entry
+from asgi_logging import Logged
+from logs import entry
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from logs import Logged, entry
 from readme_metrics import MetricsApiConfig, Rule
 from readme_metrics.asgi import MetricsMiddleware as AsgiMiddleware
-from rule_app import Logged, entry
 from wsgi import call
 
 

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from logs import Logged
 from readme_metrics import MetricsApiConfig, MetricsMiddleware, Rule
-from rule_app import Logged, answering
+from rule_app import answering
 from wsgi import API_KEY, call, group
 
 _TEXTS = st.sampled_from(["/", "/a", "/a/b", "/b", "/é"])

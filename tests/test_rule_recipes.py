@@ -6,8 +6,9 @@ import re
 from pathlib import Path
 from typing import Any
 
+from logs import Logged, entry
 from readme_metrics import PROBES, Rule
-from rule_app import Logged, answering, entry
+from rule_app import answering
 from wsgi import call
 
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from logs import Logged, entry
 from readme_metrics import Rule
-from rule_app import Logged, answering, entry
+from rule_app import answering
 from wsgi import call
 
 
