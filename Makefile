@@ -11,7 +11,7 @@ SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find rust -name '*.rs')
 demo: $(VENV)/.installed ## sample API under gunicorn -> redacted logs in a local stand-in server and on a page in the browser
 	$(BIN)/readme-metrics demo --inspect $(if $(FRAMEWORK),--framework $(FRAMEWORK))
 
-# The tests of Python wait most of the time. Those of Rust are built and run meanwhile, with what is left of the processor.
+# The Python tests wait most of the time. Meanwhile the Rust tests are built and run, with the processor time that is left.
 test: debian-packages check ## everything that CI runs
 	$(MAKE) --jobs=2 --output-sync=target NICE="env --unset=MAKEFLAGS nice -n 19" python-test loom rust-test as-root
 
@@ -37,15 +37,15 @@ rust-test:
 	$(NICE) cargo test --locked --no-default-features
 
 # Tests that mount file systems or become another user. Without root they are reported as ignored and as skipped, so CI runs
-# them once more as root. What they write goes nowhere that another user has to remove.
+# them once more as root. They leave no file that another user would have to remove.
 ROOT = $(if $(filter 0,$(shell id -u)),env,sudo --non-interactive env)
 
 as-root: $(VENV)/.dev ## the tests that need root, by sudo
 	$(NICE) cargo test --locked --no-default-features --test queue_as_root --config 'target."cfg(unix)".runner = "$(ROOT)"' -- --ignored
 	$(if $(filter 0,$(shell id -u)),@echo "python-test runs those of pytest",$(ROOT) PYTHONDONTWRITEBYTECODE=1 $(BIN)/pytest -p no:cacheprovider -m root)
 
-# Loom replaces every atomic, so it has a target directory of its own. With this bound on preemptions it finds each of the
-# four orderings when it is weakened; a higher one finds nothing more.
+# Loom replaces every atomic, so it has a target directory of its own. With this bound on preemptions, loom fails if
+# any of the four orderings is weakened; a higher bound finds nothing more.
 loom:
 	LOOM_MAX_PREEMPTIONS=12 RUSTFLAGS="--cfg loom" $(NICE) cargo test --locked --no-default-features --test loom --target-dir target/loom
 
@@ -73,10 +73,10 @@ fleet: $(VENV)/.dev debian-packages ## 1,000 hosts on this machine: CPU per log,
 relay-soak: $(VENV)/.dev debian-packages
 	RELAY_KILL_ROUNDS=40 $(BIN)/pytest --override-ini timeout=1200 -s tests/test_relay_kills.py tests/test_relay_take_over.py -k "killed or sigterm or siblings"
 
-# Other servers speak the same protocol. Each of RELAY_SERVERS that is installed here: a name on the PATH, or a path.
+# Other servers speak the same protocol. RELAY_SERVERS are names on the PATH, or paths; those not installed here are skipped.
 RELAY_SERVERS ?= redis-server valkey-server
 
-relay-matrix: $(VENV)/.dev ## the relay's tests on each of RELAY_SERVERS that is there
+relay-matrix: $(VENV)/.dev ## the relay's tests on each of RELAY_SERVERS that is installed
 	for server in $(RELAY_SERVERS); do \
 		command -v $$server >/dev/null || { echo "$$server: not here"; continue; }; \
 		$$server --version && RELAY_SERVER=$$(command -v $$server) $(BIN)/pytest tests/test_relay*.py || exit 1; \
@@ -106,7 +106,7 @@ bench: $(VENV)/.installed ## bare app, floor, published SDK and ours, side by si
 	$(BIN)/python benches/middleware/asgi.py --instructions --published $(VENV)/published/bin/python --peers $(VENV)/peers/bin/python
 	$(BIN)/python benches/middleware/scale.py
 
-# The `+` has its output shown as it comes, also by a make that runs several targets.
+# The `+` shows this target's output as it comes, even if make runs several targets at once.
 python-test: $(VENV)/.dev
 	+$(BIN)/pytest
 
@@ -116,7 +116,7 @@ oldest-dependencies newest-dependencies: $(VENV)/.dev ## capture, redaction and 
 # The same comparison with a small sample is part of `make test`.
 DIFFERENTIAL_REQUESTS ?= 50000
 
-differential: $(VENV)/.dev ## what the parsers of five frameworks give an app as a denied field is not in the log
+differential: $(VENV)/.dev ## no value that a parser of five frameworks reads as a denied field is in the log
 	DIFFERENTIAL_REQUESTS=$(DIFFERENTIAL_REQUESTS) $(BIN)/pytest -s --timeout 0 tests/test_framework_parsers.py
 
 har-tools: $(VENV)/.dev ## logs against har-validator and @readme/httpsnippet; needs Node.js, npm and curl
@@ -161,7 +161,7 @@ deny: ## licences, duplicates and sources of the crates, and known vulnerabiliti
 footprint: manylinux ## installed size and import time, beside the published SDK 3.4.0
 	$(BIN)/python benches/footprint.py dist/manylinux/*.whl readme-metrics==3.4.0
 
-# What it finds goes to target/fuzz: fuzz/corpus changes by hand only.
+# What the fuzzer finds goes to target/fuzz; fuzz/corpus is changed by hand only.
 FUZZ_TARGETS ?= json form multipart cookies repeats exchange_body open_segment
 FUZZ_SECONDS ?= 60
 
@@ -171,8 +171,8 @@ fuzz: ## each fuzz target for FUZZ_SECONDS (needs a nightly toolchain and cargo-
 		cargo +nightly fuzz run $$target target/fuzz/$$target fuzz/corpus/$$target -- -max_total_time=$(FUZZ_SECONDS) || exit 1; \
 	done
 
-# PNG with a palette, so that each stays below 150 KB.
-screenshots: $(VENV)/.dev debian-packages ## docs/inspector-*.png anew: the page of `readme-metrics inspect`, wide, narrow, light, dark
+# Each PNG has a palette, so that it stays below 150 KB.
+screenshots: $(VENV)/.dev debian-packages ## new docs/inspector-*.png: the page of `readme-metrics inspect`, wide, narrow, light, dark
 	$(BIN)/pip install --quiet 'pillow>=10'
 	$(BIN)/python .ci/inspector_screenshots.py docs
 
@@ -189,7 +189,7 @@ $(VENV)/.installed: $(VENV)/.tools $(SOURCES)
 	$(BIN)/maturin develop --quiet --release --locked --extras demo
 	touch $@
 
-# Apart, so that the demo does not wait for the servers and frameworks that only the tests need.
+# A target of its own, so that the demo does not wait for the servers and frameworks that only the tests need.
 $(VENV)/.dev: $(VENV)/.installed
 	$(BIN)/maturin develop --quiet --release --locked --extras dev,demo
 	touch $@

@@ -12,7 +12,7 @@ import sys
 import zipfile
 from pathlib import Path
 
-#: A wheel is one compiled module and some 40 small text files; much more than that and something else is in it.
+#: A wheel is one compiled module and some 40 small text files; a much larger one has something else in it.
 MAX_WHEEL_BYTES = 2 * 1024 * 1024
 EXPECTED = ("py.typed", "_core.pyi", "MetricsApiConfig.py", "MetricsMiddleware.py", "VerifyWebhook.py", "util.py")
 
@@ -43,7 +43,7 @@ def faults(wheel: Path) -> list[str]:
 
 
 def glibc_needed(binary: bytes) -> tuple[int, int]:
-    """The newest glibc whose symbols an ELF file asks for. The version names stand in it as text."""
+    """The newest glibc whose symbols an ELF file asks for. The file has their names as text."""
     versions = re.findall(rb"GLIBC_(\d+)\.(\d+)", binary)
     return max(((int(major), int(minor)) for major, minor in versions), default=(0, 0))
 

@@ -1,7 +1,7 @@
-"""Holds logs against the tools that read them: har-validator, and @readme/httpsnippet, ReadMe's own.
+"""Checks logs with the tools that read them: har-validator, and @readme/httpsnippet, ReadMe's own.
 
-Each request goes to an app behind the middleware. Its log is validated, and rebuilt as a curl command. That is run
-against the same app, which has to see the same request again. Needs Node.js, npm and curl.
+Each request goes to an app behind the middleware. Its log is validated, and rebuilt as a curl command. The command
+is run against the same app, which has to see the same request again. Needs Node.js, npm and curl.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ REQUESTS = (
     Sent("xml", "POST", "/items", {"data": b"<a b='c'>d</a>", "headers": {"Content-Type": "application/xml"}}),
     Sent("headers", "GET", "/items", {"headers": {"X-Shop": "1", "Cookie": "a=1; b=2"}}),
 )
-#: Logs that are validated alone: what they hold is not all that was sent.
+#: Requests that are also logged with a denylist. Those logs are only validated, since they lack some of what was sent.
 REDACTED = ("query", "json", "form", "multipart", "headers")
 
 
@@ -94,7 +94,7 @@ def seen(environ: dict[str, Any]) -> dict[str, Any]:
 
 
 class Echo:
-    """An app that remembers what it has seen last."""
+    """An app that remembers its last request."""
 
     def __init__(self) -> None:
         self.last: dict[str, Any] = {}
@@ -111,7 +111,7 @@ class Quiet(WSGIRequestHandler):
 
 
 def record(url: str, path: Path, middleware: MetricsMiddleware, sent: Sent) -> Any:
-    """Sends a request; its log's HAR."""
+    """Sends a request; returns the HAR of its log."""
     before = lines(path)
     requests.request(sent.method, url + sent.target, timeout=60, **(sent.arguments or {}))
     # The log is made after the client has its response.

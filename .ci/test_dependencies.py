@@ -2,9 +2,9 @@
 
     python .ci/test_dependencies.py oldest          # exactly the versions that pyproject.toml declares as lower bounds
     python .ci/test_dependencies.py newest          # the newest of each and of urllib3, release candidates included
-    python .ci/test_dependencies.py oldest Django   # one door alone; `package` is what stands behind all of them
+    python .ci/test_dependencies.py oldest Django   # one door alone; `package` is the code behind all of them
 
-The package is the one that stands in this checkout; `make dev` has built its extension. A framework's newest release
+The package is that of this checkout; `make dev` has built its extension. A framework's newest release
 may want a newer Python than this one: its tests then run on the newest CPython of this machine.
 """
 
@@ -43,17 +43,17 @@ PACKAGE_TESTS = (
 class Door(NamedTuple):
     """What belongs to one door."""
 
-    #: Beside the framework: what it brings must fit, and says so nowhere.
+    #: What is installed beside the framework, in versions that fit it; the framework declares no such bounds.
     oldest_beside: tuple[str, ...]
     newest_beside: tuple[str, ...]
     tests: tuple[str, ...]
 
 
 DOORS = {
-    # Flask 2.2 allows Werkzeug 3, with which it does not start; 2.2 is the first that it wants.
+    # Flask 2.2 allows Werkzeug 3, with which it does not start; Werkzeug 2.2 is the oldest that it allows.
     "Flask": Door(("Werkzeug==2.2.2",), ("Werkzeug",), ("flask", "published_flask")),
     "Django": Door((), ("djangorestframework",), ("django", "django_rest", "published_django")),
-    # 0.27 is what FastAPI 0.100 wants at least. Its test client and forms are other packages.
+    # FastAPI 0.100 needs Starlette 0.27 or later. Its test client and its forms need two more packages.
     "FastAPI": Door(
         ("starlette==0.27.0", "httpx==0.24.1", "python-multipart==0.0.6"),
         ("starlette", "httpx", "python-multipart"),
@@ -104,7 +104,7 @@ def run(lane: str, subject: str) -> int:
     versions = subprocess.run([made, "--version"], capture_output=True, text=True).stdout.strip()
     print(f"{lane}: {', '.join(names)}, {versions}", flush=True)
     files = [f"tests/test_{name}.py" for name in tests if (ROOT / f"tests/test_{name}.py").exists()]
-    # A deprecation in an old release is no fault of ours, and none that we could mend.
+    # A deprecation in an old release is no fault of ours, and we cannot mend it.
     ignored = ["-W", "ignore::DeprecationWarning", "-W", "ignore::PendingDeprecationWarning"]
     return subprocess.run([made, "-m", "pytest", "-q", *ignored, *files], cwd=ROOT).returncode
 

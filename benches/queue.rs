@@ -22,7 +22,7 @@ fn open_sized(rung: Option<&Path>, max_bytes: u64) -> Queue {
     })
 }
 
-/// Pushes in rounds that home can hold, so that growth is not measured; drains between them, unmeasured.
+/// Pushes in rounds that fit the queue, so that growth is not measured; drains the queue between them, unmeasured.
 fn time_pushes(queue: &Queue, entry: &[u8], pushes: u64) -> Duration {
     let round = (1 << 19) / (entry.len() as u64 + 8);
     let (mut left, mut elapsed) = (pushes, Duration::ZERO);

@@ -1,7 +1,7 @@
 //! JSON filtering in bytes per second, with a denylist of ten keys: `cargo bench --no-default-features --bench redact`.
 //!
 //! `records` is what APIs answer with, a list of small objects; `flat` is one wide object, so that every key is looked up;
-//! `text` is one long string. `passed` is the same as `records` without a list, the cost of checking UTF-8 alone.
+//! `text` is one long string. `passed` is `records` without a list: the cost of checking UTF-8 alone.
 
 use std::hint::black_box;
 use std::time::Duration;

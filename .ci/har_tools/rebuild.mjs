@@ -1,4 +1,4 @@
-// Reads {name: HAR} from its input; answers {name: {errors, curl}}: what har-validator finds wrong with each, and the request
+// Reads {name: HAR} from its input; answers {name: {errors, curl}}: what har-validator finds wrong with each HAR, and the request
 // as @readme/httpsnippet writes it for curl.
 import { readFileSync } from "node:fs";
 import { HTTPSnippet } from "@readme/httpsnippet";
@@ -11,7 +11,7 @@ for (const [name, har] of Object.entries(JSON.parse(readFileSync(0, "utf8")))) {
     (error) => error.errors ?? [String(error)],
   );
   const [{ request }] = har.log.entries;
-  // Whoever sends the rebuilt request counts its body: JSON is laid out anew, and a multipart body has another boundary.
+  // curl counts the rebuilt body itself: JSON is written with other spacing, and a multipart body has another boundary.
   const headers = request.headers.filter(({ name }) => name.toLowerCase() !== "content-length");
   const snippet = new HTTPSnippet({ ...request, headers });
   const converted = snippet.convert("shell", "curl", { escapeBrackets: true });

@@ -7,9 +7,9 @@ The rounds are interleaved, so that a machine whose speed drifts slows all of th
     python benches/middleware/asgi.py --published PYTHON --peers PYTHON
 
 `floor` is a pure-ASGI middleware that only counts bytes; `BaseHTTPMiddleware` is Starlette's, empty. `--published`
-names an interpreter with readme-metrics 3.4.0 and FastAPI, `--peers` one with Apitally's and Sentry's SDK. These need
-not log bodies: here Apitally is told to, as `ours` does, and Sentry traces every request. Nothing listens where they
-send to. All stand round the bare app; each environment has a process of its own.
+names an interpreter with readme-metrics 3.4.0 and FastAPI, `--peers` one with Apitally's and Sentry's SDK. Apitally is
+told to log bodies, as `ours` does; Sentry traces every request. Nothing listens at the addresses they send to. Each of
+them wraps the bare app, in a process of its own.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ NAMES = ["password", "token", "secret", "authorization", "cookie", "iban", "card
 START = {"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]}
 LAST = {"type": "http.response.body", "body": BODY}
 VARIANTS = ("bare", "floor", "BaseHTTPMiddleware", "ours")
-#: By the option that names their interpreter.
+#: The variants of other environments, by the option that names the interpreter.
 ELSEWHERE = {"published": ("published FastAPI middleware",), "peers": ("Apitally", "Sentry")}
 NOBODY = "http://127.0.0.1:9"
 
@@ -96,7 +96,7 @@ def build(variant: str) -> Any:
 
 
 def peer(variant: str) -> Any:
-    """As each of these puts itself round an app, here round the bare one."""
+    """The bare app, wrapped as each of these SDKs wraps an app."""
     if variant == "Apitally":
         from apitally.shared import activation
         from apitally.shared.asgi import ApitallyASGIMiddleware

@@ -17,6 +17,6 @@ def columns(description: str | None) -> dict[str, Column]:
     published = parser.parse_args().published
     found = {"bare": (sys.executable, "bare"), "floor": (sys.executable, "floor")}
     if published:
-        # Not resolved: that it is a link is what makes it the interpreter of its environment.
+        # Not resolved: the link is what makes it the interpreter of its environment.
         found["published"] = (os.path.abspath(published), "sdk")  # noqa: PTH100
     return found | {"ours": (sys.executable, "sdk")}

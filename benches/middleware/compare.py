@@ -36,7 +36,7 @@ class Scenario(NamedTuple):
         return f"{size}, {'10 keys' if self.denylist else 'no list'}, buffer {self.buffer_length}"
 
 
-#: What a body of this size is measured with: requests per round.
+#: Requests per round, by the size of the body.
 REQUESTS = {0: 1000, 1_000: 1000, 100_000: 60, 1_000_000: 10}
 SCENARIOS = [
     *(

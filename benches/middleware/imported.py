@@ -1,4 +1,4 @@
-"""What `import readme_metrics` takes of a process, in milliseconds of processor time, less what an empty process takes.
+"""What `import readme_metrics` costs a process, in milliseconds of processor time, less what an empty process takes.
 
 python benches/middleware/imported.py --published PATH/TO/PYTHON_WITH_3.4.0
 """

@@ -5,7 +5,7 @@ only the one that makes the requests is counted.
 
     python benches/middleware/instructions.py --published PATH/TO/PYTHON_WITH_3.4.0
 
-The second table is of rules: what those cost that a request does not meet, and what one costs that leaves it out.
+The second table is about rules: what rules cost that a request does not meet, and a rule that leaves the request out.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ BODY = b'{"ok": true}'
 NOBODY = "http://127.0.0.1:9"
 RUN = """
 import gc, os, sys
-import requests  # the flusher loads it late, and whichever thread comes next collects what that leaves behind
+import requests  # the flusher loads it late; the garbage of that would be collected on any thread
 sys.path.insert(0, {here!r})
 import variants
 method, size, variant, requests = sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4])

@@ -15,7 +15,7 @@ from sink import Sink
 REQUESTS = 50_000
 #: So that the published SDK, which starts a thread per batch, is not asked for more than it can send.
 ROUNDS = 50
-#: By then a queue that has grown has shrunk.
+#: After this time, a queue that has grown has shrunk again.
 CALM_S = 8
 
 

@@ -1,6 +1,6 @@
 """Cost per request, in processor time of the threads that serve, with more processes and more threads.
 
-There are more of them than processors, so that wall time says nothing; what they share would show as processor time.
+There are more of them than processors, so wall time says nothing; contention would show as processor time.
 
     python benches/middleware/scale.py
 """
@@ -21,7 +21,7 @@ SCENARIO = Scenario("POST", 1_000, True, 10, REQUESTS)
 
 
 def cost_us(workers: list[Worker], variant: str, threads: int) -> float:
-    """The least of some rounds, averaged over the workers: what is beside the point only adds."""
+    """The least of some rounds, averaged over the workers: a disturbance can only add to a time."""
     rounds = []
     for _ in range(ROUNDS):
         for worker in workers:

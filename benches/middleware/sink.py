@@ -1,6 +1,6 @@
 """A Metrics server that costs next to nothing: answers, counts the logs, looks at nothing. In a process of its own.
 
-The measured processes share this machine with it; one that parsed what it gets would take more of it than they do.
+The measured processes share this machine with the sink; a server that parsed logs would take more of it than they do.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ KEY = b'"clientIPAddress"'
 
 
 class Sink:
-    """The sink's process; a context manager. `close` returns how many logs have come."""
+    """The sink's process, as a context manager."""
 
     def __enter__(self) -> Sink:
         command = [sys.executable, __file__]

@@ -1,4 +1,4 @@
-"""The app that is measured, and what may stand round it. Runs in either environment: ours, or the published SDK's."""
+"""The app that is measured, and what may wrap it. Runs in either environment: ours, or the published SDK's."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ WSGIApp = Callable[[dict[str, Any], Callable[..., Any]], Any]
 
 
 def document(size_bytes: int) -> bytes:
-    """A JSON object of `size_bytes`, such as an API returns: a list of records, the same that `redact.rs` filters."""
+    """A JSON object of `size_bytes`, such as an API returns: the records that `redact.rs` filters too."""
     items: list[dict[str, Any]] = []
     value = {"status": "ok", "password": "hunter2", "items": items, "token": "d41d8cd98f00b204", "note": ""}
     left = size_bytes - len(json.dumps(value))
@@ -82,7 +82,7 @@ def group(_: Any) -> dict[str, str]:
 
 
 def rules(count: int, *, leave_out: bool) -> list[Any]:
-    """So many rules that this request does not meet, or that its last one leaves out."""
+    """`count` rules that the request does not meet; with `leave_out`, the last one leaves the request out."""
     from readme_metrics import Rule
 
     made = [Rule(path=f"/internal/{number}/*", user_agent=f"probe-{number}/*", log=False) for number in range(count)]

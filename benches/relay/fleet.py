@@ -60,7 +60,7 @@ def serve(ready: Any, down: str) -> None:
 
 
 def batch(count: int) -> bytes:
-    """Logs as an app makes them: an id of its own each, headers, bodies."""
+    """Logs as an app makes them: each has an id of its own, headers and bodies."""
     logs = []
     for _ in range(count):
         headers = [{"name": f"X-Header-{number}", "value": "value-of-a-header"} for number in range(14)]
@@ -74,7 +74,7 @@ def batch(count: int) -> bytes:
 
 
 def hosts(url: str, count: int, interval_s: float, batch_logs: int, until_s: float, compress: bool, sums: Any) -> None:
-    """So many hosts in this process, each of which adds a batch every `interval_s`, and keeps what is not taken."""
+    """`count` hosts in this process: each adds a batch every `interval_s`, and counts what is not taken."""
     config = MetricsApiConfig(None, None, relay=url, project=PROJECT, compress=compress, timeout=10)
     senders = [RedisStream(config) for _ in range(count)]
     sent = refused = 0

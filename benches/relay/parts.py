@@ -1,4 +1,4 @@
-"""A redis-server and relays of one's own, for the scripts beside this file."""
+"""Starts a redis-server and relays, for the scripts beside this file."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-//! Whole bodies: any content type and coding, cut off or not. What the type says, and what the text looks like, is not sent
-//! where it is denied; compressed or not makes no difference.
+//! Whole bodies: any content type and coding, cut off or not. No value is sent that is denied by the reading of the content type
+//! or by what the text looks like, whether the body is compressed or not.
 
 use std::io::Write;
 
@@ -43,7 +43,7 @@ pub fn check(data: &[u8]) {
         max_bytes: 1 << (4 + (cut & 15)),
     };
     let outputs = sent(&rules(kind & 0x80 != 0), &body);
-    // An object is one whatever its type says, and so it is to us.
+    // A JSON object is judged as JSON whatever its content type says.
     assert_hidden(&denied_in_json(&text), &text, &outputs);
     let start = text.trim_ascii_start().first();
     match content_type.to_ascii_lowercase() {

@@ -1,4 +1,4 @@
-//! Forms and queries: no denied value is sent, in any of the places that it goes to.
+//! Forms and queries: no denied value is sent in any of the places where the log shows a form or a query.
 
 use super::{assert_hidden, body, denied_in_form, expand, rules, sent};
 use readme_metrics_core::redact::{Query, Treatment};

@@ -1,4 +1,4 @@
-//! JSON: no denied value is sent, whatever else is; kept ones are sent verbatim. What is not JSON is not sent at all.
+//! JSON: no denied value is sent; all other values are sent verbatim. Text that is not JSON is not sent at all.
 
 use super::{KEY, assert_hidden, body, denied_in_json, expand, json_members, rules, sent};
 use serde::de::IgnoredAny;
@@ -23,7 +23,7 @@ pub fn check(data: &[u8]) {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let is_sent = !outputs[1].starts_with("[WITHHELD");
     let is_json = serde_json::from_str::<IgnoredAny>(text).is_ok();
-    // Names that Python knows and `serde_json` does not.
+    // Numbers that Python's parser takes and `serde_json` does not.
     if !text.contains("NaN") && !text.contains("Infinity") {
         assert_eq!(is_sent, is_json || text.trim_ascii().is_empty(), "{text:?}");
     }

@@ -104,7 +104,7 @@ pub fn rules(nested: bool) -> Rules {
     Rules::new(&[KEY.to_owned()], None, nested)
 }
 
-/// All that is sent of a body, as a request's and as a response's.
+/// All that is sent of `body` as the body of a request, and as that of a response.
 pub fn sent(rules: &Rules, body: &Body) -> [String; 2] {
     let field = |param: &Param| {
         let Param {
@@ -210,8 +210,8 @@ fn decode(name: &[u8]) -> Vec<u8> {
     decoded
 }
 
-/// The secrets that a parser of `multipart/form-data` with the boundary `B` finds under the denied name, one that takes
-/// CRLF alone for the end of a line, or one that takes a line feed as well.
+/// The secrets that parsers of `multipart/form-data` with the boundary `B` find under the denied name: one that takes CRLF
+/// alone for the end of a line, and one that takes a line feed as well.
 pub fn denied_in_multipart(body: &[u8]) -> HashSet<Vec<u8>> {
     let parsers: [(&[u8], &[&[u8]]); 2] =
         [(b"\r\n", &[b"\r\n\r\n"]), (b"\n", &[b"\n\n", b"\n\r\n"])];
@@ -249,7 +249,7 @@ fn is_named_as_denied(header: &[u8]) -> bool {
     })
 }
 
-/// Between each delimiter line and the next. What has no end is no part.
+/// What stands between each delimiter line and the next. A part without an end is left out.
 fn parts(body: &[u8], line_end: &[u8]) -> Vec<Range<usize>> {
     let mut parts = Vec::new();
     let mut start = None;

@@ -15,7 +15,7 @@ pub fn check(data: &[u8]) {
         return;
     };
     let text = String::from_utf8_lossy(&expand(data)).replace(SECRET, "");
-    // So short that every way of reading it is tried.
+    // So short that the redaction tries every way of reading it.
     let cut = text
         .char_indices()
         .nth(usize::from(length % 12))
@@ -58,7 +58,7 @@ fn log(source: u8, parameter: &str, written: &str, noise: &str) -> String {
     };
     let answer = serde_json::to_string(&serde_json::json!({"a": page, "b": [{"c": written}]}));
     let answer = answer.unwrap();
-    // Fields are sought as they read: what cuts a field into parameters of its own has cut the value, too.
+    // Fields are searched as they are decoded: a character that cuts a field into parameters cuts the value, too.
     let field = if written.contains(['&', ';', '#', '?', '=', '{', '[', '"', '/']) {
         percent_encoded(&page, false)
     } else {
@@ -150,7 +150,7 @@ fn native(text: &str) -> String {
     text.bytes().map(char::from).collect()
 }
 
-/// What is not a letter or a digit encoded, a blank as `+` where the text is a form.
+/// `text` with everything but letters and digits percent-encoded; a blank becomes `+` in a form.
 fn percent_encoded(text: &str, is_form: bool) -> String {
     let mut encoded = String::new();
     for byte in text.bytes() {
@@ -171,7 +171,7 @@ fn with_entities(text: &str) -> String {
         .replace('\'', "&#x27;")
 }
 
-/// Every character that is no letter or digit as the number of an entity, as some template engines do.
+/// `text` with every character but letters and digits as a numeric entity, as some template engines write it.
 fn with_numbers(text: &str) -> String {
     let mut encoded = String::new();
     for character in text.chars() {
@@ -186,7 +186,7 @@ fn with_numbers(text: &str) -> String {
     encoded
 }
 
-/// As a JSON string, all but letters and digits of ASCII escaped as some encoders do.
+/// `text` as the inside of a JSON string, with quotes, slashes, `<>&'=+` and all beyond ASCII escaped, as some encoders do.
 fn json(text: &str) -> String {
     let mut escaped = String::new();
     for character in text.chars() {
