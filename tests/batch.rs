@@ -1,4 +1,4 @@
-//! Entries become a JSON array; whatever bytes stand in for one, its neighbours are unharmed.
+//! Entries become a JSON array; whatever bytes are in the place of one entry, its neighbours are unharmed.
 
 use proptest::prelude::*;
 use readme_metrics_core::batch::{Batch, Builder};

@@ -44,7 +44,7 @@ proptest! {
 #[test]
 fn a_kill_between_two_steps_is_made_good() {
     let [mut queued_late, mut released_late] = [counts(&[10, 6]), counts(&[10, 8])];
-    // Made was counted, its entry not queued: three wait.
+    // One more was counted as made than was queued: three wait.
     assert_eq!(queued_late.balance(3, DropReason::Killed), 1);
     assert_eq!(queued_late.get(Counter::Sent), 6);
     // Two more were counted as sent than were released: four wait.
@@ -68,13 +68,13 @@ fn after_a_failure_one_process_probes_at_a_time() {
     assert_eq!(
         state.claim(0, 3_000),
         0,
-        "while all is well, nobody waits for anybody"
+        "while all is well, no process waits for another"
     );
     state.failed(0, 500, "HTTP 503");
     assert_eq!(state.claim(100, 3_000), 400);
     assert_eq!(state.claim(500, 3_000), 0);
-    assert_eq!(state.claim(501, 3_000), 2_999, "it is another's turn");
-    assert_eq!(state.claim(3_500, 3_000), 0, "who died on its turn");
+    assert_eq!(state.claim(501, 3_000), 2_999, "another has the turn");
+    assert_eq!(state.claim(3_500, 3_000), 0, "that one has died");
     state.succeeded(3_600);
     assert_eq!(state.claim(3_600, 3_000), 0);
     assert_eq!(state.claim(3_600, 3_000), 0);

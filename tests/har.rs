@@ -196,7 +196,7 @@ fn clocks_and_statuses_out_of_range() {
     assert_eq!(entry["response"]["statusText"], "nonsense");
 }
 
-/// More names than an encoder remembers, of which one in three is denied, some longer than any that it remembers.
+/// More names than an encoder remembers. One in three is denied, and some are longer than any that it remembers.
 fn header_keys() -> Vec<String> {
     let key = |number: usize| match number % 10 {
         0 => format!("HTTP_X_{}_{number}", "LONG".repeat(20)),
@@ -240,7 +240,7 @@ fn what_is_known_of_a_header_is_true_however_many_there_are() {
             assert_eq!(*header, json!({"name": name(key), "value": value}));
         }
     };
-    // At once from several threads, of which all but one find the memory taken.
+    // Several threads at once: all but one of them find the encoder's memory of names in use.
     std::thread::scope(|scope| {
         for step in [1, 3, 7, 11] {
             let (check, keys) = (&check, &keys);

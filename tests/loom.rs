@@ -18,7 +18,7 @@ struct Cells {
     data: Vec<UnsafeCell<[u8; 8]>>,
 }
 
-/// Clones are what several processes map.
+/// Clones share the cells, as processes share a segment.
 #[derive(Clone)]
 struct Shared(Arc<Cells>);
 
@@ -72,7 +72,7 @@ impl Memory for Shared {
     }
 }
 
-/// Reads what waits, then releases it; the copies are checked for being whole.
+/// Reads what waits, checks that each copy is whole, and releases it all.
 fn deliver(consumer: &mut Consumer<Shared>, delivered: &mut Vec<u8>) {
     let mut end = None;
     let mut records = consumer.records().unwrap();
@@ -96,7 +96,7 @@ fn explore(name: &str, model: impl Fn() + Sync + Send + 'static) {
     let counted = std::sync::Arc::clone(&rounds);
     let start = std::time::Instant::now();
     let mut builder = loom::model::Builder::new();
-    // Twelve take seconds, and more find nothing new; LOOM_MAX_PREEMPTIONS, if set, wins.
+    // A bound of twelve takes seconds, and a higher one finds nothing new; LOOM_MAX_PREEMPTIONS, if set, wins.
     builder.preemption_bound = builder.preemption_bound.or(Some(12));
     builder.max_branches = 10_000;
     builder.check(move || {
@@ -173,8 +173,9 @@ fn two_pushing_threads() {
     });
 }
 
-/// As where a segment's file is gone: the flusher, which alone reads, seals the ring under the producers' lock, copies it
-/// without, and lets both ends go on in the copy. Meanwhile another thread pushes; what finds the ring sealed goes elsewhere.
+/// What happens when a segment's file is gone: the flusher, the only reader, seals the ring under the producers' lock,
+/// copies it without the lock, and moves both ends to the copy. Meanwhile another thread pushes; an entry that finds
+/// the ring sealed goes elsewhere.
 #[test]
 fn a_ring_moves_while_another_thread_pushes() {
     explore("a ring moves", || {
@@ -214,11 +215,11 @@ fn a_ring_moves_while_another_thread_pushes() {
     });
 }
 
-/// The kernel's lock: free once its process is dead, and then for one adopter at a time. Holds what is delivered.
+/// The kernel's lock: free once its process is dead, and then for one adopter at a time. It guards what is delivered.
 type Lease = Arc<Mutex<Vec<u8>>>;
 
-/// The owner pushes two entries, delivers what it can and dies at any of these points; two siblings look for its lock, and
-/// each may die between delivering and releasing. Whoever comes last finds all the rest.
+/// The owner pushes two entries, delivers what it can and dies at any of these points. A sibling tries its lock, and
+/// may die between delivering and releasing. The process that comes last finds all the rest.
 #[test]
 fn owner_dies_and_siblings_adopt() {
     for death in 0..4 {

@@ -1,4 +1,4 @@
-//! Other users and mounted file systems: `make as-root` runs these, which others find ignored.
+//! Other users and mounted file systems: `make as-root` runs these tests, which are ignored otherwise.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -29,7 +29,7 @@ fn refuses_what_belongs_to_somebody_else() {
     std::os::unix::fs::chown(&app, Some(NOBODY), None).unwrap();
     refused(rung.path(), "belongs to another user");
     fs::remove_dir(&app).unwrap();
-    // In somebody else's directory there can be one of ours.
+    // A directory of ours may be in another user's directory.
     std::os::unix::fs::chown(rung.path(), Some(NOBODY), None).unwrap();
     assert!(Queue::open(&options(rung.path())).directory().is_some());
 }
@@ -43,7 +43,7 @@ fn leaves_alone_a_file_of_another_user() {
     let foreign = app.join("00000000deadbeef-7.seg");
     fs::write(&foreign, b"?").unwrap();
     std::os::unix::fs::chown(&foreign, Some(NOBODY), None).unwrap();
-    // A temporary file goes: when it has gone, a scan has seen the other.
+    // A scan removes temporary files: when this one is gone, the scan has seen the other file.
     fs::write(app.join("00000000deadbeef-8.tmp"), b"").unwrap();
     adopt_until(&queue, |_| !app.join("00000000deadbeef-8.tmp").exists());
     assert_eq!(queue.adopt(), Adopted::default());
@@ -51,7 +51,7 @@ fn leaves_alone_a_file_of_another_user() {
     assert_eq!(files(&app), [("00000000deadbeef-7.seg".into(), 1)]);
 }
 
-/// Somebody who may write to the parent moves our directory away and puts one of his own in its place.
+/// A user who may write to the parent moves our directory away and puts another one in its place.
 #[test]
 #[ignore = "needs root: make as-root"]
 fn nothing_is_written_into_another_users_directory() {
@@ -124,8 +124,8 @@ fn a_tiny_or_full_file_system_is_refused_not_a_bus_error() {
     }
 }
 
-/// Runs `work` in an app that forks as it likes. A child has all descriptors of its parent until it ends, those of files
-/// that could not be made, too.
+/// Runs `work` in an app that keeps forking. Until a child ends, it has all descriptors of its parent, even those of
+/// files that could not be made.
 fn while_forking(work: impl FnOnce()) {
     let is_over = AtomicU64::new(0);
     let fork = || {
@@ -185,7 +185,7 @@ fn growth_that_finds_no_room_refuses_the_newest() {
             assert_eq!(
                 queue.segment_count(),
                 segments,
-                "they stay for the next burst"
+                "the segments stay for the next burst"
             );
             assert!(queue.push(&[1; 2000]).is_ok());
         }
@@ -201,7 +201,7 @@ fn a_read_only_or_noexec_file_system() {
     refused(tmpfs.0.path(), "Read-only");
 }
 
-/// Root opens a queue, a forked worker gives up root: it is refused root's directory and takes the next rung.
+/// Root opens a queue, and a forked worker gives up root: it must not use root's directory and takes the next rung.
 #[test]
 #[ignore = "needs root: make as-root"]
 fn root_then_unprivileged() {
@@ -236,7 +236,7 @@ fn root_then_unprivileged() {
     unsafe { libc::waitpid(pid, &raw mut status, 0) };
     assert_eq!(status, 0);
     assert_eq!(drain(&queue), [b"root's".to_vec()]);
-    // Nobody's orphan is not root's to read.
+    // Root does not read the orphan of user `nobody`.
     let root = Queue::open(&options(second.path()));
     assert_eq!(root.directory(), None);
 }

@@ -78,7 +78,7 @@ fn a_full_home_overflows_in_order_and_shrinks_back() {
     }
     assert_eq!((queue.segment_count(), files().len()), (1, 1));
 
-    // What is kept for the next burst is in the way of an entry that fits none of it: of one, not of two.
+    // The spare segments may leave no room for an entry that fits none of them. This costs one entry, not two.
     for entry in &pushed {
         assert!(queue.push(entry).is_ok());
     }

@@ -1,5 +1,5 @@
 //! Forks while threads push: children inherit nothing, lose nothing and block on nothing. One test per binary, so that
-//! only its own threads are about when it forks.
+//! there are no threads other than its own when it forks.
 //!
 //! `QUEUE_FORKS` is the number of forks (default 1000).
 #![cfg(unix)]
@@ -42,7 +42,7 @@ fn wait(pid: libc::pid_t) -> i32 {
     status
 }
 
-/// Every method of an inherited queue does nothing; a new one works; so it goes for three generations.
+/// Every method of an inherited queue does nothing, and a new queue works. This holds for three generations.
 fn child(inherited: &Queue, options: &Options, id: u64, generations: u32) -> bool {
     let nothing = inherited.push(b"never") == Err(Refusal::Forked)
         && inherited.peek(1, |_| true).is_none()
@@ -74,7 +74,7 @@ fn forks_while_threads_push() {
     let rung = shared_memory_rung();
     let options = options(rung.path());
     let queue = Queue::open(&options);
-    // Small, so that a slow machine does not reach the bound on orphans, beyond which they are dropped.
+    // Small queues, so that a slow machine does not reach the bound on orphans, beyond which they are evicted.
     let options = Options {
         max_bytes: 32 << 10,
         ..options
@@ -144,7 +144,7 @@ fn forks_while_threads_push() {
             .sum();
     });
     deliver(common::drain(&queue));
-    // Children's segments, and this process's own spare ones, which go when it has been calm for some looks.
+    // Children's segments, and this process's own spare ones, which are removed after some calm calls of `adopt`.
     let files_left = || common::files(&queue.directory().unwrap()).len() - 1;
     while files_left() > 0 {
         let found = |adopted: &Adopted| adopted.segments > 0 || files_left() == 0;

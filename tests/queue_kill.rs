@@ -26,14 +26,14 @@ use readme_metrics_core::queue::{Options, Queue};
 
 const RUNG: &str = "QUEUE_KILL_RUNG";
 const NUMBER: &str = "QUEUE_KILL_NUMBER";
-/// At once: two processes compete for every orphan.
+/// How many run at once: two processes compete for every orphan.
 const PROCESSES: usize = 3;
-/// Half of what orphans may take. Beyond the bound the oldest would be evicted, which is another test's subject.
+/// Half of what orphans may take. Beyond the bound, the oldest would be evicted, which is another test's subject.
 const MOST_BYTES: u64 = 32 << 20;
-/// After so many processes, the directory is moved away under those that live.
+/// After every so many processes, the directory is moved away while others use it.
 const MOVED_AFTER: u64 = 25;
 
-/// Who pushed it, its number there, and bytes that follow from both.
+/// The bytes of an entry: who pushed it, its number there, and bytes that follow from both.
 fn entry(who: u64, number: u64) -> Vec<u8> {
     let mut random = Random::seeded(who << 32 | number);
     let filler = random.below(3000) as usize;
@@ -49,8 +49,8 @@ fn identify(bytes: &[u8]) -> (u64, u64) {
     (who, number)
 }
 
-/// Reports on stderr, in writes that a pipe takes whole or not at all: `A` for an
-/// accepted entry, `D` for delivered ones, and ends on its own only if its input does.
+/// Reports on stderr, in writes that a pipe takes whole or not at all: `A` for an accepted entry, `D` for delivered
+/// ones. Ends on its own only if its input does.
 #[test]
 #[ignore = "the process that is killed: started by the test below"]
 fn child() {
@@ -82,7 +82,7 @@ fn child() {
             if adopted.dropped_segments + adopted.corrupt_segments > 0 {
                 report(format!("{adopted:?}\n"));
             }
-            // Fewer than are pushed, mostly, so that something is left behind.
+            // Mostly fewer than are pushed, so that something is left behind.
             for _ in 0..random.below(4) {
                 let mut lines = Vec::new();
                 let Some(peek) = queue.peek(1 + random.below(20) as usize, |entry| {
@@ -164,11 +164,11 @@ fn read_reports(reader: PipeReader, by: u64, sender: &Sender<Report>) {
     }
 }
 
-/// Waits until the processes that run have delivered enough of what the dead ones left, however slow the machine is.
+/// Waits until the living processes have delivered enough of what the dead ones left, however slow the machine is.
 fn wait_for_deliveries(app: &Path) {
     let deadline = Instant::now() + Duration::from_secs(60);
     while bytes_below(app) > MOST_BYTES {
-        assert!(Instant::now() < deadline, "nobody delivers");
+        assert!(Instant::now() < deadline, "no process delivers");
         thread::yield_now();
     }
 }
@@ -223,8 +223,8 @@ fn nothing_accepted_is_lost_when_processes_are_killed() {
         running.push(start(rung.path(), number, sender.clone()));
         let app = rung.path().join("app");
         if number % MOVED_AFTER == MOVED_AFTER - 1 && app.exists() {
-            // What the living have goes on in a new directory. What a process had that is killed before it has noticed stays
-            // in the old one, for the next start.
+            // Living processes move their logs to a new directory. The logs of a process that is killed before it
+            // notices stay in the old one, for the next start.
             std::fs::rename(&app, rung.path().join(format!("moved-{number}"))).unwrap();
             moved.push(format!("moved-{number}"));
         }
@@ -309,8 +309,8 @@ fn nothing_accepted_is_lost_when_processes_are_killed() {
     assert_eq!(lost, 0);
 }
 
-/// A process that makes orphans smaller is killed at any moment, again and again: each of them is there whole, in its old
-/// file or in its new one.
+/// A process that makes orphans smaller is killed at any moment, again and again: each orphan is found whole, in its
+/// old file or in its new one.
 #[test]
 fn nothing_is_lost_when_processes_are_killed_that_make_orphans_smaller() {
     let rounds = common::number_from("QUEUE_KILL_ROUNDS", 200) / 10;
@@ -321,7 +321,7 @@ fn nothing_is_lost_when_processes_are_killed_that_make_orphans_smaller() {
     let (mut expected, mut delivered) = (0_u64, HashMap::new());
     let (mut rewritten, mut half_done) = (0, 0);
     for round in 0..rounds {
-        // More than are leased at once: the rest are rewritten.
+        // More than are adopted at once: the rest are rewritten.
         for number in 0..48 {
             leave_orphan(rung.path(), round * 48 + number);
             expected += 2;
@@ -364,7 +364,7 @@ fn nothing_is_lost_when_processes_are_killed_that_make_orphans_smaller() {
     assert!(rewritten > 0);
 }
 
-/// What a killed process leaves: a segment in full size with two entries, under the name of nobody.
+/// Leaves what a killed process leaves: a segment in full size with two entries, under the name of no living process.
 fn leave_orphan(rung: &Path, who: u64) {
     let queue = Queue::open(&Options {
         name: "maker".to_owned(),

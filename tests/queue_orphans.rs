@@ -1,4 +1,4 @@
-//! What the dead have left: small, within a bound, delivered as long as somebody takes logs.
+//! What dead processes have left: it is small, within a bound, and delivered as long as the server takes logs.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -13,7 +13,7 @@ use common::{adopt_until, adopter, drain, files, names, shared_bytes};
 use readme_metrics_core::counters::{Counter, DropReason};
 use tempfile::TempDir;
 
-/// Segments of dead processes with so many entries of so many bytes each, oldest first.
+/// Makes segments of dead processes with `entries` entries of `bytes` bytes each, oldest first.
 fn orphans(rung: &TempDir, count: u64, entries: usize, bytes: usize) {
     let app = rung.path().join("app");
     for number in 0..count {
@@ -28,8 +28,8 @@ fn orphans(rung: &TempDir, count: u64, entries: usize, bytes: usize) {
             queue.push(&entry).unwrap();
         }
         let old = std::time::SystemTime::now() - std::time::Duration::from_secs(3600 - number);
-        // As if killed: the newest file is there in full, under the name of a process that is no more.
-        // Earlier orphans may have been made smaller, under a new name: the file is known by what is in it.
+        // As if the process had been killed: its file stays in full, under the name of a process that has ended.
+        // Earlier orphans may have been made smaller, under a new name: the file is found by its content.
         let entry = [&number.to_le_bytes()[..], &[7; 16]].concat();
         let has_entry = |name: &String| {
             memchr::memmem::find(&fs::read(app.join(name)).unwrap(), &entry).is_some()
@@ -78,19 +78,19 @@ fn small_orphans_are_all_delivered() {
         assert!(calls < 1000, "only {delivered} of {}", 2 * count);
     }
     assert_eq!(queue.adopted().dropped(), 0);
-    // One call and the draining after it, a second of a flusher's life, takes over hundreds of segments.
+    // One call and the draining after it, a second of a flusher's life, adopt hundreds of segments.
     assert!(calls < 8, "{calls} calls for {count} segments");
     assert_eq!(files(&app).len(), 1);
 }
 
-/// Nobody has to get round to looking: the bound holds when a segment is made.
+/// The bound holds when a segment is made: no process has to look for orphans first.
 #[test]
 fn orphans_are_bounded_when_a_segment_is_made_oldest_first() {
     let rung = common::shared_memory_rung();
     let count = 90_u64; // of 1 MiB each, three quarters of it full
     orphans(&rung, count, 8, 100_000);
     let app = rung.path().join("app");
-    // Where another thread of this process is scanning, a segment is made without a look.
+    // Where another thread of this process is scanning, a segment is made without a scan.
     let deadline = Instant::now() + Duration::from_secs(60);
     let queue = loop {
         let queue = adopter(&rung);
@@ -106,7 +106,7 @@ fn orphans_are_bounded_when_a_segment_is_made_oldest_first() {
         delivered.extend(drain(&queue).iter().map(|entry| entry[0]));
     }
     delivered.dedup();
-    // By whichever process made a segment when it was due.
+    // Any process that made a segment may have evicted some: the sums that all processes share count them.
     let gone = queue.pause().state().gone;
     let dropped = gone.get(Counter::Dropped(DropReason::Orphan));
     assert_eq!(dropped + 8 * delivered.len() as u64, 8 * count);
@@ -118,7 +118,7 @@ fn orphans_are_bounded_when_a_segment_is_made_oldest_first() {
     );
 }
 
-/// They will all be delivered: nothing is evicted.
+/// All orphans will be delivered, so none is evicted.
 #[test]
 fn nothing_is_evicted_while_the_server_takes_logs() {
     let rung = common::shared_memory_rung();
@@ -136,7 +136,7 @@ fn nothing_is_evicted_while_the_server_takes_logs() {
     assert_eq!((delivered, queue.adopted().dropped()), (8 * count, 0));
 }
 
-/// A dead process's entry of 1,000 bytes in a file of 8 KiB, so many times.
+/// Makes `count` segments of dead processes: an entry of 1,000 bytes in a file of 8 KiB each.
 fn small_orphans(app: &Path, count: u64) {
     let small = fs::read(app.join(&names(app)[0])).unwrap();
     for number in 0..count {
@@ -144,8 +144,8 @@ fn small_orphans(app: &Path, count: u64) {
     }
 }
 
-/// Short-lived processes add a file each, and none of them lives long enough to look round. What its opening does for the
-/// bound is little, however much the dead have left: no more than eight files are made smaller or removed.
+/// Short-lived processes add a file each, and none of them lives long enough for a scan. Opening a queue does little
+/// for the bound, however much dead processes have left: no more than eight files are made smaller or removed.
 #[test]
 fn the_bound_holds_where_no_process_ever_looks_round() {
     let rung = common::shared_memory_rung();

@@ -1,4 +1,4 @@
-//! Push, peek and release in private memory: what every system can do.
+//! Push, peek and release in private memory, which works on every system.
 
 mod common;
 

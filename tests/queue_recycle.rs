@@ -42,7 +42,7 @@ fn recycled_workers_leave_a_constant_number_of_files() {
         let mut status = 0;
         // SAFETY: `status` outlives the call.
         unsafe { libc::waitpid(pid, &raw mut status, 0) };
-        // A sibling's second passes after every few workers.
+        // After every few workers, the sibling does what it does once a second.
         if number.is_multiple_of(5) {
             sibling.adopt();
             delivered += common::drain(&sibling).len() as u64;

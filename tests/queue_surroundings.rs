@@ -1,4 +1,4 @@
-//! Hostile or poor surroundings: whatever lies about, a queue opens, and nothing is followed, mapped or believed unchecked.
+//! Hostile or poor surroundings: a queue opens in all of them, and follows, maps and trusts nothing unchecked.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -16,7 +16,7 @@ use readme_metrics_core::counters::Counter;
 use readme_metrics_core::queue::{Adopted, Options, Queue};
 use tempfile::{TempDir, tempdir};
 
-/// A file name of a process that is no more.
+/// The file name of a process that has ended.
 const DEAD: &str = "00000000deadbeef-1.seg";
 /// Offsets in the header, as the module documentation draws them.
 const VERSION: u64 = 8;
@@ -193,7 +193,7 @@ fn sets_aside_files_that_are_no_segments() {
         damage(&orphan(&rung, &[b"entry"]));
         let queue = adopter(&rung);
         let adopted = adopt_until(&queue, |adopted| adopted.corrupt_segments > 0);
-        // Where the preamble is sound so are the counters, which tell how many entries are lost with the ring.
+        // Where the preamble is sound, so are the counters, which tell how many entries are lost with the ring.
         let is_ring = name.starts_with("tail") || name.starts_with("both");
         assert_eq!(
             adopted,
@@ -233,7 +233,7 @@ fn an_own_segment_that_is_scribbled_on_is_replaced_and_counted() {
             queue.push(entry).unwrap();
         }
         let app = queue.directory().unwrap();
-        // By another process: closing a descriptor of it in this one would drop the lock.
+        // Another process does it: closing a descriptor of the file in this one would drop the lock.
         let file = app.join(&files(&app)[0].0);
         let script = "printf '\\377\\377\\377\\377\\377\\377\\377\\377' | dd of=\"$0\" bs=1 seek=\"$1\" conv=notrunc";
         let status = Command::new("sh")
@@ -277,7 +277,7 @@ fn leaves_alone_what_it_does_not_know() {
 
     let queue = adopter(&rung);
     queue.push(b"own").unwrap();
-    // A temporary file goes: when it has gone, a scan has seen the rest.
+    // A scan removes temporary files: when this one is gone, the scan has seen the other files.
     fs::write(app.join("00000000deadbeef-8.tmp"), b"").unwrap();
     adopt_until(&queue, |_| !app.join("00000000deadbeef-8.tmp").exists());
     assert_eq!(queue.adopt(), Adopted::default());
@@ -287,7 +287,7 @@ fn leaves_alone_what_it_does_not_know() {
     assert_eq!(fs::read(&target).unwrap(), b"precious");
 }
 
-/// Two versions side by side, during a deploy: each delivers its own.
+/// Two versions side by side, during a deploy: each delivers its own logs.
 #[test]
 fn a_segment_of_another_version_is_left_alone_and_named() {
     let rung = tempdir().unwrap();
@@ -309,7 +309,7 @@ fn a_segment_of_another_version_is_left_alone_and_named() {
     assert!(defect.contains("version 1"), "{defect}");
 }
 
-/// A creator killed after each of its steps.
+/// A process is killed after each step of making a segment.
 #[test]
 fn remains_of_a_creator_are_removed() {
     let rung = tempdir().unwrap();
@@ -341,7 +341,7 @@ fn a_vanished_directory_is_there_again_at_the_next_call() {
         } else {
             fs::remove_dir_all(&app).unwrap();
         }
-        // Until the next call, what does not fit what there is goes into private memory.
+        // Until the next call, an entry that fits none of the segments goes into private memory.
         queue.push(&vec![3; 100_000]).unwrap();
         adopt_until(&queue, |_| app.exists());
         assert_eq!(queue.directory(), Some(app.clone()));
@@ -454,8 +454,8 @@ fn private_memory_is_left_at_the_end_if_a_rung_will_do() {
     assert_eq!(drain(&heir), [b"one".to_vec()]);
 }
 
-/// Something in this process copies the directory, which drops the locks; before they are taken again, another process
-/// adopts the segment and delivers it.
+/// Some code in this process copies the directory, which drops the locks. Before they are taken again, another process
+/// adopts the segment and delivers its entries.
 #[test]
 fn a_segment_that_was_adopted_while_its_owner_lives_loses_nothing() {
     let rung = tempdir().unwrap();

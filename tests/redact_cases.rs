@@ -90,7 +90,7 @@ fn list(value: &Value) -> Vec<String> {
     entries.map(|entry| text(entry).to_owned()).collect()
 }
 
-/// The text as written, by the way that counts as well as by the way that tests use.
+/// The text as `write_to` writes it, which must be what `to_string` gives.
 fn written(text: &Text) -> Value {
     let mut out = Vec::new();
     text.write_to(&mut out);
@@ -146,7 +146,7 @@ fn run(case: &Value) -> Value {
     }
 }
 
-/// Parameters are given as they are, text in any of the ways that bytes are.
+/// A case gives parameters as they are, and text in any of the ways in which it gives bytes.
 fn expected(case: &Value) -> Value {
     match &case["expect"] {
         params @ Value::Array(items) if items.iter().all(Value::is_array) => params.clone(),

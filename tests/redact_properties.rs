@@ -12,7 +12,7 @@ use readme_metrics_core::redact::{Body, Content, Query, Unpacked, request_body, 
 use readme_metrics_core::rules::Rules;
 use serde_json::{Value, json};
 
-/// Few, so that lists and documents meet; one is the start of another.
+/// Few keys, so that lists and documents have some in common. One key is the start of another.
 const KEYS: [&str; 8] = ["a", "b", "ab", "é", "a b", "password", "x\"y", "😀"];
 
 fn key() -> impl Strategy<Value = String> {
@@ -28,7 +28,7 @@ fn given(allowlist: &[String]) -> Option<&[String]> {
     (!allowlist.is_empty()).then_some(allowlist)
 }
 
-/// What both lists come to: whether a name is denied.
+/// Whether the two lists together deny a name.
 fn is_denied(denylist: &[String], allowlist: &[String], key: &str) -> bool {
     let is_in = |list: &[String]| list.iter().any(|entry| entry == key);
     if denylist.is_empty() {
@@ -61,7 +61,7 @@ fn redacted(value: &Value) -> Value {
     }
 }
 
-/// Objects at the top level, alone or in arrays, member by member. No name lets a scalar there through.
+/// Redacts objects at the top level, alone or in arrays, member by member. A scalar there has no name that allows it.
 fn redact_top_level(value: &mut Value, deny: &[String], allow: &[String]) {
     match value {
         Value::Array(items) => items
@@ -86,7 +86,7 @@ fn document() -> impl Strategy<Value = Value> {
         any::<bool>().prop_map(Value::from),
         any::<i64>().prop_map(Value::from),
         any::<i32>().prop_map(|n| Value::from(f64::from(n) / 8.0)),
-        // What may be a document inside a string is for the cases.
+        // The cases test documents inside strings.
         any::<String>().prop_map(|text| if text.contains(['{', '[']) {
             format!("-{text}")
         } else {
@@ -102,7 +102,7 @@ fn document() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Writes a value with spaces here and there, and some characters escaped, as `noise` has it.
+/// Writes a value with spaces and escaped characters wherever `noise` puts them.
 fn write_json(value: &Value, noise: &mut impl Iterator<Item = u8>) -> String {
     let mut blank = || ["", "", "", " ", "\n\t", "\r\n  "][usize::from(noise.next().unwrap()) % 6];
     let (before, after) = (blank(), blank());
@@ -180,7 +180,7 @@ fn soup() -> impl Strategy<Value = String> {
         "]}",
         "}]",
     ];
-    // Pushed over the edges of the blocks that JSON is read in.
+    // Blanks push what follows over the edges of the blocks in which JSON is read.
     let blanks = (0..130_usize).prop_map(|n| " ".repeat(n));
     let soup = || vec(select(fragments.to_vec()), 0..12).prop_map(|found| found.concat());
     (soup(), blanks, soup()).prop_map(|(before, blanks, after)| before + &blanks + &after)
@@ -210,7 +210,7 @@ fn component() -> impl Strategy<Value = String> {
     prop_oneof![key(), "[a-z +%&=;?#\u{e9}\u{1F600}]{0,6}"]
 }
 
-/// Encodes what has a meaning, and of the rest what `noise` has it.
+/// Encodes each character that has a meaning, and of the others those that `noise` picks.
 fn encode(text: &str, noise: &mut impl Iterator<Item = u8>) -> String {
     let encode = |byte: u8| match byte {
         b' ' if noise.next().unwrap().is_multiple_of(2) => "+".to_owned(),
@@ -220,7 +220,7 @@ fn encode(text: &str, noise: &mut impl Iterator<Item = u8>) -> String {
     text.bytes().map(encode).collect()
 }
 
-/// Of any bytes, or plain but for one or two.
+/// A query of any bytes, or one that is plain except for a few of them.
 fn query() -> impl Strategy<Value = Vec<u8>> {
     let of_any = prop_oneof![any::<u8>(), select(b"ab=&;?#+%".to_vec())];
     let odd = select(b" \"<>[\\]^`{|}\0\x7f\x80\xff;?#+%".to_vec());
@@ -297,7 +297,7 @@ proptest! {
         prop_assert_eq!(is_understood, is_json || text.trim_ascii().is_empty());
     }
 
-    /// Of values that no list applies to, too: one slip anywhere, and at any offset from where reading began.
+    /// Values that no list applies to are judged, too: one mistake anywhere, at any offset from where reading began.
     #[test]
     fn what_is_skipped_is_judged_like_the_rest(
         value in document(),
@@ -349,7 +349,7 @@ proptest! {
             prop_assert_eq!(&*param.name, name);
             let count = value.chars().count();
             let is_denied = is_denied(&deny, &allow, name);
-            // What may be a URL or JSON inside a value is for the cases and for the reference in Python.
+            // The cases and the reference in Python test values that may be a URL or JSON.
             if is_denied || !value.contains(['=', '%', '&', '?', '#', '{', '[', '"', '@']) {
                 let expected = if is_denied { format!("[REDACTED {count}]") } else { value.clone() };
                 prop_assert_eq!(param.value.to_string(), expected);

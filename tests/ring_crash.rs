@@ -1,5 +1,5 @@
-//! The crash model: a workload dies before each of its stores; the next process, which dies before each of its own, finds
-//! what a plain model says it may find, and the one after that delivers the rest.
+//! The crash model: a workload dies before each of its stores. The next process, which also dies before each of its
+//! stores, finds what a plain model allows, and the one after that delivers the rest.
 #![allow(clippy::unwrap_used)]
 
 #[path = "common/words.rs"]
@@ -21,12 +21,12 @@ struct Model {
     waiting: VecDeque<Vec<u8>>,
     /// Being pushed: found whole or not at all.
     pushing: Option<Vec<u8>>,
-    /// The oldest so many are being released: found all or none of them.
+    /// How many of the oldest are being released: all of them are found, or none.
     releasing: usize,
 }
 
 impl Model {
-    /// The oldest so many are being delivered and released.
+    /// Whether these entries may be found after a crash.
     fn allows(&self, found: &[Vec<u8>]) -> bool {
         [0, self.releasing].into_iter().any(|released| {
             let mut expected: Vec<_> = self.waiting.iter().skip(released).cloned().collect();
@@ -142,8 +142,8 @@ fn die_everywhere(capacity: usize) -> (u64, u64) {
     (stores, points)
 }
 
-/// A ring that goes on in other memory, since its file is gone: the copy is made where nobody sees it, then given its name,
-/// which is one step. Whoever comes after a death finds the old memory or the new one.
+/// A ring moves to other memory, since its file is gone: the copy is made where no process sees it, then given its
+/// name, which is one step. The process that comes after a death finds the old memory or the new one.
 #[test]
 fn a_death_while_a_ring_moves_loses_nothing_and_tears_nothing() {
     let (mut stores, mut points) = (0, 0);
@@ -169,7 +169,7 @@ fn a_death_while_a_ring_moves_loses_nothing_and_tears_nothing() {
     println!("{stores} stores, {points} crash points");
 }
 
-/// Moves the ring after each group of entries. `named`: the memory that others would find.
+/// Moves the ring after each group of entries. `named` is the memory that other processes would find.
 fn work_and_move(memory: &Words, named: &RefCell<Words>, model: &RefCell<Model>) {
     let (mut producer, mut consumer) = ring(memory.clone());
     let mut number = 0;
@@ -184,7 +184,7 @@ fn work_and_move(memory: &Words, named: &RefCell<Words>, model: &RefCell<Model>)
         );
         assert!(copy(&*old, &new, head, tail));
         named.replace(new.clone());
-        #[allow(clippy::arc_with_non_send_sync)] // loom's or the standard one: the ends take it
+        #[allow(clippy::arc_with_non_send_sync)] // the ends take loom's `Arc` or the standard one
         let new = Arc::new(new);
         producer.move_to(Arc::clone(&new));
         consumer.move_to(new, head);

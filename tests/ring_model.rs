@@ -116,7 +116,7 @@ proptest! {
             prop_assert_eq!(queue.waiting(), model.len() as u64);
         }
         prop_assert!(model == common::drain(&queue));
-        // What a burst has made stays for the next one, until the queue has been calm for some looks.
+        // The segments of a burst stay for the next one, until some calm calls of `adopt` have passed.
         for _ in 0..100 {
             queue.adopt();
         }

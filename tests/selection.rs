@@ -16,7 +16,7 @@ use readme_metrics_core::selection::{
 };
 use uuid::Uuid;
 
-/// What a rule was made of, since a compiled one does not tell.
+/// What a rule was made of, since a compiled rule does not show it.
 #[derive(Clone, Debug)]
 struct Source {
     path: Option<Vec<String>>,

@@ -68,7 +68,7 @@ def test_what_is_no_log_is_dropped_and_counted(logged: Logged, answer: Any, capl
     dropped: Any = stats["dropped"]
     assert (dropped["before_send"], stats["sent"], stats["queued"]) == (1, 0, 0)
     # The report is written once no lock is held, by whichever thread has called the function.
-    wait_until(lambda: "before_send failed, and its log is dropped" in caplog.text, "no report")
+    wait_until(lambda: "before_send failed, and its log is dropped" in caplog.text, "nothing was reported")
 
 
 def _put_back(log: dict[str, Any]) -> dict[str, Any]:

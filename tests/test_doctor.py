@@ -19,7 +19,7 @@ from readme_metrics.delivery import queue_dirs
 
 @pytest.fixture(autouse=True)
 def nothing_elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The other rungs of this machine may hold other apps."""
+    """The other rungs of this machine may hold queues of other apps."""
     monkeypatch.setattr("readme_metrics.delivery.queue_dirs.rungs", lambda queue_dir: [str(queue_dir or tmp_path)])
     monkeypatch.setenv("README_API_KEY", wsgi.API_KEY)
 

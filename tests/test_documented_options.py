@@ -164,7 +164,7 @@ def test_documentation_url_is_fetched_when_it_is_not_configured(logged: Logged, 
     middleware.config.README_API_URL = f"{collector.url}/api"
     assert call(middleware).header("x-documentation-url") is None  # never waited for
     assert collector.wait_for(1, timeout=30)
-    wait_until(lambda: middleware._intake.flusher.docs_url.base_url, "an answer")
+    wait_until(lambda: middleware._intake.flusher.docs_url.base_url, "no answer came")
     response = call(middleware)
     assert collector.wait_for(2, timeout=30)
     assert response.header("x-documentation-url") == f"https://docs.example.com/logs/{collector.logs[1]['_id']}"

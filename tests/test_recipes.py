@@ -232,7 +232,7 @@ def test_systemd_removes_what_its_user_has_in_shared_memory(collector: Collector
     with Service(pod, environ) as service:
         directory = volume / Path(service.log(20)).name
         remove(directory)
-        wait_until(lambda: len(list(directory.glob("*.seg"))) > 1, "the directory and both segments are there again")
+        wait_until(lambda: len(list(directory.glob("*.seg"))) > 1, "the directory and its segments did not come back")
         assert Path(service.log(20)).name == directory.name
     collector.answer = lambda _: Answer()
     flush(pod, environ)
@@ -248,7 +248,7 @@ def test_systemd_removes_the_runtime_directory(collector: Collector, volume: Pat
     with Service(pod, {"README_METRICS_SERVER": collector.url}) as service:
         assert service.log(20).startswith("/mnt/run/app/")
         remove(runtime)
-        wait_until(lambda: service.log().startswith("/dev/shm/"), "the next rung")
+        wait_until(lambda: service.log().startswith("/dev/shm/"), "the next rung was not taken")
         service.end()
     assert len(collector.ids()) == service.made
 

@@ -1,4 +1,4 @@
-"""What the reference says of redaction is what the compiled core does: the case files, and generated exchanges."""
+"""The compiled core redacts as the reference does: the case files, and generated exchanges."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ differential = settings(
     max_examples=300, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck)
 )
 
-#: Few, so that lists and bodies meet; one is the start of another.
+#: Few keys, so that lists and bodies have some in common. One key is the start of another.
 KEYS = ("a", "b", "ab", "é", "a b", "password", 'x"y', "😀", "user.password", "")
 LISTED = (*KEYS, "*", "user.*", "a.b", "*word", "A")
 
@@ -71,7 +71,7 @@ def soup(*fragments: str, size: int = 12) -> st.SearchStrategy[bytes]:
 
 
 def cut_or_whole(bodies: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:
-    """Mostly whole."""
+    """Most bodies stay whole."""
     return st.builds(lambda body, end: body if end > 60 else body[:end], bodies, st.integers(0, 600))
 
 
@@ -287,7 +287,7 @@ content_types = st.sampled_from(
         "text/html", "application/octet-stream", ";;=", "text/plain; charset=\"a",
     ]
 )  # fmt: skip
-# What the header says, and what is so.
+# The coding that the header names, and the one that is applied.
 codings = st.sampled_from(
     [("", ""), ("identity", ""), ("gzip", "gzip"), (" X-GZip", "gzip"), ("deflate", "zlib"), ("deflate", "deflate"),
      ("br", ""), ("gzip", ""), ("gzip", "zlib")]
@@ -305,7 +305,7 @@ codings = st.sampled_from(
 def test_any_type_and_coding(
     case: Case, content_type: str, coding: tuple[str, str], text: bytes, missing: int | None
 ) -> None:
-    """`missing` bytes of the body are cut off; the limit holds for what comes out of a compressed one, too."""
+    """`missing` bytes of the body are cut off; the limit holds for a decompressed body, too."""
     said, done = coding
     body = to_bytes({done: {"hex": text.hex()}}) if done else text
     max_bytes = MAX_BYTES if missing is None else max(len(body) - missing, 0)

@@ -1,6 +1,6 @@
 """Stock frameworks repeat a URL: in the redirect to a login, in the page of a 308, in the links of a paginated answer.
 
-A denied parameter of that URL stands nowhere in what is posted, however it is encoded.
+A denied parameter of that URL is nowhere in what is posted, however it is encoded.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pytest
 from readme_metrics.collector import Collector
 from wsgi import Response, call
 
-#: Each with characters that some place has to encode; all of them end in the same letters.
+#: Each has characters that have to be encoded somewhere; all of them end in the same letters.
 SECRETS = (
     "made-up-7f3a9c",
     "made+up/7f3a9c",
@@ -107,7 +107,7 @@ def app(request: pytest.FixtureRequest) -> Iterator[Any]:
 
 
 def follow(app: Any, response: Response, referer: str) -> Response:
-    """Goes where a redirect leads, as a browser does."""
+    """Follows a redirect as a browser does."""
     location = response.header("Location")
     assert location is not None
     url = urllib.parse.urlsplit(location)
@@ -160,7 +160,7 @@ def test_a_redirect_that_repeats_the_url_in_its_page(
 ) -> None:
     middleware, logs = logged(app, denylist=["token"])
     query = urllib.parse.urlencode({"page": "1", "token": secret})
-    # Flask and Django add a slash; Flask with the 308 that keeps the method, and a page with the new URL in it.
+    # Flask and Django add a slash. Flask does so by a 308, which keeps the method and has the new URL in its page.
     response = call(middleware, "/orders", query=query)
     assert response.status[:3] in ("301", "308")
     assert CANARY in (response.header("Location") or "")

@@ -179,7 +179,7 @@ def test_status_shows_the_fleet(redis_server: RedisServer, collector: Collector)
     assert "7 sent by apps = 0 delivered + 7 refused + 0 in the stream" in shown.stdout
     assert "refused: HTTP 422 http://127.0.0.1/?n=" in shown.stdout
     assert re.search(r"relay \S+: holds 0 entries, heard of \d+ s ago", shown.stdout), shown.stdout
-    # Entries that somebody else has added count, before any relay has looked.
+    # Entries that another program has added count, too, before any relay has seen them.
     relay.kill()
     redis_server("XADD", layout.Keys.of("third").stream, "*", "v", "1", "n", "3", "b", "[{}]")
     assert json.loads(status(redis_server.url, "--json").stdout)["projects"]["third"]["in_stream"] == 3

@@ -98,7 +98,7 @@ def test_a_wrong_length_changes_nothing_for_the_app(logged: Logged, declared: st
 
 
 class Guarded(io.RawIOBase):
-    """A body that must not be read: it would wait for ever."""
+    """A body that must not be read: reading it would wait for ever."""
 
     def readable(self) -> bool:
         return True
@@ -182,7 +182,7 @@ def test_the_streams_own_attributes_are_the_servers(logged: Logged) -> None:
 
 
 class Chunks:
-    """Gives one chunk per read, an object of its own each, as a server makes it."""
+    """Gives one chunk per read, each a new object, as a server does."""
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self._chunks = iter(chunks)
@@ -229,7 +229,7 @@ def test_reading_and_seeking_in_any_order_notes_each_byte_once(data: bytes, step
     reached = 0
     for name, argument in steps:
         if name == "seek":
-            argument = min(argument, reached)  # forward is not a way to read
+            argument = min(argument, reached)  # to seek forward is not to read
         assert getattr(body, name)(argument) == getattr(bare, name)(argument)
         reached = max(reached, bare.tell())
     assert body.capture.captured_request() == data[:reached]
@@ -258,7 +258,7 @@ def app(environ, start_response):
     yield str(size).encode()
 
 middleware = MetricsMiddleware(app, MetricsApiConfig("key", wsgi.group))
-wsgi.call(middleware, "/", method="POST", body=b"x" * 1000)  # all that is made once
+wsgi.call(middleware, "/", method="POST", body=b"x" * 1000)  # allocates what is needed only once
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 environ = {"wsgi.input": Upload(), "CONTENT_LENGTH": str(1 << 30)}
 print(wsgi.call(middleware, "/", method="POST", **environ).body.decode())
@@ -270,5 +270,5 @@ def test_an_upload_of_a_gigabyte_costs_no_more_than_the_cap() -> None:
     run = subprocess.run([sys.executable, "-c", UPLOAD], capture_output=True, text=True, check=True)
     size, grown_kib = map(int, run.stdout.split())
     assert size == 1 << 30
-    # The cap of 1 MiB: as chunks, joined, encoded and in the queue.
+    # The cap of 1 MiB counts several times: for the chunks, joined, encoded and in the queue.
     assert grown_kib < 8 * 1024

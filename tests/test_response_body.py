@@ -1,4 +1,4 @@
-"""Whatever an app returns, what the server gets in its place can do the same; each chunk is in the log once."""
+"""Whatever an app returns, the object that the server gets instead can do the same; each chunk is in the log once."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CHUNKS = [b"one ", b"two ", b"three"]
 
 
 class OneIterator:
-    """Gives the same iterator each time it is gone over."""
+    """Gives the same iterator each time it is iterated over."""
 
     def __init__(self) -> None:
         self._chunks = iter(CHUNKS)
@@ -60,7 +60,7 @@ class Map(map):  # type: ignore[type-arg]
 
 
 class Table:
-    """As an array of NumPy: sized, indexed, and without a truth."""
+    """Like an array of NumPy: it has a length and indices, but no truth value."""
 
     def __len__(self) -> int:
         return len(CHUNKS)
@@ -100,7 +100,7 @@ MADE: dict[str, Callable[[], Any]] = {
 
 
 def first_apart(result: Any) -> list[Any]:
-    """As a middleware that looks at the beginning does."""
+    """Takes the first chunk apart from the others, as some middlewares do."""
     return [bytes(next(iter(result))), *map(bytes, result)]
 
 
@@ -128,7 +128,7 @@ def shown(result: Any) -> Any:
 
 
 def in_turn(result: Any) -> list[object]:
-    """Two goings over at once."""
+    """Two iterations at once."""
     first, second = iter(result), iter(result)
     return [*(bytes(chunk) for pair in zip(first, second, strict=False) for chunk in pair), first is second]
 
@@ -139,7 +139,7 @@ WAYS = [first_apart, added, compared, copied, changed, shown, in_turn]
 def outcome(way: Callable[[Any], Any], result: Any) -> Any:
     try:
         return way(result)
-    except Exception as error:  # Python's text names the type
+    except Exception as error:  # its message names the type of the object, which differs
         return type(error)
 
 

@@ -88,7 +88,7 @@ def test_the_doctor_names_the_proxy(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
-    # The other rungs of this machine may hold other apps.
+    # The other rungs of this machine may hold queues of other apps.
     monkeypatch.setattr("readme_metrics.delivery.queue_dirs.rungs", lambda queue_dir: [str(queue_dir or tmp_path)])
     monkeypatch.setenv("README_API_KEY", PLACEHOLDER)
     assert main(["doctor", "--json"]) == 0

@@ -1,4 +1,4 @@
-"""The framework's template of the path in a log: only where README_METRICS_ROUTES asks for it."""
+"""A log has the framework's template of the path only where README_METRICS_ROUTES asks for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The published list of names: what it has, what it says of itself, and that it does what it is for."""
+"""The published list of names: its names, its documentation and its effect."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from readme_metrics import SAFE_DEFAULTS, safe_defaults
 from wsgi import call
 
 ROOT = Path(__file__).parent.parent
-#: Names that are as often harmless, which the list must leave alone.
+#: Names of values that are harmless as often as not, which the list must leave alone.
 EVERYDAY = ("id", "name", "email", "code", "key", "page", "status", "address", "card", "number", "author", "message")
 
 #: How many names version 1 had, and a digest of them.
@@ -26,7 +26,7 @@ def section() -> str:
 
 
 def table(heading: str) -> list[list[str]]:
-    """The cells of each row of the table of the section that has this heading."""
+    """The cells of each row of the section's table with this heading."""
     _, found, rest = section().partition(f"| {heading} |\n")
     assert found, heading
     rows = rest.partition("\n\n")[0].splitlines()[1:]
@@ -50,7 +50,7 @@ def test_each_name_since_version_2_has_its_product_and_a_source() -> None:
 def test_version_1_is_all_there() -> None:
     rows = table("what | names")
     names = [name for row in rows for name in re.findall("`(.*?)`", row[1])]
-    # Only a major release removes any. The number and the digest are those of the version as it was published.
+    # Only a major release removes names. The number and the digest are those of the version as it was published.
     assert (len(names), sha256("\n".join(names).encode()).hexdigest()[:16]) == VERSION_1
 
 

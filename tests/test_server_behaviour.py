@@ -1,4 +1,4 @@
-"""What a table of bytes cannot show: when they come, who waits, what is kept in memory and what is said."""
+"""What a comparison of bytes cannot show: when they come, who waits, what is kept in memory and what is reported."""
 
 from __future__ import annotations
 
@@ -117,12 +117,12 @@ def test_a_client_that_stalls_holds_nobody(
     head = request("POST", "/unread", body=b"x" * 100, headers=["Content-Type: text/plain"])[:-90]
     for client in stalled:
         client.send(head)
-    if name == "waitress":  # it has the app wait for the whole body
+    if name == "waitress":  # which calls the app only once it has the whole body
         for client in stalled:
             client.send(b"x" * 90)
     for client in stalled:
         assert client.receive_until(b"no").startswith(b"HTTP/1.")
-    # More than there are workers were answered, and they are free again.
+    # More clients than there are workers were answered, and the workers are free again.
     assert b" 403 " in exchange(server.port, request("POST", "/unread", body=b"whole"))
     for client in stalled:
         client.hang_up()
@@ -202,7 +202,7 @@ def test_files_go_out_by_sendfile(start: Start, name: str, options: list[str]) -
 @pytest.mark.parametrize("name", ["gunicorn gevent", "gunicorn gevent --preload", "gunicorn gthread", "waitress"])
 def test_requests_are_answered_while_the_metrics_server_hangs(start: Start, collector: Collector, name: str) -> None:
     collector.answer = lambda _: HANG
-    # The one POST would hold a blocked process for longer than the client waits.
+    # If the one POST blocked its process, it would do so for longer than the client waits.
     server = start(name, buffer_length=1, timeout=3600, shutdown_timeout=0.1)
     answered = 0
     while not collector.posts:
@@ -210,7 +210,7 @@ def test_requests_are_answered_while_the_metrics_server_hangs(start: Start, coll
         answered += 1
     for _ in range(50):
         assert b" 200 " in exchange(server.port, request("GET", "/"))
-    assert [post.status for post in collector.posts if post.status] == []  # it hangs to this moment
+    assert [post.status for post in collector.posts if post.status] == []  # the POST still hangs
 
 
 @pytest.mark.parametrize("options", [["--lazy-apps"], []], ids=["lazy", "forked"])
@@ -222,12 +222,12 @@ def test_uwsgi_without_threads_sends_inline_and_says_so_once(
         pytest.skip("this uWSGI always runs threads")
     for _ in range(8):
         exchange(server.port, request("GET", "/"))
-    # Two workers with four buffers of two between them: at least three are full.
+    # Eight logs in buffers of two, shared by two workers: at least three buffers are full.
     assert collector.wait_for(6, PATIENCE_S)
     wait_until_logged(tmp_path, 8)
     output = server.stop()
     assert 1 <= output.count("Start it with --enable-threads") <= 2
-    # Nor are the partial buffers lost: exit sends them, or leaves them to the next start.
+    # The partial buffers are not lost either: the exit sends them, or leaves them to the next start.
     assert len(logs(collector, tmp_path, monkeypatch, 8)) >= 8
     assert len(collector.ids()) == 8
 

@@ -1,6 +1,6 @@
-"""Every server, for real: the app's bytes are those of the bare app, and there is one log for each request.
+"""Every server, as a real process: it sends the bytes of the bare app, and there is one log for each request.
 
-`pytest tests/test_servers.py` ends with the table of what was sent and what has arrived.
+At its end, `pytest tests/test_servers.py` prints a table of what was sent and what has arrived.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ SCENARIOS = [
 ]
 ROUNDS = 2
 BUFFER_LENGTH = 4
-#: SIGTERM ends them without Python's exit hooks.
+#: Servers that SIGTERM ends without Python's exit hooks.
 END_AT_ONCE = {"waitress", "cheroot", "wsgiref", "granian", "gevent", "eventlet"}
 
 
@@ -87,7 +87,7 @@ def test_the_same_bytes_and_one_log_each(
         for number, scenario in enumerate(SCENARIOS * ROUNDS):
             data = scenario.request(number)
             responses = [without_ours(exchange(running.port, data)) for running in (bare, wrapped)]
-            # Where the app calls no start_response, nobody can add a header to what the server makes up.
+            # Where the app does not call start_response, no header can be added to the response that the server makes.
             headers = int(scenario.path not in ("/raise", *server.deaf_to))
             if responses != [responses[0], responses[0]._replace(documentation_headers=headers)]:
                 different.append((scenario.name, *responses))

@@ -1,4 +1,4 @@
-"""What one can know from outside: sums over processes dead and alive, and the commands that show them."""
+"""What can be seen from outside: the sums over all processes, dead and alive, and the commands that show them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def status(capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, Any]]:
 
 @pytest.fixture(autouse=True)
 def nothing_elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The other rungs of this machine may hold other apps."""
+    """The other rungs of this machine may hold queues of other apps."""
     monkeypatch.setattr("readme_metrics.delivery.queue_dirs.rungs", lambda queue_dir: [str(queue_dir or tmp_path)])
     monkeypatch.setenv("README_API_KEY", wsgi.API_KEY)
 
@@ -72,7 +72,7 @@ def test_the_sum_over_four_workers_survives_a_kill(
     wait_for(lambda: status(capsys)[1]["made"] == 440)
     server.kill()
     code, sums = status(capsys)
-    assert code == 1, "what waits is nobody's"
+    assert code == 1, "no living process has the logs that wait"
     check(sums)
 
     assert main(["flush", "--json"]) == 0
@@ -88,7 +88,7 @@ def test_the_sums_add_up_under_kills_and_a_bad_server(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Half of the POSTs fail, and every now and then a worker is killed, wherever it is."""
+    """Half of the POSTs fail, and every now and then a worker is killed, whatever it is doing."""
     monkeypatch.setenv("README_METRICS_SERVER", collector.url)
     collector.answer = lambda _: Answer(503 if len(collector.posts) % 2 else 202)
     server = gunicorn("--workers", "3", buffer_length=1)
@@ -114,7 +114,7 @@ def test_the_sums_add_up_under_kills_and_a_bad_server(
     assert sums["queued"] == 0
     # A log follows its response: each of the eight kills may have come in between.
     assert answered - 8 <= sums["made"] <= 300
-    # Confirmed and counted, or confirmed and killed before it was counted, and then sent again.
+    # A log was confirmed and counted. If its process was killed between the two, it was sent again, with the same id.
     assert sums["sent"] == len(collector.ids())
 
 
@@ -128,7 +128,7 @@ def test_stats_of_one_process_show_the_host(gunicorn: Callable[..., Any], logged
     assert stats["made"] == 1
     check(stats["host"])
     server.stop(signal.SIGTERM)
-    assert middleware.stats()["host"]["made"] == 41, "what those made that are gone is not forgotten"
+    assert middleware.stats()["host"]["made"] == 41, "what the ended processes made still counts"
     check(middleware.stats()["host"])
 
 
@@ -144,7 +144,7 @@ def test_status_tells_why_nothing_is_sent(
     out = capsys.readouterr().out
     assert "server does not take logs: HTTP 401" in out
     assert re.search(r"40 made = 0 sent \+ 40 queued \+ 0 dropped", out)
-    assert len(collector.posts) <= 2, "each worker once, before it could know, and then nobody"
+    assert len(collector.posts) <= 2, "one POST of each worker before it could know of the pause, and then none"
     output = server.stop(signal.SIGTERM)
     assert wsgi.API_KEY not in output + out
 
@@ -199,7 +199,7 @@ def test_what_dead_processes_left_can_be_given_up(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
-    """After a change of keys, nobody delivers for the old one: its directory, as `status` shows it, is enough."""
+    """After a change of keys, no process delivers for the old key. Its directory, shown by `status`, is enough here."""
     server = gunicorn("--workers", "1", **BY_HAND)
     load(server.port, requests=8)
     wait_for(lambda: status(capsys)[1].get("made") == 8)
@@ -210,7 +210,7 @@ def test_what_dead_processes_left_can_be_given_up(
     assert re.search(r"8 waiting  oldest \d+ (s|min)", shown)
     monkeypatch.setenv("README_API_KEY", "another key")
     assert main(["flush", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["left"] == 0, "of this key"
+    assert json.loads(capsys.readouterr().out)["left"] == 0, "of the logs of this key"
     assert main(["flush", "--discard", str(tmp_path / "elsewhere")]) == 2
     assert main(["flush", "--discard", advice, "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"discarded": 8, "left": 0}
@@ -240,7 +240,7 @@ def test_discard_leaves_the_living_alone(logged: Logged, capsys: pytest.CaptureF
     logs(1)
 
 
-@pytest.mark.root  # makes a directory of another user's
+@pytest.mark.root  # makes a directory that belongs to another user
 @pytest.mark.parametrize("command", ["status", "flush", "doctor"])
 def test_queues_of_other_users_are_named(
     capsys: pytest.CaptureFixture[str],

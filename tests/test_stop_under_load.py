@@ -1,4 +1,4 @@
-"""Servers that are told to stop while clients go on asking: when the last process is gone, nothing is left behind."""
+"""Servers that are told to stop while clients keep asking: when the last process is gone, nothing is left behind."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 
 
 class Clients:
-    """So many threads that send requests until the server is gone; `ids` are those of the logs they were told of."""
+    """Threads that send requests until the server is gone; `ids` are the ids of the logs that they were told."""
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -74,13 +74,13 @@ def test_nothing_is_left_when_a_server_is_stopped_under_load(name: str, collecto
         "README_METRICS_QUEUE_DIR": str(tmp_path),
         "README_API_KEY": wsgi.API_KEY,
     }
-    # Nothing is sent before the end but full buffers, of which each process has one begun.
+    # Before the end, only full buffers are sent, and each process has one that is not full.
     config = {"buffer_length": 100, "flush_interval": 3600}
     # A line for each request would fill the pipe that nobody reads meanwhile.
     options = ["--disable-logging"] if name.startswith("uWSGI") else []
     if "--lazy-apps" in name:
         [command] = re.findall(r"^exec-as-user-atexit = readme-metrics (.*)$", _example("uwsgi-lazy.ini"), re.MULTILINE)
-        # The example leaves it two seconds, which a busy machine may need for the start of Python alone.
+        # The example gives the command two seconds, which a busy machine may need for the start of Python alone.
         command = command.replace("--timeout 2", "--timeout 30")
         options += ["--exec-as-user-atexit", f"{sys.executable} -m readme_metrics {command}"]
     with Running(BY_NAME[name], config, environ, *options) as server:
@@ -91,9 +91,9 @@ def test_nothing_is_left_when_a_server_is_stopped_under_load(name: str, collecto
     [app] = [_core.survey(path) for path in tmp_path.glob("readme-metrics-*")]
     assert (app.counts.queued, app.segments) == (0, []), server.output
     arrived = {log["_id"] for log in collector.logs}
-    # A log follows its response: of each worker's last request per thread, it may not have been made.
+    # A log follows its response: the log of the last request in each thread of a worker may not have been made.
     lost = [told for told in clients.ids if told not in arrived]
-    # A thread that is still in a request when its process has said its last word is counted, and told.
+    # A log that is made after the last delivery of its process is counted as dropped, and reported.
     counted = sum(app.counts.dropped.values())
     assert len(lost) <= 8 + counted, f"{len(lost)} of {len(clients.ids)}, {counted} of them counted"
     assert app.counts.made == app.counts.sent + sum(app.counts.dropped.values())

@@ -59,7 +59,7 @@ def test_disabled_means_nothing_at_all(
     middleware, _ = logged(app=app, buffer_length=1)
     assert call(middleware).header("x-documentation-url") is None
     assert "Exchange" not in repr(seen[0]["wsgi.input"])
-    assert threading.active_count() <= threads  # those of earlier tests may end
+    assert threading.active_count() <= threads  # threads of earlier tests may end
     assert (list(tmp_path.iterdir()), middleware.flush()) == ([], 0)
 
 
@@ -98,7 +98,7 @@ def test_a_dry_run_file_that_is_no_file_of_ours_is_refused(
 
 
 def test_a_request_that_sends_takes_what_came_meanwhile(collector: Collector, logged: Logged) -> None:
-    """Without a thread of ours, nobody else would: the next request may never come."""
+    """Without a thread of ours, nothing else would send it: the next request may never come."""
     is_sending, may_go_on = threading.Event(), threading.Event()
 
     def answer(post: Post) -> Answer:
@@ -111,7 +111,7 @@ def test_a_request_that_sends_takes_what_came_meanwhile(collector: Collector, lo
     first = threading.Thread(target=call, args=(middleware,))
     first.start()
     assert is_sending.wait(30)
-    call(middleware)  # finds the other one sending
+    call(middleware)  # finds the other request sending
     may_go_on.set()
     first.join(30)
     assert len(collector.logs) == 2 and middleware.stats()["queued"] == 0

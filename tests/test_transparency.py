@@ -1,4 +1,4 @@
-"""Any WSGI app, gone over by any server: what comes out wrapped is what comes out bare, byte for byte."""
+"""Any WSGI app on any server: the wrapped app gives what the bare app gives, byte for byte."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class ListSubclass(list[Any]):
 
 
 class SharedIterator(Reiterable):
-    """Gives the same iterator each time, which goes on where it was."""
+    """Gives the same iterator each time, which continues where it was."""
 
     def __init__(self, chunks: list[Any]) -> None:
         super().__init__(chunks)
@@ -163,7 +163,7 @@ def app_of(behaviour: Behaviour, seen: list[object]) -> Callable[..., Any]:
 
     def late(start_response: Callable[..., Any]) -> Iterator[Any]:
         """Starts the response when the first chunk is asked for, and again when something has failed since."""
-        write = start_response("200 OK", [*TEXT, ("Content-Length", "3")])  # whatever its length is
+        write = start_response("200 OK", [*TEXT, ("Content-Length", "3")])  # whatever the length of the body is
         if behaviour.writes:
             write(b"written")
         try:
@@ -184,7 +184,7 @@ def once(result: Any) -> list[Any]:
 
 
 def measured(result: Any) -> list[Any]:
-    """wsgiref asks for the length; gevent.pywsgi and eventlet go over it to add up the chunks."""
+    """wsgiref asks for the length; gevent.pywsgi and eventlet iterate over the result to add up the chunks."""
     if not hasattr(result, "__len__"):
         return list(result)
     return [len(result), [len(chunk or b"") for chunk in result], *result]
@@ -212,7 +212,7 @@ def by_index(result: Any) -> list[Any]:
 
 
 def in_turn(result: Any) -> list[Any]:
-    """Two goings over at once."""
+    """Two iterations at once."""
     first, second = iter(result), iter(result)
     return [*zip(first, second, strict=False), first is second]
 
@@ -273,5 +273,5 @@ def test_bare_and_wrapped_are_alike(behaviour: Behaviour, server: Callable[[Any]
 
 
 CONFIG = MetricsApiConfig(wsgi.API_KEY, wsgi.group, base_log_url="https://docs.example.com", dry_run=True)
-#: Holds on to the flusher that all of them share.
+#: Keeps the flusher alive that all middlewares here share.
 KEEPER = MetricsMiddleware(wsgi.app, CONFIG)

@@ -1,4 +1,4 @@
-"""One POST: its deadline, its encoding, and the way through proxies and private authorities."""
+"""One POST: its deadline, its encoding, proxies and private certificate authorities."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from wsgi import call
 
 
 class Dripping(http.server.BaseHTTPRequestHandler):
-    """Answers a byte now and then, for ever, so that no single read takes long."""
+    """Sends a byte of its answer now and then, for ever, so that no single read takes long."""
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
@@ -59,7 +59,7 @@ def test_the_deadline_is_for_the_whole_post(dripping: str, monkeypatch: pytest.M
     log(middleware, 1)
     started_s = time.monotonic()
     assert middleware.flush(30) == 1
-    assert time.monotonic() - started_s < 10  # for ever, without
+    assert time.monotonic() - started_s < 10  # without the deadline, it would take for ever
 
 
 def test_a_server_that_does_not_read_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,7 +67,7 @@ def test_a_server_that_does_not_read_is_not_waited_for(monkeypatch: pytest.Monke
         monkeypatch.setenv("README_METRICS_SERVER", f"http://127.0.0.1:{listening.getsockname()[1]}")
         config = MetricsApiConfig(wsgi.API_KEY, wsgi.group, "https://d.example", timeout=0.5, **BY_HAND)  # type: ignore[arg-type]
         middleware = MetricsMiddleware(wsgi.app, config)
-        for _ in range(2):  # each is more than the kernel takes for a reader
+        for _ in range(2):  # each is more than the kernel keeps for a reader
             call(middleware, "/echo", method="POST", body=b"x" * 1_000_000, content_type="text/plain")
         started_s = time.monotonic()
         assert middleware.flush(30) == 2
@@ -83,7 +83,7 @@ def test_compress(collector: Collector, logged: Logged) -> None:
     assert gzip.decompress(post.raw) == post.body
 
 
-def test_a_proxy_of_the_environment_is_used(
+def test_a_proxy_from_the_environment_is_used(
     collector: Collector, logged: Logged, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in {"http_proxy": collector.url, "no_proxy": ""}.items():
@@ -96,7 +96,7 @@ def test_a_proxy_of_the_environment_is_used(
     assert collector.posts[0].headers["Host"] == "metrics.invalid"
 
 
-def test_a_private_authority_of_the_environment_is_believed(
+def test_a_private_authority_from_the_environment_is_trusted(
     logged: Logged, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     openssl = shutil.which("openssl")
@@ -116,8 +116,8 @@ def test_a_private_authority_of_the_environment_is_believed(
         monkeypatch.setenv("README_METRICS_SERVER", f"https://localhost:{collector.port}")
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", "")
         log(middleware, 1)
-        assert middleware.flush(10) == 1, "a stranger's certificate"
-        # What this process believes says nothing about the server: its siblings go on.
+        assert middleware.flush(10) == 1, "the certificate is not trusted"
+        # Which certificates this process trusts says nothing about the server: other processes go on sending.
         stats: Any = middleware.stats()
         assert (stats["last_error"], stats["host"]["failures"], stats["host"]["pause_until"]) == ("SSLError", 0, None)
         flusher: Any = middleware._intake.flusher

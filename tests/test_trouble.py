@@ -1,4 +1,4 @@
-"""What real hosts do to a flusher: no thread to be had, names that cannot be looked up, foreign code in its way."""
+"""What a flusher meets on real hosts: no thread can be started, names cannot be looked up, other code interferes."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def silent() -> Iterator[str]:
 
 
 def asking(silent: str, monkeypatch: pytest.MonkeyPatch, **options: Any) -> MetricsMiddleware:
-    """A middleware that has to ask for the documentation's address, where nobody answers."""
+    """A middleware that has to look up the address of the documentation, at a server that never answers."""
     monkeypatch.setattr(MetricsApiConfig, "README_API_URL", silent)
     return MetricsMiddleware(wsgi.app, MetricsApiConfig(wsgi.API_KEY, wsgi.group, **options))
 
@@ -50,7 +50,7 @@ def test_the_look_up_delays_no_batch(collector: Collector, monkeypatch: pytest.M
     middleware = asking(silent, monkeypatch, buffer_length=1, timeout=60, shutdown_timeout=0)
     for count in range(1, 4):
         call(middleware)
-        assert collector.wait_for(count, timeout=30), "sent while the question is open"
+        assert collector.wait_for(count, timeout=30), "the log is sent while the look-up goes on"
     asked = [thread for thread in threading.enumerate() if thread.name == "readme-metrics.DocsUrl"]
     assert len(asked) <= 1
 
@@ -73,7 +73,7 @@ wsgi.call(middleware)
         check=True,
         timeout=55,
     )
-    assert time.monotonic() - started_s < 25  # 30 or 60 with it
+    assert time.monotonic() - started_s < 25  # if the exit waited for the look-up, it would take 30 or 60
     assert len(collector.ids()) == 3
 
 
@@ -84,7 +84,7 @@ def test_requests_that_send_for_themselves_ask_after_the_logs_and_in_time(
     middleware = asking(silent, monkeypatch, buffer_length=1, timeout=0.5, background_worker_mode=False)
     call(middleware)
     assert len(collector.logs) == 1
-    before = set(threading.enumerate())  # of which some may end meanwhile: those of earlier tests
+    before = set(threading.enumerate())  # threads of earlier tests may end meanwhile
     call(middleware)
     new = [thread.name for thread in set(threading.enumerate()) - before]
     # The stand-in server has a thread for each connection.
@@ -110,7 +110,7 @@ def test_without_a_thread_requests_send_a_little_and_a_thread_is_tried_again(
     middleware, _ = logged(buffer_length=1, timeout=30)
     started_s = time.monotonic()
     log(middleware, 200)
-    assert time.monotonic() - started_s < 20  # 30 s for the first alone, without a bound
+    assert time.monotonic() - started_s < 20  # without a bound, the first request alone would take 30 s
     assert sum("No thread can be started" in record.getMessage() for record in caplog.records) == 1
     collector.answer = lambda _: Answer()
     monkeypatch.setattr(background, "RETRY_S", 0.0)
@@ -123,8 +123,8 @@ def test_without_a_thread_requests_send_a_little_and_a_thread_is_tried_again(
         call(middleware)
         return bool(flusher.has_thread)
 
-    wait_until(has_thread, "a thread in the end")
-    wait_until(lambda: middleware.stats()["queued"] == 0, "everything sent")
+    wait_until(has_thread, "no thread is started")
+    wait_until(lambda: middleware.stats()["queued"] == 0, "not everything is sent")
     check_sums(middleware)
 
 
@@ -176,13 +176,13 @@ for _ in range(3):
         assert "no shared directory" in done.stderr
 
 
-# Locks, and what is foreign
+# Locks, and other people's code
 
 
 def test_a_log_handler_that_calls_the_app_at_its_first_request(
     collector: Collector, logged: Logged, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Making a queue in private memory is reported: not while the lock is held that the handler's request wants."""
+    """A queue in private memory is reported, but not while the lock is held that the handler's request needs."""
     monkeypatch.setattr("readme_metrics.delivery.queue_dirs.rungs", lambda _: ["/nowhere"])
     middleware, _ = logged(buffer_length=1)
     calls: list[str] = []
@@ -198,17 +198,17 @@ def test_a_log_handler_that_calls_the_app_at_its_first_request(
     middleware.config.LOGGER.addHandler(handler)
     try:
         assert call(middleware).status == "200 OK"
-        wait_until(lambda: calls, "the handler's request")
+        wait_until(lambda: calls, "the handler's request is not answered")
     finally:
         middleware.config.LOGGER.removeHandler(handler)
-    wait_until(lambda: middleware.stats()["sent"] == len(calls) + 1, "both logs")
+    wait_until(lambda: middleware.stats()["sent"] == len(calls) + 1, "not all logs are sent")
 
 
 @pytest.mark.parametrize("works", [True, False])
 def test_a_recorder_of_http_traffic_leaves_nothing_behind(
     collector: Collector, logged: Logged, monkeypatch: pytest.MonkeyPatch, works: bool
 ) -> None:
-    """VCR and its like swap the class of urllib3's connections for a while, here for that of the first POST."""
+    """VCR and similar libraries replace the class of urllib3's connections for a while: here, during the first POST."""
     used = []
 
     class Recording(urllib3.connection.HTTPConnection):
@@ -273,7 +273,7 @@ def test_trouble_of_its_own_pauses_a_process_alone(
     assert stats["last_error"] is not None
     flusher: Any = middleware._intake.flusher
     assert flusher._delivery._resume_at_s > _core.monotonic() - 30
-    assert flusher.queue.pause_s() == 0, "the siblings go on"
+    assert flusher.queue.pause_s() == 0, "other processes go on sending"
 
 
 def test_a_proxy_that_wants_a_password_pauses_its_process_alone(collector: Collector, logged: Logged) -> None:

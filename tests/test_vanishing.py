@@ -75,9 +75,9 @@ def test_what_waits_is_delivered_though_the_directory_vanished_and_the_process_w
         app.wait()
 
     monkeypatch.setenv("README_METRICS_SERVER", "http://127.0.0.1:9")
-    # Its flusher takes over what lies on any rung, from its first moment on: only what this app has left counts here.
+    # From its start, the next flusher adopts what lies on any rung: only what this app has left counts here.
     monkeypatch.setattr("readme_metrics.delivery.queue_dirs.rungs", lambda _: [str(tmp_path)])
-    # A configuration of this run's own: middlewares that deliver alike share a flusher, and with it a directory.
+    # This run has a configuration of its own: middlewares that deliver alike share a flusher and its directory.
     heir = MetricsMiddleware(wsgi.app, MetricsApiConfig(wsgi.API_KEY, wsgi.group, flush_interval=3 + is_moved))
     wsgi.call(heir)
     host = heir.stats()["host"]
@@ -99,17 +99,17 @@ def test_a_process_that_finds_no_other_directory_says_so(
     shutil.rmtree(rung)
     rung.write_text("in the way")
     wait_for(lambda: middleware.stats()["directory"] is None, "the queue did not move")
-    wait_for(lambda: "cannot be rescued" in caplog.text, "nobody was told")
+    wait_for(lambda: "cannot be rescued" in caplog.text, "nothing was reported")
     wsgi.call(middleware)
     stats = middleware.stats()
     assert (stats["made"], stats["queued"]) == (2, 2)
 
 
 def test_a_process_says_so_when_it_leaves_private_memory(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
-    """That it does: tests/queue_surroundings.rs. It tries every half minute, here at once."""
+    """tests/queue_surroundings.rs tests that it leaves. It tries every half minute; here, it tries at once."""
 
     class Moving:
-        """The part of a queue that is asked."""
+        """The part of a queue that `Upkeep` asks."""
 
         directory: str | None = None
         refusals = ("/dev/shm: No space left on device",)

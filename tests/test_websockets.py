@@ -65,12 +65,12 @@ HANDSHAKE = [
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
     "Sec-WebSocket-Version: 13",
 ]
-#: What RFC 6455 (section 1.3) has the server make of that key.
+#: The server's answer to that key, by RFC 6455 (section 1.3).
 ACCEPTED = b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 
 
 class WebSocket:
-    """The client's side: short texts, and nothing in parts."""
+    """The client's side: short texts, each in one frame."""
 
     def __init__(self, client: Client, path: str) -> None:
         self._client = client
@@ -98,7 +98,7 @@ class WebSocket:
         return taken
 
     def close(self) -> None:
-        # The answer is not waited for: simple-websocket may close the connection before it has sent it.
+        # This does not wait for the answer: simple-websocket may close the connection before it has sent one.
         self.send(b"\x03\xe8", kind=8)
 
 
@@ -130,7 +130,7 @@ def test_a_websocket_works_and_is_not_logged(
     assert b"plain" in exchange(running.port, plain)
     expected = ["/plain", "/plain"]
     if server.name == "flask_sock on werkzeug":
-        expected.insert(0, "/echo")  # Flask-Sock answers 200 on Werkzeug's server, after all
+        expected.insert(0, "/echo")  # in the end, Flask-Sock answers 200 on Werkzeug's server
     wait_until_logged(tmp_path, len(expected))
     output = running.stop()
     assert paths(collector) == expected
@@ -149,7 +149,7 @@ def test_what_the_app_has_answered_itself_is_left_to_gunicorn(
 
 
 def paths(collector: Collector) -> list[str]:
-    """Of the requests that were logged: what a server left behind is sent by a later start."""
+    """The paths of the requests that were logged. What a server left behind is sent by a later start."""
     heir = wsgi.heir()
     assert heir.flush(PATIENCE_S) == 0
     urls = [log["request"]["log"]["entries"][0]["request"]["url"] for log in collector.logs]

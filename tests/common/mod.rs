@@ -16,7 +16,7 @@ pub fn options(rung: &Path) -> Options {
     }
 }
 
-/// Up to so many of the oldest entries.
+/// Up to `max_entries` of the oldest entries.
 pub fn peek(queue: &Queue, max_entries: usize) -> Option<(Peek, Vec<Vec<u8>>)> {
     let mut entries = Vec::new();
     let peek = queue.peek(max_entries, |entry| {
@@ -26,7 +26,7 @@ pub fn peek(queue: &Queue, max_entries: usize) -> Option<(Peek, Vec<Vec<u8>>)> {
     Some((peek, entries))
 }
 
-/// Everything that waits, released.
+/// Releases everything that waits, and returns it.
 pub fn drain(queue: &Queue) -> Vec<Vec<u8>> {
     let mut all = Vec::new();
     while let Some((peek, entries)) = peek(queue, 1000) {
@@ -36,7 +36,7 @@ pub fn drain(queue: &Queue) -> Vec<Vec<u8>> {
     all
 }
 
-/// Adopts until `enough` is there, since another test in this process may be scanning. Fails after ten seconds.
+/// Adopts until the sum is `enough`, since another test in this process may be scanning. Fails after ten seconds.
 pub fn adopt_until(queue: &Queue, enough: impl Fn(&Adopted) -> bool) -> Adopted {
     let deadline = Instant::now() + Duration::from_secs(10);
     let mut sum = Adopted::default();
@@ -105,7 +105,7 @@ impl Random {
     }
 }
 
-/// What opens on a rung that must not be used.
+/// Opens a queue on a rung that must not be used, and checks that it is in private memory.
 pub fn refused(rung: &Path, reason: &str) {
     let queue = Queue::open(&options(rung));
     assert_eq!(queue.directory(), None);

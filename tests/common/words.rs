@@ -1,4 +1,4 @@
-//! A ring's memory as a list of words that counts the stores made to it, and dies before one of them.
+//! A ring's memory as a list of words that counts the stores made to it. A process can die before any of its stores.
 #![allow(dead_code)] // each test binary uses a part
 
 use std::cell::{Cell, RefCell};
@@ -14,12 +14,12 @@ pub struct Words {
     data: Rc<RefCell<Vec<u8>>>,
     tail: Rc<Cell<u64>>,
     head: Rc<Cell<u64>>,
-    /// Stores still allowed to whoever runs now.
+    /// How many more stores the process that runs now may make.
     stores_left: Rc<Cell<u64>>,
     stores_made: Rc<Cell<u64>>,
 }
 
-/// What a process that ran out of stores unwinds with.
+/// A process that has no stores left unwinds with this payload.
 struct Died;
 
 impl Words {
@@ -33,7 +33,7 @@ impl Words {
         }
     }
 
-    /// Other memory of the same process: it dies before a store to either.
+    /// Other memory of the same process, which may die before a store to either.
     pub fn sibling(&self, capacity: usize) -> Words {
         Words {
             stores_left: Rc::clone(&self.stores_left),
@@ -55,12 +55,12 @@ impl Words {
         }
     }
 
-    /// Of the process that ran last.
+    /// The number of stores of the process that ran last.
     pub fn stores_made(&self) -> u64 {
         self.stores_made.get()
     }
 
-    /// A copy that shares nothing: what is found after this point of time.
+    /// A copy that shares nothing: what a later process would find if this one died now.
     pub fn image(&self) -> Words {
         let image = Words::new(0);
         image.data.replace(self.data.borrow().clone());
