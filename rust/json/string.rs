@@ -38,6 +38,18 @@ impl<'t> RawString<'t> {
         Some(Cow::Owned(string))
     }
 
+    /// The text, with U+FFFD for each unpaired surrogate.
+    pub(crate) fn unescape_lossy(self) -> String {
+        let mut string = String::with_capacity(self.text.len());
+        for piece in Pieces(self.text) {
+            match piece {
+                Piece::Plain(text) => string.push_str(text),
+                Piece::Escape(escape) => string.push(escape.unwrap_or(char::REPLACEMENT_CHARACTER)),
+            }
+        }
+        string
+    }
+
     /// The number of characters of the text; an unpaired surrogate counts as one.
     pub(crate) fn count(self) -> usize {
         if !self.has_escapes {

@@ -32,7 +32,6 @@ pub(super) fn filter_field(rules: &Rules, text: &str) -> Result<Vec<Edit>, NotJs
 
 /// Whether a text that is not declared as JSON is certainly meant to be JSON, unlike `{ticket}` and `[draft] title`.
 pub(super) fn is_claimed(text: &str) -> bool {
-    let is_blank = |c: char| c.is_whitespace() || c.is_control() || c == '\u{feff}';
     let text = text.trim_start_matches(is_blank);
     let inside = |rest: &str, first: &[char]| rest.trim_start_matches(is_blank).starts_with(first);
     match text.as_bytes().first() {
@@ -40,9 +39,57 @@ pub(super) fn is_claimed(text: &str) -> bool {
         Some(b'[') => text
             .get(1..)
             .is_some_and(|rest| inside(rest, &['"', '{', '['])),
-        Some(b'"') => text.get(1..).is_some_and(|rest| inside(rest, &['{', '['])),
+        Some(b'"') => is_encoded_again(text),
         _ => false,
     }
+}
+
+/// Whether a text that begins with a quote is meant to be JSON in a JSON string, or in several of them round each other. Only
+/// its beginning is looked at, since the end of a body may be cut off.
+fn is_encoded_again(mut text: &str) -> bool {
+    loop {
+        let escaped = text.trim_start_matches('\\');
+        let (character, rest) = if escaped.len() < text.len() {
+            unescaped(escaped)
+        } else {
+            first(text)
+        };
+        match character {
+            Some('{' | '[') => return true,
+            Some(character) if character == '"' || is_blank(character) => text = rest,
+            _ => return false,
+        }
+    }
+}
+
+/// The first character of a text, and the rest.
+fn first(text: &str) -> (Option<char>, &str) {
+    let mut characters = text.chars();
+    (characters.next(), characters.as_str())
+}
+
+/// The character of an escape, from what follows its backslash, and the rest.
+fn unescaped(text: &str) -> (Option<char>, &str) {
+    let digits = text
+        .strip_prefix('u')
+        .and_then(|text| text.split_at_checked(4));
+    if let Some((digits, rest)) = digits
+        && digits.bytes().all(|digit| digit.is_ascii_hexdigit())
+    {
+        let character = u32::from_str_radix(digits, 16)
+            .ok()
+            .and_then(char::from_u32);
+        return (character, rest);
+    }
+    match first(text) {
+        (Some('b' | 'f' | 'n' | 'r' | 't'), rest) => (Some('\n'), rest),
+        other => other,
+    }
+}
+
+/// What may stand before JSON: more than its own white space, since in UTF-16, for instance, the first byte may be a NUL.
+pub(super) fn is_blank(character: char) -> bool {
+    character.is_whitespace() || character.is_control() || character == '\u{feff}'
 }
 
 fn filter_from(rules: &Rules, top_level: MemberVerdict, text: &str) -> Result<Vec<Edit>, NotJson> {
@@ -124,11 +171,17 @@ fn filter_from(rules: &Rules, top_level: MemberVerdict, text: &str) -> Result<Ve
 
 /// Whether a JSON string holds JSON with a denied value in it, or a text that is meant to be JSON and cannot be parsed.
 fn hides_json(rules: &Rules, value: &str) -> bool {
-    let Some(inside) = RawString::unquote(value).and_then(RawString::unescape) else {
+    let Some(string) = RawString::unquote(value) else {
         return false;
     };
-    // Each level of strings halves the text at least, since its quotes are escaped: this cannot recurse deeply.
-    is_claimed(&inside) && !filter(rules, &inside).is_ok_and(|edits| edits.is_empty())
+    match string.unescape() {
+        // Each level of strings halves the text at least, since its quotes are escaped: this cannot recurse deeply.
+        Some(inside) => {
+            is_claimed(&inside) && !filter(rules, &inside).is_ok_and(|edits| edits.is_empty())
+        }
+        // Parsers differ on an unpaired surrogate, so that nothing is certain about the JSON that it stands in.
+        None => is_claimed(&string.unescape_lossy()),
+    }
 }
 
 fn judge(rules: &Rules, key: RawString, trail: &mut Trail) -> MemberVerdict {

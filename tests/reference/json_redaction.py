@@ -14,7 +14,14 @@ from reference.url.hidden import Denied
 def looks_like_json(text: str) -> bool:
     """Whether a text that is not declared as JSON is certainly meant as JSON."""
     blanks = "[\\s\x00-\x1f\x7f-\x9f\ufeff]*"
-    return re.match(f'{blanks}(?:{{{blanks}["}}]|\\[{blanks}["{{\\[]|"{blanks}[{{\\[])', text) is not None
+    if re.match(f'{blanks}(?:{{{blanks}["}}]|\\[{blanks}["{{\\[])', text):
+        return True
+    # It may have been encoded more than once: quotes, blanks and escapes of both stand before it.
+    if not re.match(f'{blanks}"', text):
+        return False
+    escape = re.compile(r"\\+(?:u([0-9a-fA-F]{4})|([bfnrt]))|\\+", re.DOTALL)
+    text = escape.sub(lambda found: chr(int(found[1], 16)) if found[1] else "\n" if found[2] else "", text)
+    return re.match(f'{blanks}"[\\s\x00-\x1f\x7f-\x9f\ufeff"]*[{{\\[]', text) is not None
 
 
 def denied_in_json(rules: Rules, text: str) -> list[Denied] | None:
@@ -64,9 +71,11 @@ def judged_values(rules: Rules, text: str, is_field: bool = False) -> list[Value
 
 
 def hides_json(rules: Rules, text: str) -> bool:
-    """Whether a string at the top level holds JSON in which something is denied."""
-    if any(is_surrogate(character) for character in text) or not looks_like_json(text):
+    """Whether a string at the top level holds JSON in which something is denied, or which parsers read differently."""
+    if not looks_like_json(text):
         return False
+    if any(is_surrogate(character) for character in text):
+        return True
     try:
         return judged_values(rules, text) != []
     except Malformed:

@@ -212,10 +212,8 @@ fn utf8(bytes: &[u8], is_cut: bool) -> Option<&str> {
 
 /// The kind of a text: by its beginning if that is beyond doubt, else by its type.
 fn kind(declared: Kind, text: &str) -> Kind {
-    // More than the white space of JSON: in UTF-16, for instance, the first byte may be a NUL.
-    let is_blank = |c: char| c.is_whitespace() || c.is_control() || c == '\u{feff}';
-    let text = text.trim_start_matches(is_blank);
-    if text.starts_with(['{', '[']) {
+    let text = text.trim_start_matches(json::is_blank);
+    if text.starts_with(['{', '[']) || (text.starts_with('"') && json::is_claimed(text)) {
         Kind::Json
     } else if looks_like_multipart(text) {
         Kind::Multipart

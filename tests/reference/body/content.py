@@ -8,7 +8,7 @@ from reference.body.captured_body import Body
 from reference.body.content_type import is_binary_type, parse_content_type
 from reference.body.decompress import decompress
 from reference.body.multipart import multipart_params
-from reference.json_redaction import redact_json
+from reference.json_redaction import looks_like_json, redact_json
 from reference.marker import NOT_UTF8, Malformed, withheld
 from reference.param import Param
 from reference.rules import Rules
@@ -98,7 +98,7 @@ def decode_utf8(content: bytes, is_cut: bool) -> str | None:
 def kind_of(declared: str, text: str) -> str:
     """The kind that the beginning of a text shows beyond doubt, or else the declared kind."""
     text = re.sub("\\A[\\s\x00-\x1f\x7f-\x9f\ufeff]+", "", text)
-    if text.startswith(("{", "[")):
+    if text.startswith(("{", "[")) or (text.startswith('"') and looks_like_json(text)):
         return "json"
     if re.match("--[^\n]*\ncontent-", text, re.IGNORECASE):
         return "multipart"
