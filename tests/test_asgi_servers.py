@@ -168,9 +168,7 @@ def test_nothing_is_left_after_sigterm_without_a_lifespan(server: Server, collec
 
 
 @pytest.mark.parametrize("server", [H11, GRANIAN], ids=lambda server: server.name)
-def test_a_silent_server_holds_the_end_up_for_one_deadline(
-    server: Server, collector: Collector, tmp_path: Path
-) -> None:
+def test_a_silent_server_delays_the_end_by_one_deadline(server: Server, collector: Collector, tmp_path: Path) -> None:
     collector.answer = lambda post: HANG
     config = {"buffer_length": 1000, "flush_interval": 3600, "shutdown_timeout": 1, "timeout": 60}
     with running(server, collector, config, tmp_path) as ours:

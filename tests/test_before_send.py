@@ -150,7 +150,7 @@ def test_a_log_that_waits_is_shown_once(monkeypatch: pytest.MonkeyPatch) -> None
     assert len(shown) == 1
 
 
-def test_whoever_has_no_function_has_another_queue() -> None:
+def test_an_app_without_the_function_has_another_queue() -> None:
     def before_send(log: dict[str, Any]) -> dict[str, Any]:
         return log
 

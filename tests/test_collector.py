@@ -38,7 +38,7 @@ def test_duplicates_are_counted_by_id(collector: Collector) -> None:
     assert (collector.received, collector.duplicates) == (3, 1)
 
 
-def test_gzip_bodies_are_undone(collector: Collector) -> None:
+def test_gzip_bodies_are_decompressed(collector: Collector) -> None:
     raw = gzip.compress(b'[{"_id": "a"}]')
     response = post(collector, None, json=None, data=raw, headers={"Content-Encoding": "gzip"})
     assert response.status_code == 202

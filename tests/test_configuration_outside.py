@@ -59,7 +59,7 @@ def test_the_table_has_all_options() -> None:
 
 
 @pytest.mark.parametrize("name", TEXTS)
-def test_each_option_out_of_the_environment(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_each_option_from_the_environment(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     text, value = TEXTS[name]
     monkeypatch.setenv("README_API_KEY", "key")
     monkeypatch.setenv(f"README_METRICS_{name.upper()}", text)
@@ -70,7 +70,7 @@ def test_each_option_out_of_the_environment(monkeypatch: pytest.MonkeyPatch, nam
     assert f"README_METRICS_{name.upper()}" in shown.values() and shown["api_key"] == "README_API_KEY"
 
 
-def test_rules_out_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rules_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("README_METRICS_RULES", '[{"path": "/health", "log": false}, {"sample": 0.5}]')
     config = MetricsApiConfig.from_env(group, api_key="key")
     assert [repr(rule) for rule in config.rules] == [repr(Rule(path="/health", log=False)), repr(Rule(sample=0.5))]

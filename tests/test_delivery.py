@@ -144,7 +144,7 @@ def test_one_middleware_or_ten_need_one_thread(collector: Collector, logged: Log
     check_sums(made[3])
 
 
-def test_losses_are_told_when_they_begin_and_end(
+def test_losses_are_reported_when_they_begin_and_end(
     logged: Logged, caplog: pytest.LogCaptureFixture, collector: Collector
 ) -> None:
     collector.answer = lambda _: HANG

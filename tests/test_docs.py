@@ -79,7 +79,7 @@ def test_every_decision_has_its_own_number() -> None:
         assert numbers == [str(number) for number in range(int(first), int(last) + 1)], name
 
 
-def test_every_term_of_the_glossary_stands_once() -> None:
+def test_every_term_of_the_glossary_is_listed_once() -> None:
     terms = re.findall(r"^\| ([\w, -]+) \| ", page("glossary.md"), re.MULTILINE)
     terms = [term for term in terms if term not in ("term", "---")]
     assert len(terms) > 25

@@ -212,7 +212,9 @@ ENTRIES = ["X_API_KEY", "HTTP_X_API_KEY", "Authorization:", "token ", " token", 
 
 @pytest.mark.parametrize("entry", ENTRIES)
 @pytest.mark.parametrize("name", ["denylist", "allowlist", "blacklist", "whitelist"])
-def test_an_entry_that_can_match_nothing_is_told_once(entry: str, name: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_entry_that_can_match_nothing_is_reported_once(
+    entry: str, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
     lists: dict[str, Any] = {name: ["fine", entry, entry]}
     MetricsApiConfig("key", lambda _: None, **lists)
     assert [record.levelname for record in caplog.records] == ["WARNING"]

@@ -96,7 +96,7 @@ KILLS = {
 
 
 @pytest.mark.parametrize("end", KILLS)
-def test_a_sudden_end_leaves_the_logs_to_whoever_comes(collector: Collector, tmp_path: Path, end: str) -> None:
+def test_a_sudden_end_leaves_the_logs_to_the_next_process(collector: Collector, tmp_path: Path, end: str) -> None:
     run(KILLS[end], collector, tmp_path, count=50)
     assert collector.posts == []
     assert flush(collector, tmp_path) == 0

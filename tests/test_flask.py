@@ -164,7 +164,7 @@ def test_forms_uploads_and_images_are_in_the_log(logged: Logged) -> None:
 
 
 @pytest.mark.parametrize("options", [{"PROPAGATE_EXCEPTIONS": True}, {"TESTING": True}])
-def test_an_exception_that_flask_raises_on_is_logged_with_its_request(logged: Logged, options: Any) -> None:
+def test_an_exception_that_flask_raises_again_is_logged_with_its_request(logged: Logged, options: Any) -> None:
     seen: list[Any] = []
 
     def group(req: Any) -> Any:

@@ -80,7 +80,7 @@ def test_none_means_not_logged_and_no_header(logged: Logged) -> None:
 
 
 @pytest.mark.parametrize("answer", [{}, {"label": "x"}, "alice", {"api_key": None}, ValueError("boom s3cret")])
-def test_an_unusable_answer_is_counted_and_said_once(
+def test_an_unusable_answer_is_counted_and_reported_once(
     logged: Logged, caplog: pytest.LogCaptureFixture, answer: Any
 ) -> None:
     def group(_: Any) -> Any:

@@ -86,7 +86,9 @@ def test_a_killed_worker_loses_nothing(gunicorn: Callable[..., Any], collector: 
     assert Counter(log["_id"] for log in collector.logs) == Counter(told)
 
 
-def test_the_next_start_delivers_what_nobody_could(gunicorn: Callable[..., Any], collector: Collector) -> None:
+def test_the_next_start_delivers_what_no_other_process_could(
+    gunicorn: Callable[..., Any], collector: Collector
+) -> None:
     server = gunicorn("--workers", "1", buffer_length=100_000, flush_interval=3600)
     told = load(server.port, requests=80)
     server.kill()

@@ -55,6 +55,6 @@ def test_other_requests_are_logged(made: Callable[..., int], path: str, user_age
     assert made(path, user_agent) == 1
 
 
-def test_no_entry_stands_twice() -> None:
+def test_no_entry_is_listed_twice() -> None:
     patterns = [probe.pattern for probe in (*USER_AGENTS, *PATHS)]
     assert len(patterns) == len(set(patterns))

@@ -125,7 +125,7 @@ for _ in range(20):
     assert len(collector.ids()) == 40
 
 
-def test_flush_delivers_the_logs_of_the_dead_too(programs: Programs, collector: Collector) -> None:
+def test_flush_delivers_the_logs_of_dead_processes_too(programs: Programs, collector: Collector) -> None:
     programs.run(SUDDEN["SIGKILL"])
     assert programs.run("log(1); assert middleware.flush(10) == 0; os._exit(0)") == 0
     assert len(collector.ids()) == 3

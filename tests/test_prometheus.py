@@ -81,7 +81,7 @@ def test_what_waits_has_an_age(logged: Logged) -> None:
 NOT_BASE_UNITS = {"milliseconds", "ms", "minutes", "hours", "days", "kilobytes", "kb", "mb", "megabytes", "percent"}
 
 
-def test_a_parser_of_the_ecosystem_reads_it_and_the_names_keep_its_conventions(logged: Logged) -> None:
+def test_the_parser_of_prometheus_reads_the_text_and_the_names_keep_its_conventions(logged: Logged) -> None:
     middleware, logs = logged()
     call(middleware)
     logs(1)

@@ -68,7 +68,7 @@ def test_files_are_private_and_hold_no_key_and_no_secret(logged: Logged) -> None
     logs(1)
 
 
-def test_what_a_key_that_nobody_uses_left_expires_counted_and_its_directory_goes(
+def test_logs_of_an_unused_key_expire_counted_and_their_directory_is_removed(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     program = """

@@ -160,7 +160,7 @@ def test_it_can_do_what_the_apps_object_can(logged: Logged, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["one iterator", "one generator"])
-def test_an_iterator_that_goes_on_where_it_was_is_noted_whole(logged: Logged, name: str) -> None:
+def test_an_iterator_that_continues_where_it_was_is_logged_whole(logged: Logged, name: str) -> None:
     def app(environ: Any, start_response: Any) -> Any:
         start_response("200 OK", [*TEXT])
         return MADE[name]()
@@ -254,7 +254,7 @@ def test_one_environ_for_a_thousand_requests_of_two_doors(
     logs(1000)
 
 
-def test_an_environ_that_was_sampled_out_once_is_drawn_anew(logged: Logged) -> None:
+def test_an_environ_that_was_sampled_out_once_is_sampled_again(logged: Logged) -> None:
     middleware, _ = logged(rules=[Rule(path="*", sample=0.5)], buffer_length=10_000)
     environ: dict[str, Any] = {"REQUEST_METHOD": "GET", "PATH_INFO": "/"}
     for _ in range(400):

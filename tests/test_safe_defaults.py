@@ -58,7 +58,7 @@ def test_the_changelog_has_its_version() -> None:
     assert f"`SAFE_DEFAULTS`, version {safe_defaults.VERSION}:" in (ROOT / "CHANGELOG.md").read_text()
 
 
-def test_no_name_stands_twice() -> None:
+def test_no_name_is_listed_twice() -> None:
     assert len(set(SAFE_DEFAULTS)) == len(SAFE_DEFAULTS)
 
 

@@ -109,7 +109,7 @@ def test_a_large_upload_costs_the_worker_no_more_than_the_cap(start: Start) -> N
 @pytest.mark.parametrize(
     "name", ["gunicorn sync", "gunicorn gthread", "gunicorn gevent", "uWSGI", "wsgiref", "waitress"]
 )
-def test_a_client_that_stalls_holds_nobody(
+def test_a_client_that_stalls_blocks_no_other(
     start: Start, collector: Collector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     server = start(name)

@@ -152,7 +152,7 @@ for _ in range(60):
     assert done.stdout == ""
 
 
-def test_what_is_lost_with_private_memory_is_told(tmp_path: Path) -> None:
+def test_what_is_lost_with_private_memory_is_reported(tmp_path: Path) -> None:
     program = """
 import wsgi
 from readme_metrics import MetricsApiConfig, MetricsMiddleware
@@ -260,7 +260,7 @@ OWN: dict[str, dict[str, str]] = {
 
 
 @pytest.mark.parametrize("trouble", OWN)
-def test_trouble_of_its_own_pauses_a_process_alone(
+def test_a_process_with_trouble_of_its_own_pauses_alone(
     collector: Collector, logged: Logged, monkeypatch: pytest.MonkeyPatch, trouble: str
 ) -> None:
     middleware, _ = logged(**BY_HAND)
