@@ -32,7 +32,7 @@ BROKEN: dict[str, tuple[dict[str, str], Any, str, str]] = {
         "check README_METRICS_SERVER",
     ),
     "not a URL": ({"README_METRICS_SERVER": "metrics"}, None, "configuration", "not a URL"),
-    "strange key": ({"README_API_KEY": "key "}, None, "configuration", "copy it anew"),
+    "strange key": ({"README_API_KEY": "key "}, None, "configuration", "copy it again"),
     "wrong key": ({}, Answer(401), "test log", "the API key is wrong"),
     "wrong address": ({}, Answer(404), "test log", "points to something else"),
     "redirect": ({}, Answer(301, {"Location": "/"}), "test log", "redirect"),

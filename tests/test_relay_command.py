@@ -36,7 +36,7 @@ WRONG: dict[str, tuple[list[str], str]] = {
     "no name": (["--redis", "redis://h", "--project", "=SHOP_KEY"], "a project's name takes"),
     "strange name": (["--redis", "redis://h", "--project", "{shop}=SHOP_KEY"], "a project's name takes"),
     "twice": (["--redis", "redis://h", "--project", "a=SHOP_KEY", "--project", "a=SHOP_KEY"], "given twice"),
-    "strange key": (["--redis", "redis://h", "--project", "shop=STRANGE"], "copy it anew"),
+    "strange key": (["--redis", "redis://h", "--project", "shop=STRANGE"], "copy it again"),
     "no file": (["--redis", "redis://h", "--keys", "/nowhere"], "/nowhere: No such file"),
     "a directory": (["--redis", "redis://h", "--keys", "/tmp"], "no regular file"),
     "times": (
@@ -178,7 +178,7 @@ def test_status_shows_the_fleet(redis_server: RedisServer, collector: Collector)
     assert shown.returncode == 0
     assert "7 sent by apps = 0 delivered + 7 refused + 0 in the stream" in shown.stdout
     assert "refused: HTTP 422 http://127.0.0.1/?n=" in shown.stdout
-    assert re.search(r"relay \S+: holds 0 entries, heard of \d+ s ago", shown.stdout), shown.stdout
+    assert re.search(r"relay \S+: holds 0 entries, heard from \d+ s ago", shown.stdout), shown.stdout
     # Entries that another program has added count, too, before any relay has seen them.
     relay.kill()
     redis_server("XADD", layout.Keys.of("third").stream, "*", "v", "1", "n", "3", "b", "[{}]")

@@ -23,7 +23,7 @@ __all__ = ["PROBES", "SAFE_DEFAULTS", "MetricsApiConfig", "MetricsMiddleware", "
 
 
 def __getattr__(name: str) -> object:
-    """Loads `PROBES`, whose rules are made where somebody asks for them."""
+    """Loads `PROBES`, whose rules are made when they are first asked for."""
     if name == "PROBES":
         from readme_metrics.probes import PROBES
 

@@ -68,7 +68,7 @@ def call_at_last(function: Callable[[], object], patience_s: float, holds_gil: b
 def seal() -> None:
     """Lets no thread work without the GIL any more; for the end of the exit handlers.
 
-    A daemon thread that asks for the GIL of an interpreter that finalises would take the process down.
+    A daemon thread that asks for the GIL of an interpreter that finalises would abort the process.
     """
 
 def survey(directory: str | Path) -> Survey:
@@ -82,7 +82,7 @@ def entries(directory: str | Path, name: str, position: int) -> tuple[int, list[
     """Copies the entries of another process's segment from `position` on (0: the oldest that waits), without consuming.
 
     Returns:
-        The position to go on from and the entries, as msgpack; None where the segment is gone.
+        The position to go on from and the entries, as msgpack; None if the segment is gone.
     """
 
 @disjoint_base
@@ -109,7 +109,7 @@ class Capture:
         """Notes that the response has ended, with `chunks` as its last pieces. The first call fixes the end time."""
 
     def lose_request(self) -> None:
-        """Gives the request's body up: the log shows its declared size alone."""
+        """Gives up the request's body: the log shows only its declared size."""
 
     def sent_by_server(self) -> None:
         """Notes that the server sends the response from a file by itself: its size is the one the app declares."""
@@ -224,10 +224,10 @@ class Queue:
     """One process's end of the shared-memory queue. Of no use in a forked child."""
 
     def __new__(cls, directories: list[str], name: str, max_bytes: int, label: str = "") -> Queue:
-        """Opens a queue in `name` on the first of `directories` that will do, made if missing, else in private memory.
+        """Opens a queue in `name` on the first usable rung, which is made if missing, else in private memory.
 
         Args:
-            directories: The rungs of the ladder, best first.
+            directories: The rungs, best first.
             name: The app's directory inside a rung.
             max_bytes: Bound on this process's own segments together.
             label: What people call the app, for `status`; kept in the directory.
@@ -246,18 +246,18 @@ class Queue:
         Args:
             capture: The capture of an exchange whose caller is known.
             chunks: The last pieces of the response.
-            status: The response's status, for instance `200 OK`; None where the app raised.
+            status: The response's status, for instance `200 OK`; None if the app raised.
             headers: The response's headers.
             is_read: Records even if some of the request is unread.
 
         Returns:
-            How many entries wait, if the flusher asked to hear of that many (`call_at_entries`); 0 if this one was
-            dropped (and counted); else None.
+            How many entries wait, if the flusher asked for a call at that number (`call_at_entries`); 0 if this entry
+            was dropped (and counted); else None.
 
         Raises:
             Unread: See the class. `chunks` are noted; the second call comes without them.
             Forked: See the class. `chunks` are noted.
-            InternalError: Nobody was identified.
+            InternalError: The capture has no caller.
         """
 
     def drop_one(self, reason: str) -> None:
@@ -271,7 +271,7 @@ class Queue:
         """Counts a request that a rule's `sample` left out."""
 
     def peek(self, max_entries: int, max_bytes: int) -> Batch | None:
-        """The oldest entries as one JSON array, or None where nothing waits. They stay queued until released.
+        """The oldest entries as one JSON array, or None if no entry waits. They stay queued until released.
 
         The array has at most `max_bytes` bytes, unless a single entry takes more.
         """
@@ -286,9 +286,9 @@ class Queue:
     def adopt(self) -> int:
         """Looks after the queue, about once a second, on the thread that peeks; cheap.
 
-        Makes the directory again where it has vanished, else takes the next rung, else private memory (`directory` and
-        `refusals` say which), and gives what waits a file there. Takes over segments of dead processes, on every rung,
-        as many as may be held at once; `peek` takes over the rest as these are delivered.
+        If the directory has vanished, makes it again, else takes the next rung, else private memory (`directory` and
+        `refusals` say which), and writes the entries that wait into a file there. Takes over segments of dead
+        processes, on every rung, as many as may be held at once; `peek` takes over the rest as these are delivered.
 
         Returns:
             How many entries of dead processes were taken over since the last call.
@@ -425,11 +425,11 @@ class SegmentInfo:
 
     @property
     def owner_pid(self) -> int | None:
-        """The process that holds the file; None where none does, or where the holder is in another container."""
+        """The process that holds the file; None if no process does, or if the holder is in another container."""
 
     @property
     def creator_pid(self) -> int:
-        """The process that made the file, perhaps in another container; 0 where the file is damaged."""
+        """The process that made the file, perhaps in another container; 0 if the file is damaged."""
 
     @property
     def created(self) -> float | None:
@@ -443,7 +443,7 @@ class SegmentInfo:
     def counts(self) -> Counts: ...
     @property
     def defect(self) -> str | None:
-        """Why this version cannot read the file; None where it can."""
+        """Why this version cannot read the file; None if it can."""
 
 @final
 class Survey:
@@ -457,7 +457,7 @@ class Survey:
     def server(self) -> ServerState: ...
     @property
     def label(self) -> str | None:
-        """What people call the app; None where no process has said."""
+        """What people call the app; None if no process has said."""
 
     @property
     def segments(self) -> list[SegmentInfo]: ...

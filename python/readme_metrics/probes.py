@@ -8,7 +8,7 @@ from readme_metrics.rule import Rule
 
 
 class Probe(NamedTuple):
-    """One program that asks whether an app is alive, and how its requests are known."""
+    """One program that asks whether an app is alive, and how its requests are recognised."""
 
     #: As in a rule.
     pattern: str

@@ -24,7 +24,7 @@ class Grouping:
 
     Args:
         function: Gets what `Exchange.make_request` makes.
-        reporter: Hears of what is missing or too much in an answer.
+        reporter: Is told which fields of an answer are missing or unknown.
         lost: Counts a request that is not logged, for a reason and an error.
     """
 
@@ -34,15 +34,15 @@ class Grouping:
         self.function = function
         self._reporter = reporter
         self._lost = lost
-        #: Django has refused it its database on the event loop: see `asgi.grouping`.
+        #: Whether Django has refused the function its database on the event loop: see `asgi.grouping`.
         self.needs_thread = False
 
     def identify(self, exchange: Exchange) -> None:
         """Asks who made the call, and sets the exchange's caller and `is_logged`.
 
-        Whatever goes wrong is counted and reported, never raised. What is not logged keeps no bodies from here on.
+        Whatever goes wrong is counted and reported, never raised. If the request is not logged, no bodies are kept.
         """
-        exchange.is_logged = False  # whatever happens in there, it is not asked again
+        exchange.is_logged = False  # whatever happens in the call, the function is not called again
         try:
             # Not `self.function(..)`, which CPython looks up as a method first.
             function, make_request = self.function, exchange.make_request
@@ -65,7 +65,7 @@ class Grouping:
             exchange.forget_response()
 
     def refuse(self, exchange: Exchange, error: BaseException) -> None:
-        """As `identify`, with what a function raised that the door has called (and awaited) by itself."""
+        """As `identify`, with the exception of a function that the door has called (and awaited) by itself."""
         exchange.is_logged = False
         self._lost("grouping", error)
         exchange.forget_request()
@@ -83,7 +83,7 @@ def narrow(answer: object, reporter: Reporter) -> Caller | None:
 
     Args:
         answer: What the grouping function returned.
-        reporter: Hears of what is missing or too much in it.
+        reporter: Is told which fields are missing or unknown.
 
     Returns:
         None if the request is not to be logged.

@@ -25,7 +25,7 @@ class SampledOut:
         self.intake = intake
 
     def is_left_by(self, intake: Intake) -> bool:
-        """Whether the door of this intake has made it: nobody takes it away when the request is over."""
+        """Whether the door of `intake` has left this mark, which is not removed when the request is over."""
         return self.intake is intake
 
     def give_request(self, *_: object) -> None:

@@ -32,8 +32,8 @@ def add_parser(subcommands: argparse._SubParsersAction[argparse.ArgumentParser])
         "from running apps' queues, or from a file.",
         epilog="With -- COMMAND, the command runs with README_METRICS_SERVER set to this page, until Ctrl-C ends both.",
     )
-    parser.add_argument("--port", type=_port, default=8090, help="where it is taken, the next free one (%(default)s)")
-    parser.add_argument("--jsonl", metavar="FILE", help="show the JSON lines of FILE, and those it gets")
+    parser.add_argument("--port", type=_port, default=8090, help="if it is taken, the next free one (%(default)s)")
+    parser.add_argument("--jsonl", metavar="FILE", help="show the JSON lines of FILE, and new ones")
     parser.add_argument("--har", metavar="FILE", help="show the entries of a HAR file")
     parser.add_argument("--tail", action="store_true", help="show what waits in running apps' queues; consumes nothing")
     parser.add_argument(

@@ -70,7 +70,7 @@ def _show(terminal: Terminal, project: str, found: dict[str, Any]) -> None:
         terminal.line("    " + terminal.red(f"ReadMe does not take them: {printable(found['last_error'])}"))
     for relay in found["relays"]:
         seconds = relay["heard_of_seconds_ago"]
-        heard = "not heard of for an hour" if seconds is None else f"heard of {seconds} s ago"
+        heard = "not heard from for an hour" if seconds is None else f"heard from {seconds} s ago"
         terminal.line(f"    relay {printable(relay['name'])}: holds {relay['held_entries']} entries, {heard}")
     if not found["relays"]:
         terminal.line("    " + terminal.yellow("no relay takes from this stream"))

@@ -63,7 +63,7 @@ class Background:
             self._thread = thread
 
     def call(self) -> None:
-        """Wakes the thread, or has its next sleep end at once."""
+        """Wakes the thread, or makes its next sleep end at once."""
         try:
             self._wake.release()
         except RuntimeError:  # the thread was woken already

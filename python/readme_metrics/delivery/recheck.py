@@ -60,11 +60,11 @@ class Recheck:
             after: The log that the function has returned. Changed in place.
 
         Raises:
-            Exception: `after` has not the form of a log.
+            Exception: `after` does not have the form of a log.
         """
         if after == before:
             return after
-        after["_id"] = before["_id"]  # names the log's page, and makes a log that is sent twice one log
+        after["_id"] = before["_id"]  # names the log's page; logs with the same `_id` are one log
         [was], [now] = before["request"]["log"]["entries"], after["request"]["log"]["entries"]
         if now != was:
             for redactor in self._redactors:
@@ -146,8 +146,8 @@ class Recheck:
                 self._names(value, None, set())
 
     def _denies(self, name: str) -> bool:
-        """Whether a list denies `name`. Case is ignored, and the last part of a path is enough: rather too much than
-        too little.
+        """Whether a list denies `name`. Case is ignored, and the last part of a path is enough: to deny too
+        much is better than to deny too little.
         """
         return any(
             _listed(name, lists.denylist)

@@ -149,7 +149,7 @@ class Registry:
                     seen.add(key)
                     orphans.deliver(config, Reporter(config), now_s + config.shutdown_timeout)
             except Exception as error:
-                Reporter(config).error("flusher", "What dead processes left waits on (%s)", type(error).__name__)
+                Reporter(config).error("flusher", "Logs of dead processes could not be sent (%s)", type(error).__name__)
 
     def _stop_at_the_end_of_a_child(self) -> None:
         """In a child of `multiprocessing`, stops at its end: such a child skips `atexit` and runs only these

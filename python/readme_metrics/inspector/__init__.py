@@ -4,5 +4,5 @@
     sources    files and queues  ->            (sessions: who may)
 
 `store` keeps logs, bounded; `summary` is a row of the list; `filter` picks rows; `stats`, `har`, `curl`, `replay`,
-`explanation` and `preview` say something about logs. None of these knows HTTP; `handler` is all that does.
+`explanation` and `preview` say something about logs. Only `handler` knows HTTP.
 """

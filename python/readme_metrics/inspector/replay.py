@@ -76,7 +76,7 @@ def replay(request: dict[str, Any], own_port: int) -> dict[str, Any]:
     """
     host, port, target = _target(request["url"], own_port)
     if not TOKEN.fullmatch(request["method"]) or request["method"].upper() == "CONNECT":
-        raise Refused(HTTPStatus.BAD_REQUEST, "the method is none")
+        raise Refused(HTTPStatus.BAD_REQUEST, "the method is not valid")
     if left := _redacted(request):
         raise Refused(HTTPStatus.CONFLICT, f"fill in what was redacted first: {', '.join(left)}")
     body = request["body"].encode("utf-8", "replace")
@@ -117,7 +117,7 @@ def _target(url: str, own_port: int) -> tuple[str, int, str]:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port or 80
     except ValueError as error:
-        raise Refused(HTTPStatus.BAD_REQUEST, f"the URL is none: {error}") from None
+        raise Refused(HTTPStatus.BAD_REQUEST, f"the URL is not valid: {error}") from None
     if parts.scheme != "http":
         raise Refused(HTTPStatus.FORBIDDEN, "a replay goes to http:// on this machine; edit the URL")
     if parts.username is not None or parts.password is not None:

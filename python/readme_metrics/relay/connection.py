@@ -2,8 +2,7 @@
 
 This module imports redis-py, so it is loaded late, by a thread that may wait. It uses only redis-py's connection and
 protocol: the clients of redis-py repeat a command whose answer is late, each time with the whole timeout, and change
-    the
-form of answers from one release to the next.
+the form of answers from one release to the next.
 """
 
 from __future__ import annotations

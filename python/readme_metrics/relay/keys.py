@@ -75,7 +75,7 @@ def _add(keys: dict[str, str], name: str, key: str, problem: str) -> None:
     if not key:
         raise BadArguments(f"project {name}: {problem}")
     if not (key.isascii() and key.isprintable()):
-        raise BadArguments(f"project {name}: the key has strange characters: copy it anew")
+        raise BadArguments(f"project {name}: the key has strange characters: copy it again")
     if name in keys:
         raise BadArguments(f"project {name} is given twice")
     keys[name] = key

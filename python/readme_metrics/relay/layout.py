@@ -3,7 +3,7 @@
 readme-metrics:{PROJECT}            stream; an entry is a batch: v=1, n=logs, b=JSON array [, z=gzip]
 readme-metrics:{PROJECT}:totals     hash; added = delivered + refused + lost + queued (logs), entries, bytes
 readme-metrics:{PROJECT}:refused    stream; a log that was refused for good, and why
-readme-metrics:{PROJECT}:relays     hash; the relays that take from it, and when each was last heard of (Unix time)
+readme-metrics:{PROJECT}:relays     hash; the relays that take from it, and when each was last heard from (Unix time)
 readme-metrics:{PROJECT}:base_url   string; where the project's documentation is
 """
 

@@ -63,7 +63,7 @@ class StreamReader:
         """Entries that no relay has had yet; None if there are none after `block_s` seconds.
 
         Args:
-            room_bytes: So many entries are asked for as fit here if they are no larger than those of the last read.
+            room_bytes: As many entries are asked for as fit into this, if they are as large as those of the last read.
             block_s: Seconds to wait for an entry; 0 does not wait.
         """
         count = max(1, min(READ_ENTRIES, room_bytes // self._largest_bytes))
@@ -76,7 +76,7 @@ class StreamReader:
         return self._entries(answer[0][1], {}) if answer else None
 
     def abandoned(self, held: Collection[bytes]) -> list[Entry]:
-        """Entries of relays that have not been heard of, and own ones whose arrival was lost; looks once in a while.
+        """Entries of relays that have not been heard from, and own ones whose arrival was lost; looks once in a while.
 
         Args:
             held: The ids of the entries that this relay holds. An entry that may kill relays is taken only if there

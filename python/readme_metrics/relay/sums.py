@@ -23,7 +23,7 @@ class Sums(NamedTuple):
     delivered: int = 0
     #: Logs that were refused for good, by ReadMe or by a relay that could not read them.
     refused: int = 0
-    #: Logs that neither an app nor a relay has removed from the stream: FLUSHALL, an eviction, a failover.
+    #: Logs that something other than a relay has removed from the stream: FLUSHALL, an eviction, a failover.
     lost: int = 0
     #: Logs that are in the stream.
     queued: int = 0

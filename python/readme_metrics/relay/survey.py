@@ -23,7 +23,7 @@ def survey(connection: Connection) -> dict[str, dict[str, Any]]:
     """What became of each project's logs, which relays take them, and which logs were refused, by project.
 
     Raises:
-        redis.exceptions.RedisError: The server does not answer, or the user has not the permission.
+        redis.exceptions.RedisError: The server does not answer, or the user lacks the permission.
     """
     return {project: _project(connection, layout.Keys.of(project)) for project in sorted(_projects(connection))}
 

@@ -17,7 +17,7 @@ async def identify(exchange: Exchange) -> None:
         BaseException: A cancellation that comes while an async function waits. What it cuts short is counted.
     """
     grouping = exchange.grouping
-    exchange.is_logged = False  # whatever happens in there, it is not asked again
+    exchange.is_logged = False  # whatever happens in the call, the function is not called again
     try:
         request = exchange.make_request(exchange.head, exchange)
         function = grouping.function
@@ -29,7 +29,7 @@ async def identify(exchange: Exchange) -> None:
             except Exception as error:
                 if type(error).__name__ != "SynchronousOnlyOperation":
                     raise
-                # Django refuses its database to whoever is on the event loop, and `request.user` is there.
+                # Django refuses its database to code on the event loop, and `request.user` needs it.
                 answer = await _in_thread(function, request)
                 grouping.needs_thread = True
         if type(answer) is not dict and hasattr(answer, "__await__"):
@@ -55,7 +55,7 @@ async def identify_at_the_end(exchange: Exchange, error: BaseException | None) -
 
 
 def _identify_at_once(exchange: Exchange) -> None:
-    """As `identify`, where nothing may be awaited any more: in what is being cancelled or closed.
+    """As `identify`, but awaits nothing, since the app is being cancelled or closed.
 
     An async function that has to wait counts as one that raised.
     """
@@ -74,7 +74,7 @@ def _identify_at_once(exchange: Exchange) -> None:
 
 
 async def _in_thread(function: Callable[[Any], object], request: object) -> object:
-    """Calls `function` in the thread in which Django runs what is synchronous."""
+    """Calls `function` in the thread in which Django runs synchronous code."""
     from asgiref.sync import sync_to_async
 
     return await sync_to_async(function, thread_sensitive=True)(request)

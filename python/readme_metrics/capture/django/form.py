@@ -1,4 +1,4 @@
-"""A form that something further out has parsed: its bytes are gone, its fields are in the request."""
+"""A form that code further out has parsed: its bytes are gone, its fields are in the request."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ if TYPE_CHECKING:
 
 
 def parsed_form(request: Any, pad_to: int) -> bytes | None:
-    """The multipart body of which Django has made `request.POST` and `request.FILES`, as far as these tell.
+    """The multipart body from which Django made `request.POST` and `request.FILES`, as far as these tell; None if there
+    was none.
 
     A file's content is left where it is, in memory or in a temporary file: no log shows it.
 
     Args:
-        request: Django's. Nothing is parsed for this: None where nothing has been.
-        pad_to: The size that the body had, where it is to be shown whole: what follows the last boundary is no part.
+        request: Django's. This function parses nothing: it returns None if Django has not parsed the body.
+        pad_to: The size that the body had, if it is to be shown whole: what follows the last boundary is no part.
     """
     fields = getattr(request, "_post", None)
     boundary = (getattr(request, "content_params", None) or {}).get("boundary")

@@ -186,7 +186,7 @@ def begin(
 
 
 def _lasting(headers: Any) -> Any:
-    """Headers that can be gone over more than once: by the server, and for the log."""
+    """Headers that can be iterated more than once: by the server, and for the log."""
     # The server refuses an object that is no iterable.
     return list(headers) if hasattr(type(headers), "__next__") else headers
 

@@ -81,7 +81,7 @@ def _configuration(config: MetricsApiConfig) -> Finding:
         return Finding("configuration", False, f"{detail}; {error}", "correct the path of the grouping function")
     if key != key.strip() or not key.isascii():
         return Finding(
-            "configuration", False, detail, "the API key has spaces or other strange characters: copy it anew"
+            "configuration", False, detail, "the API key has spaces or other strange characters: copy it again"
         )
     if not config.relay and urlsplit(server(config)).scheme not in ("http", "https"):
         return Finding("configuration", False, detail, "README_METRICS_SERVER is not a URL that starts with https://")

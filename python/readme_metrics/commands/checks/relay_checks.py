@@ -9,7 +9,7 @@ from readme_metrics import MetricsApiConfig
 from readme_metrics.commands.checks.finding import Finding
 from readme_metrics.relay import address, layout, scripts
 
-#: A relay that has not been heard of for this long counts as gone. A live one reports every five seconds.
+#: A relay that has not been heard from for this long counts as gone. A live one reports every five seconds.
 _LIVE_S = 60
 
 
@@ -37,7 +37,7 @@ def relay_checks(config: MetricsApiConfig) -> Iterator[Finding]:
         return
     yield Finding("redis", True, "answers" + "".join(f"; warning: {warning}" for warning in told))
     if relays:
-        yield Finding("relay", True, f"{relays} of this project heard of in the last minute")
+        yield Finding("relay", True, f"{relays} of this project heard from in the last minute")
     else:
         advice = f"start one: readme-metrics relay --redis ... --project {config.project}=VARIABLE; till then logs wait"
         yield Finding("relay", False, f"none takes logs of project {config.project}", advice)
