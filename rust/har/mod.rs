@@ -43,7 +43,7 @@ pub enum Bodies {
 const DROPPED_BODY: &str = "[TOO LARGE FOR THE QUEUE]";
 
 impl Encoder {
-    /// `platform` tells machine, system and Python version (HAR `creator.comment`).
+    /// `platform` names machine, system and Python version (HAR `creator.comment`).
     pub fn new(rules: Rules, development: bool, max_body_bytes: usize, platform: &str) -> Encoder {
         let mut creator = Vec::new();
         let mut writer = EntryWriter { out: &mut creator };

@@ -231,7 +231,7 @@ impl<'t> Tokens<'t> {
         found
     }
 
-    /// Checks the escapes that begin in this block: the bytes they take the meaning from.
+    /// Checks the escapes that begin in this block. Returns the bytes that a backslash precedes and so deprives of their meaning.
     fn escapes(&mut self, backslash: u64) -> u64 {
         self.has_backslash = true;
         let mut escaped = std::mem::take(&mut self.escaped);

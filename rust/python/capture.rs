@@ -20,11 +20,11 @@ use crate::selection::{self, Action, Answer, Number, status_code};
 
 /// The compiled base class of `Exchange` (`exchange.py`).
 ///
-/// `head` is a WSGI environ, which is copied, or an ASGI scope, of which the parts are copied.
+/// `head` is a WSGI environ, which is copied, or an ASGI scope, whose parts are copied.
 ///
 /// Nothing here calls Python code except for methods of odd objects. Up to 3.13, an interpreter that finalises ends a daemon
-/// thread with `pthread_exit` when the thread asks for the GIL; with a frame of Rust further up the stack, that call takes the
-/// process down. So `exchange.py` calls the app, the server and the grouping function.
+/// thread with `pthread_exit` when the thread asks for the GIL; with a frame of Rust further up the stack, that call aborts the
+/// process. So `exchange.py` calls the app, the server and the grouping function.
 #[pyclass(frozen, subclass, module = "readme_metrics._core")]
 pub struct Capture {
     pub(super) encoder: Py<PyEncoder>,
@@ -100,7 +100,7 @@ impl Capture {
         }
     }
 
-    /// Gives the request's body up: the log shows its declared size alone.
+    /// Gives up the request's body: the log shows only its declared size.
     fn lose_request(&self) {
         self.passing().is_request_unknown = true;
     }
@@ -143,7 +143,7 @@ impl Capture {
         [base_url, "/logs/", log_id].concat()
     }
 
-    /// A WSGI response's headers with `x-documentation-url` after them; what nobody can go over is the server's to refuse.
+    /// A WSGI response's headers with `x-documentation-url` after them. What is not iterable is returned for the server to refuse.
     fn announced<'py>(
         &self,
         headers: &Bound<'py, PyAny>,
@@ -165,7 +165,7 @@ impl Capture {
         })
     }
 
-    /// Gives `environ` the target and the host of the request as they came, whatever the app has made of its own since.
+    /// Restores in `environ` the target and the host of the request as they came, whatever the app has changed meanwhile.
     fn restore_target(&self, environ: &Bound<'_, PyDict>) -> PyResult<()> {
         guarded(|| self.head.restore_target(environ))
     }

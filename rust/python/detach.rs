@@ -1,4 +1,4 @@
-//! The way out of the GIL, closed before the interpreter goes.
+//! Work without the GIL, which ends before the interpreter is finalised.
 //!
 //! `CPython` up to 3.13 ends a daemon thread that asks for the GIL after finalisation has begun with `pthread_exit`. That call
 //! unwinds the thread's stack, and with a frame of Rust on the stack the behaviour is unspecified: `PyO3` lets such a thread
@@ -39,7 +39,7 @@ pub fn close(py: Python<'_>) {
     });
 }
 
-/// A panic comes back, too.
+/// Counts a thread without the GIL until it is dropped, also by a panic.
 struct Out;
 
 impl Drop for Out {

@@ -16,7 +16,7 @@ use crate::selection::{
 #[pyclass(frozen, name = "Encoder", module = "readme_metrics._core")]
 pub struct PyEncoder {
     har: har::Encoder,
-    /// One of each rule that has lists of its own.
+    /// One for each rule that has lists of its own.
     har_by_rule: Vec<Option<har::Encoder>>,
     pub(super) selection: Selection,
     pub(super) trust_forwarded: bool,

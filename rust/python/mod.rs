@@ -27,7 +27,7 @@ fn mask(value: &str) -> PyResult<String> {
     error::guarded(|| Ok(crate::redact::mask(value)))
 }
 
-/// Closes the way out of the GIL. To be called at the end of the exit handlers: see `detach.rs`.
+/// Lets no thread work without the GIL any more. To be called at the end of the exit handlers: see `detach.rs`.
 #[pyfunction]
 fn seal(py: Python<'_>) -> PyResult<()> {
     error::guarded(|| {

@@ -33,7 +33,7 @@ pyo3::create_exception!(
     "Nothing is queued: the queue belongs to the process that this one was forked from."
 );
 
-/// What the client saw where the app raised.
+/// What the client sees if the app raises.
 const SERVER_ERROR: &str = "500 Internal Server Error";
 
 #[pyclass(frozen, name = "Queue", module = "readme_metrics._core")]
@@ -81,7 +81,7 @@ impl PyQueue {
 
     /// Redacts, encodes and queues what was captured, with `chunks` at its end.
     ///
-    /// Returns how many entries wait if the flusher asked to hear of that many, 0 if this one was dropped (and counted), else
+    /// Returns how many entries wait if the flusher asked for a call at that number, 0 if this one was dropped (and counted), else
     /// `None`. The rare paths are exceptions, which cost the common one nothing: `Unread` and `Forked`.
     // One crossing per request: everything is handed over at once.
     #[pyo3(signature = (capture, chunks, status, headers, is_read = false))]
@@ -121,7 +121,7 @@ impl PyQueue {
             let Some(waiting) = record::record(py, &self.queue, capture, &heads)? else {
                 return Err(Forked::new_err(()));
             };
-            // The server has yet to send a file: where requests send logs themselves, a later request does.
+            // The server has yet to send a file: if requests send logs themselves, a later request sends this one.
             if capture.is_file() || !self.is_called(waiting) {
                 return Ok(None);
             }
@@ -146,7 +146,7 @@ impl PyQueue {
         })
     }
 
-    /// The oldest entries as one JSON array, or None where nothing waits. They stay queued until released.
+    /// The oldest entries as one JSON array, or None if no entry waits. They stay queued until released.
     fn peek(
         &self,
         py: Python<'_>,
@@ -238,7 +238,7 @@ impl PyQueue {
         self.queue.waiting_bytes()
     }
 
-    /// Where the segments are; None where the queue is private memory.
+    /// Where the segments are; None if the queue is private memory.
     ///
     /// Not as a `Path`: pyo3 keeps the `pathlib.Path` of the first interpreter that asks, and gives it to all others.
     #[getter]

@@ -1,4 +1,4 @@
-//! The app's directory on one rung of the ladder.
+//! The app's directory on one rung.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io;

@@ -1,18 +1,18 @@
-//! A ring in other memory: what waits in one is copied, and both of its ends go on in the copy.
+//! Copies a ring into other memory: its waiting records are copied, and both of its ends continue there.
 
 use crate::queue::protocol::layout;
 use crate::queue::protocol::memory::{Memory, Word};
 use crate::sync::Ordering;
 
-/// What is copied at once.
+/// The most bytes that are copied at once.
 const PIECE_BYTES: u64 = 64 << 10;
 
-/// Makes `new`, fresh memory of the same capacity, a copy of `old` as far as its records from `head` to `tail` go. `false`
-/// where that cannot be done, with nothing in `new` that would be found.
+/// Copies the records of `old` from `head` to `tail` into `new`, fresh memory of the same capacity. Returns `false` if that
+/// cannot be done; `new` then holds no record.
 ///
-/// Positions stay what they were, so that whoever has read records of the old ring releases them in the new one. To be
-/// called while nobody pushes, reads or releases, and before anybody else can see `new`: between its two last stores it
-/// makes no sense.
+/// Positions stay what they were, so that records which were read from the old ring can be released in the new one. To be
+/// called while nobody pushes, reads or releases, and before anybody else can see `new`, whose positions contradict each
+/// other between the two last stores.
 #[must_use]
 pub fn copy(old: &impl Memory, new: &impl Memory, head: u64, tail: u64) -> bool {
     let capacity = new.capacity();
@@ -25,7 +25,7 @@ pub fn copy(old: &impl Memory, new: &impl Memory, head: u64, tail: u64) -> bool 
         let offset = position % capacity;
         let length = PIECE_BYTES.min(tail - position).min(capacity - offset);
         let piece = &mut piece[..layout::index(length)];
-        // SAFETY: within the capacity, by the line above; that nobody else reads or writes is for the caller.
+        // SAFETY: within the capacity, by the line above; the caller makes sure that nobody else reads or writes.
         unsafe {
             if !old.read(offset, piece) {
                 return false;

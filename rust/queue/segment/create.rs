@@ -12,10 +12,10 @@ use crate::queue::machine::pause;
 use crate::queue::protocol::layout::Preamble;
 use crate::queue::segment::mapping::Mapping;
 
-/// How often a file is made anew because an adopter took it for rubbish between `open` and the lock.
+/// How often a file is made again because an adopter took it for rubbish between `open` and the lock.
 const ATTEMPTS: usize = 3;
 
-/// A fresh segment in `directory`, with what `initialise` puts into it; none where that answers `false`.
+/// A fresh segment in `directory`, with what `initialise` puts into it; none if `initialise` returns `false`.
 pub fn create(
     directory: &Arc<Directory>,
     file_bytes: u64,
@@ -66,8 +66,9 @@ fn create_file(
     match made {
         Ok(mapping) => Ok((mapping, lock)),
         Err(error) => {
-            // A child that this process has just forked has the descriptor too, until it executes a program or ends: its
-            // blocks would count as used until then, and a smaller file, tried next, find no room. Nothing is mapped.
+            // A child that this process has just forked has the descriptor too, until it executes a program or ends. Without
+            // the cut, the file's blocks would stay in use until then, and the smaller file that is tried next would find
+            // no room. Nothing is mapped.
             let _ = lock.file().set_len(0);
             lock.unlink();
             Err(error)
@@ -83,7 +84,7 @@ fn create_file(
 fn allocate(file: &File, file_bytes: u64) -> io::Result<()> {
     use std::os::fd::AsRawFd;
 
-    /// Small steps, so that a process with a fast interval timer gets on between two signals: tmpfs undoes an interrupted
+    /// Small steps, so that a process with a fast interval timer makes progress between two signals: tmpfs undoes an interrupted
     /// call.
     const STEP: u64 = 256 * 1024;
     const INTERRUPTIONS: usize = 100;

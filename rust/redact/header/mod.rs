@@ -128,7 +128,7 @@ impl Treatment {
     }
 }
 
-/// Which characters a value has, of the few that something follows from: as a rule none.
+/// Which of the few characters that matter here a value has: usually none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Characters(u8);
 
@@ -136,7 +136,7 @@ const OF_PARAMETERS: u8 = 1;
 const OF_USERINFO: u8 = 2;
 const NOT_ASCII: u8 = 4;
 
-/// For each byte of a value what follows from it.
+/// For each byte, which of these characters it is.
 const CHARACTERS: [u8; 256] = {
     let mut characters = [0; 256];
     characters[b'?' as usize] = OF_PARAMETERS;
@@ -152,7 +152,7 @@ const CHARACTERS: [u8; 256] = {
 };
 
 impl Characters {
-    /// Those of a value that nobody has looked at may be any.
+    /// A value that was not examined may have any of them.
     pub const UNKNOWN: Characters = Characters(OF_PARAMETERS | OF_USERINFO | NOT_ASCII);
 
     #[inline]

@@ -132,8 +132,8 @@ impl Repeats {
         Text::edited(url, edits).to_string()
     }
 
-    /// The values of the parameters that a text repeats, in order. Values that overlap become one. All of a text that
-    /// can be read in too many ways is one.
+    /// The values of the parameters that a text repeats, in order. Values that overlap become one. A text that can
+    /// be read in too many ways is one value as a whole.
     pub(in crate::redact) fn search(&self, text: &str) -> Vec<Found> {
         let bytes = text.as_bytes();
         let mut all: Vec<Found> = Vec::new();

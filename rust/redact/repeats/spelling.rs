@@ -161,7 +161,7 @@ impl Readings {
     }
 
     fn extend(&mut self, reading: Option<Reading>) {
-        // Layers apart, two that end in one place and say the same are one.
+        // Two readings that end in one place and say the same are one, whatever their layers.
         let is_known = |new: &Reading| {
             let same = |old: &Reading| old.end == new.end && old.as_bytes() == new.as_bytes();
             self.iter().any(same)

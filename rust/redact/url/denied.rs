@@ -91,7 +91,7 @@ pub(in crate::redact) fn denies(rules: &Rules, name: &str) -> bool {
 struct Finder<'a> {
     rules: &'a Rules,
     text: &'a str,
-    /// The parameters at hand are plain: there is nothing to decode in them, nor a separator inside one.
+    /// The current parameters are plain: there is nothing to decode in them, nor a separator inside one.
     is_plain: bool,
     layer: usize,
     found: Vec<Denied>,
