@@ -52,7 +52,11 @@ class Door(NamedTuple):
 DOORS = {
     # Flask 2.2 allows Werkzeug 3, with which it does not start; Werkzeug 2.2 is the oldest that it allows.
     "Flask": Door(("Werkzeug==2.2.2",), ("Werkzeug",), ("flask", "published_flask")),
-    "Django": Door((), ("djangorestframework",), ("django", "django_rest", "published_django")),
+    "Django": Door(
+        (),
+        ("djangorestframework",),
+        ("django", "django_grouping", "django_responses", "django_rest", "published_django"),
+    ),
     # FastAPI 0.100 needs Starlette 0.27 or later. Its test client and its forms need two more packages.
     "FastAPI": Door(
         ("starlette==0.27.0", "httpx==0.24.1", "python-multipart==0.0.6"),

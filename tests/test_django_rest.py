@@ -18,8 +18,8 @@ from rest_framework.parsers import FileUploadParser, FormParser, JSONParser, Mul
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from django_door import OURS, by_asgi, by_wsgi, configured, taken
 from readme_metrics.collector import Collector
-from test_django import OURS, by_asgi, by_wsgi, configured, taken
 
 FORM = "apps.django_project.FormMiddleware"
 BOUNDARY = "----b0undary"
