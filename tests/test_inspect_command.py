@@ -9,22 +9,16 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
+from inspecting import COMMAND, Page, inspecting
 from inspector_logs import lines, log
 from readme_metrics.collector import RESET, Answer, Collector
-from readme_metrics.inspector.logs.store import Store
-from readme_metrics.inspector.web.server import Inspector
-
-COMMAND = [sys.executable, "-m", "readme_metrics", "inspect"]
 
 APP = """
 import os
@@ -44,66 +38,6 @@ if __name__ == "__main__":
     print(server.server_port, flush=True)
     server.serve_forever()
 """
-
-
-class Page:
-    """A running inspector, and a reader who has followed its address."""
-
-    def __init__(self, process: subprocess.Popen[str], address: str) -> None:
-        self.process = process
-        self.address = address
-        self.url = address.partition("/?token=")[0]
-        self.session = requests.Session()
-        self.session.trust_env = False
-        assert self.session.get(address, timeout=30).status_code == 200
-
-    def logs(self, query: str = "") -> list[dict[str, Any]]:
-        answer = self.session.get(f"{self.url}/api/logs?{query}", timeout=30)
-        answer.raise_for_status()
-        found: list[dict[str, Any]] = answer.json()["logs"]
-        return found
-
-    def status(self) -> dict[str, Any]:
-        found: dict[str, Any] = self.session.get(f"{self.url}/api/status", timeout=30).json()
-        return found
-
-    def wait_for(self, condition: Callable[[], Any]) -> Any:
-        deadline_s = time.monotonic() + 60
-        while not (found := condition()):
-            assert time.monotonic() < deadline_s
-            time.sleep(0.02)
-        return found
-
-    def post(self, *logs: dict[str, Any]) -> requests.Response:
-        return requests.post(f"{self.url}/v1/request", json=logs, auth=("key", ""), timeout=30)
-
-
-@contextmanager
-def inspecting(*arguments: str, cwd: Path | None = None, **environment: str) -> Iterator[Page]:
-    process = subprocess.Popen(
-        [*COMMAND, "--port", "0", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=cwd,
-        env={**os.environ, **environment},
-    )
-    with process:
-        try:
-            assert process.stdout is not None
-            address = process.stdout.readline().strip()
-            assert re.fullmatch(r"http://127\.0\.0\.1:\d+/\?token=[\w-]{40,}", address), (
-                address + process.communicate()[1]
-            )
-            page = Page(process, address)
-            with page.session:
-                yield page
-        finally:
-            process.terminate()
-            try:
-                process.wait(30)
-            finally:
-                process.kill()
 
 
 def fails(*arguments: str, **environment: str) -> tuple[int, str]:
@@ -148,7 +82,7 @@ def test_it_ends_at_once_with_tabs_open(number: int) -> None:
             stream.close()
 
 
-def test_lines_of_a_file_are_shown_and_those_that_come(tmp_path: Path) -> None:
+def test_the_lines_of_a_file_are_shown_also_those_added_later(tmp_path: Path) -> None:
     path = tmp_path / "logs.jsonl"
     path.write_text(lines([log(log_id="1")]))
     with inspecting("--jsonl", str(path)) as page:
@@ -185,7 +119,7 @@ def test_what_cannot_be_shown_is_named(arguments: list[str], status: int, messag
     assert "Traceback" not in errors
 
 
-def test_a_command_is_started_pointed_here_and_stopped(tmp_path: Path) -> None:
+def test_a_command_is_started_sends_its_logs_here_and_is_stopped(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(APP)
     environment = {"README_API_KEY": "", "PYTHONPATH": str(tmp_path)}
     with inspecting("--config", "app:config", "--", sys.executable, "app.py", cwd=tmp_path, **environment) as page:
@@ -197,7 +131,7 @@ def test_a_command_is_started_pointed_here_and_stopped(tmp_path: Path) -> None:
         whole = page.session.get(f"{page.url}/api/logs/{row['_id']}", timeout=30).json()
         assert [item["rule"] for item in whole["inspector"]["redacted"]] == ['denylist: "token"']
         assert "is running" in page.status()["command"]
-        # Sent again, it is logged again, as a replay.
+        # The repeated request is logged too, as a replay.
         question = {"id": row["_id"], "confirm": True, "url": f"http://127.0.0.1:{port}/hello?token=x"}
         answer = page.session.post(
             f"{page.url}/api/replay", json=question, headers={"X-Readme-Metrics": "1"}, timeout=30
@@ -210,7 +144,7 @@ def test_a_command_is_started_pointed_here_and_stopped(tmp_path: Path) -> None:
             requests.get(f"http://127.0.0.1:{port}/", timeout=30)
 
 
-def test_a_command_that_ends_leaves_the_page_and_says_so() -> None:
+def test_a_command_that_ends_is_reported_and_the_page_stays() -> None:
     with inspecting("--", sys.executable, "-c", "import sys; sys.exit(3)") as page:
         page.wait_for(lambda: page.status()["command"].endswith("has ended with status 3"))
         assert page.logs() == []
@@ -266,7 +200,7 @@ def test_tailing_shows_a_queue_and_consumes_nothing(
     assert collector.ids() == {row["_id"]}
 
 
-def test_where_nothing_arrives_the_status_says_what_to_do() -> None:
+def test_if_nothing_arrives_the_status_says_what_to_do() -> None:
     with inspecting() as page:
         findings = {finding["link"]: finding for finding in page.status()["findings"]}
         assert not findings["server"]["is_ok"]
@@ -288,81 +222,3 @@ def test_the_demo_shows_its_logs_on_a_page_and_ends_by_itself() -> None:
         output = demo.communicate(timeout=100)[0]
     assert demo.returncode == 0
     assert "OK: nothing lost, nothing leaked" in output
-
-
-# ---- Events
-
-
-def events(page: Page, query: str = "", **headers: str) -> Generator[dict[str, str], None, None]:
-    """The events of a stream, each as its fields."""
-    with page.session.get(f"{page.url}/api/events?{query}", headers=headers, stream=True, timeout=60) as stream:
-        fields: dict[str, str] = {}
-        for line in stream.iter_lines(chunk_size=1, decode_unicode=True):
-            name, colon, value = line.partition(": ")
-            if name and colon:
-                fields[name] = value
-            elif not line and fields:
-                if "data" in fields:
-                    yield fields
-                fields = {}
-
-
-def test_events_come_in_order_and_resume() -> None:
-    with inspecting() as page:
-        page.post(log(log_id="1"))
-        last = page.session.get(f"{page.url}/api/logs", timeout=30).json()["last"]
-        stream = events(page, f"after={last}")
-        threading.Timer(0.2, lambda: page.post(log(log_id="2"), log(log_id="3"))).start()
-        first, second = next(stream), next(stream)
-        assert [json.loads(event["data"])["_id"] for event in (first, second)] == ["2", "3"]
-        assert int(first["id"]) < int(second["id"])
-        stream.close()
-        again = next(events(page, **{"Last-Event-ID": first["id"]}))
-        assert again == second
-
-
-@pytest.mark.parametrize("last", ["5", "9" * 18, "nonsense"])
-def test_a_tab_of_another_run_hears_of_the_gap_and_of_what_comes(last: str) -> None:
-    with inspecting() as page:
-        page.post(log(log_id="1"))
-        stream = events(page, **{"Last-Event-ID": last})
-        assert next(stream)["event"] == "gap"
-        assert json.loads(next(stream)["data"])["_id"] == "1"
-        page.post(log(log_id="2"))
-        assert json.loads(next(stream)["data"])["_id"] == "2"
-
-
-def test_events_pass_the_filter() -> None:
-    with inspecting() as page:
-        last = page.session.get(f"{page.url}/api/logs", timeout=30).json()["last"]
-        page.post(log("/no", log_id="1"), log("/yes", log_id="2"))
-        stream = events(page, f"after={last}&filter=path:/yes")
-        assert json.loads(next(stream)["data"])["_id"] == "2"
-        assert json.loads(next(stream)["data"]) == {"total": 2}
-
-
-def test_a_reader_that_does_not_read_holds_up_nobody_and_gets_a_gap() -> None:
-    store = Store(max_logs=200)
-    with Inspector(0, store) as inspector, requests.Session() as session:
-        session.trust_env = False
-        assert session.get(inspector.address, timeout=30).ok
-        cookie = "; ".join(f"{name}={value}" for name, value in session.cookies.items())
-        with socket.create_connection(("127.0.0.1", inspector.port), 60) as slow:
-            slow.sendall(f"GET /api/events HTTP/1.1\r\nHost: {inspector.url[7:]}\r\nCookie: {cookie}\r\n\r\n".encode())
-            received = slow.recv(100)
-            assert received
-            # More than the kernel holds for somebody who does not read, several times what the store does.
-            path = "/" + "x" * 2000
-            for _ in range(20):
-                store.add([log(path) for _ in range(200)])
-                last = str(store.last)
-                # Somebody else is told at once.
-                with session.get(f"{inspector.url}/api/events?after={int(last) - 1}", stream=True, timeout=60) as other:
-                    assert f"id: {last}" in (line.decode() for line in other.iter_lines(chunk_size=1))
-            while b"event: gap" not in received and (chunk := slow.recv(1 << 20)):
-                received = received[-20:] + chunk
-            # Or it has been dropped for not reading at all; its browser comes back with the last id that it has.
-            if b"event: gap" not in received:
-                headers = {"Last-Event-ID": "1"}
-                with session.get(f"{inspector.url}/api/events", headers=headers, stream=True, timeout=60) as again:
-                    assert "event: gap" in (line.decode() for line in again.iter_lines(chunk_size=1))
