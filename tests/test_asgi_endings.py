@@ -143,3 +143,31 @@ def test_a_coroutine_that_is_closed_is_logged(logged_asgi: Logged) -> None:
 
     asyncio.run(main())
     logs(1)
+
+
+MALFORMED: list[Message] = [
+    {"status": 200, "headers": 5},
+    {"status": 200, "headers": None},
+    {"status": 200, "headers": [(b"a",)]},
+    {"status": 200, "headers": [1]},
+    {"status": "abc", "headers": []},
+    {"status": [200], "headers": []},
+    {"headers": []},
+]
+
+
+@pytest.mark.parametrize("malformed", MALFORMED, ids=str)
+def test_a_malformed_start_passes_to_the_server_and_is_logged(logged_asgi: Logged, malformed: Message) -> None:
+    message = {"type": "http.response.start", **malformed}
+    middleware, logs = logged_asgi(app_of(message, LAST))
+    outcome = call(middleware)
+    assert outcome.error is None
+    passed, last = outcome.sent
+    if isinstance(passed["headers"], list):
+        passed = {**passed, "headers": [pair for pair in passed["headers"] if not _is_ours(pair)]}
+    assert (passed, last) == (message, LAST)
+    assert entry(logs(1)[0])["response"]["status"] == (200 if malformed.get("status") == 200 else 500)
+
+
+def _is_ours(pair: object) -> bool:
+    return isinstance(pair, tuple) and pair[0] == b"x-documentation-url"

@@ -70,6 +70,15 @@ SUITES = {
         tests=("cheroot/test",),
         requires=("jaraco.text", "portend", "trustme", "requests_unixsocket", "pytest-mock", "pyOpenSSL"),
     ),
+    # Its configuration turns warnings into errors, and its tests leave files to the garbage collector, which then makes
+    # another test fail in each run.
+    "cherrypy": Suite(
+        "CherryPy",
+        "cherrypy",
+        tests=("cherrypy/test",),
+        options=("-W", "ignore::ResourceWarning", "-W", "ignore::pytest.PytestUnraisableExceptionWarning"),
+        requires=("objgraph", "path", "requests_toolbelt", "setuptools<80", "jaraco.text", "routes"),
+    ),
     "gevent": Suite(
         "gevent", "gevent_pywsgi", tests=("gevent.tests.test__pywsgi",), is_installed=True, requires=("objgraph",)
     ),

@@ -98,12 +98,18 @@ def cheroot() -> None:
     Server.__init__ = init  # type: ignore[method-assign]
 
 
+def cherrypy() -> None:
+    import cherrypy
+
+    _wrap_call(cherrypy._cptree.Tree)
+
+
 def _wrap_call(app_class: Any) -> None:
     call = app_class.__call__
     app_class.__call__ = lambda self, *args, **options: wrapped(lambda *more: call(self, *more))(*args, **options)
 
 
-DOORS = {door.__name__: door for door in (werkzeug, webob, bottle, falcon, pyramid, gevent_pywsgi, cheroot)}
+DOORS = {door.__name__: door for door in (werkzeug, webob, bottle, falcon, pyramid, gevent_pywsgi, cheroot, cherrypy)}
 
 
 def pytest_configure() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from readme_metrics.capture import nesting
 from readme_metrics.capture.asgi.grouping import identify, identify_at_the_end
 from readme_metrics.capture.asgi.request import request_of
-from readme_metrics.capture.exchange import Exchange
+from readme_metrics.capture.exchange import SERVER_ERROR, Exchange
 from readme_metrics.capture.selection import is_left_out
 
 if TYPE_CHECKING:
@@ -95,12 +95,16 @@ class AsgiExchange(Exchange):
             self.intake.lost("internal", error)
         await self.server_send(passed)
         # After the call: a response that the server refuses has not been sent.
-        self.status = STATUSES.get(message["status"]) or str(message["status"])
+        status = message.get("status")
+        # No client sees a status that is no number.
+        self.status = (STATUSES.get(status) or str(status)) if isinstance(status, int) else SERVER_ERROR
         self.headers = headers
         self._has_trailers = bool(message.get("trailers"))
 
     def _announced(self, message: Message, headers: Any) -> tuple[Message, Any]:
         """The message with the documentation's URL, and its headers."""
+        if not hasattr(type(headers), "__iter__"):
+            return message, ()  # the server refuses them, and the app must see that
         kept = headers if isinstance(headers, (list, tuple)) else list(headers)
         intake = self.intake
         base_url = (intake.flusher or intake.join()).docs_url.base_url
