@@ -3,11 +3,11 @@
     python tests/suites/run.py              # all of SUITES
     python tests/suites/run.py flask bottle
 
-Prints a table, and each test that fails only wrapped. Those that a suite's entry expects (they assert that two objects
-are identical, or count calls) are no failure of ours; any other one makes the exit status 1.
+Prints a table, and each test that fails only when wrapped, unless its suite's entry expects the failure: some tests
+assert that two objects are identical, or count calls. Unexpected failures make the exit status 1.
 
 A suite is taken from the installed package or from the sdist of the installed version, which pip fetches into
-`target/suites`. Nothing of it is kept in this repository.
+`target/suites`. Nothing of a suite is kept in this repository.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from xml.etree import ElementTree
 
 HERE = Path(__file__).parent
 DOWNLOADS = HERE.parent.parent / "target" / "suites"
-#: A suite that hangs is a finding; none of them takes a third of this.
+#: A suite that hangs is a finding; no suite takes a third of this time.
 TIMEOUT_S = 900
 
 
 class Suite(NamedTuple):
-    #: How it is called on the index.
+    #: Its name on the package index.
     package: str
     #: A function of `wrapping.py`.
     door: str
@@ -40,7 +40,7 @@ class Suite(NamedTuple):
     #: What its tests import beside the package.
     requires: tuple[str, ...] = ()
     is_installed: bool = False
-    #: Tests that fail wrapped, and why that is right: by a pattern of their names.
+    #: Tests that fail when wrapped, by a pattern of their names, and why that is right.
     expected: tuple[tuple[str, str], ...] = ()
 
 
@@ -86,7 +86,7 @@ SUITES = {
 
 
 class Outcome(NamedTuple):
-    #: Each test's, by name: passed, failed or skipped.
+    #: The result of each test, by its name: passed, failed or skipped.
     results: dict[str, str]
     made: int
     dropped: int

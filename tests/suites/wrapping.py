@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 if os.environ["SUITE_DOOR"] == "gevent_pywsgi":
-    # Before anything starts a thread; its suite does it too, later.
+    # Before anything starts a thread. gevent's own suite patches, too, but later.
     import gevent.monkey
 
     gevent.monkey.patch_all()
@@ -35,7 +35,7 @@ def _app(environ: Any, start_response: Any) -> list[bytes]:
     return []
 
 
-#: Holds on to the flusher that all of them share, and knows what became of the logs.
+#: Keeps the flusher alive that all middlewares here share, and knows what became of the logs.
 KEEPER = MetricsMiddleware(_app, CONFIG)
 
 
@@ -113,7 +113,7 @@ DOORS = {door.__name__: door for door in (werkzeug, webob, bottle, falcon, pyram
 
 
 def pytest_configure() -> None:
-    # Flask 3.1's conftest was written for pytest 8, which had it there.
+    # Flask 3.1's conftest was written for pytest 8, which had `notset` there.
     if not hasattr(_pytest.monkeypatch, "notset"):
         _pytest.monkeypatch.notset = _pytest.compat.NOTSET  # type: ignore[attr-defined]
     if "SUITE_IS_WRAPPED" in os.environ:
