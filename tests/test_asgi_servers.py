@@ -154,7 +154,7 @@ def test_a_client_that_leaves_in_the_middle(collector: Collector, tmp_path: Path
     assert len(collector.logs) == 1
 
 
-# The first test of this file ends its servers like this with a lifespan.
+# The first test of this file covers the end of an app with a lifespan.
 @pytest.mark.parametrize("server", [H11, HYPERCORN, GRANIAN, _gunicorn()], ids=lambda server: server.name)
 def test_nothing_is_left_after_sigterm_without_a_lifespan(server: Server, collector: Collector, tmp_path: Path) -> None:
     config = {"buffer_length": 1000, "flush_interval": 3600, "shutdown_timeout": 30}

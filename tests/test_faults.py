@@ -120,7 +120,7 @@ def test_a_queue_that_fails(collector: Collector, monkeypatch: pytest.MonkeyPatc
     assert call(middleware, "/echo", method="POST", body=b"abc").body == b"abc"
     flusher: Any = middleware._intake.flusher
     queue, flusher.queue = flusher.queue, Broken()
-    # The core refuses this queue with a TypeError, as it turns a panic into an InternalError. Only the real one counts.
+    # The core refuses this queue with a TypeError, as it turns a panic into an InternalError. The real queue counts it.
     monkeypatch.setattr(middleware._intake, "join", lambda: SimpleNamespace(queue=queue))
     assert call(middleware, "/echo", method="POST", body=b"abc").body == b"abc"
     flusher.queue = queue

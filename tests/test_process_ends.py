@@ -42,7 +42,7 @@ class Programs:
         self._directory = directory
 
     def run(self, body: str, *, deadline_s: float = 30.0) -> int:
-        """Runs a program whose body has `log(count)`, `middleware` and some modules; returns its exit code."""
+        """Runs a program with `body`, which can use `log(count)` and `middleware`; returns its exit code."""
         program = self._directory / "program.py"
         program.write_text(
             PROGRAM.format(deadline=deadline_s, body="".join(f"    {line}\n" for line in body.split("\n")))

@@ -47,7 +47,7 @@ class Pod(NamedTuple):
     options: str = ""
 
     def start(self, body: str, environ: dict[str, str]) -> subprocess.Popen[str]:
-        """Starts a program whose body has `log(count)` and `middleware`."""
+        """Starts a program with `body`, which can use `log(count)` and `middleware`."""
         program = f"""
 import os, signal, sys, wsgi
 from readme_metrics import MetricsApiConfig, MetricsMiddleware
