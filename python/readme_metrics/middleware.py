@@ -38,7 +38,7 @@ class MetricsMiddleware:
             from readme_metrics.capture.intake import Intake
             from readme_metrics.capture.wsgi.exchange import begin
             from readme_metrics.capture.wsgi.response_body import watched
-            from readme_metrics.capture.wsgi.unparsed_request import UnparsedRequest
+            from readme_metrics.capture.wsgi.unparsed_request import unparsed_request
 
         self.app = wsgi_app_reference
         self.config = config
@@ -46,7 +46,7 @@ class MetricsMiddleware:
         self._begin = begin
         self._watched = watched
         #: Makes the request that the grouping function gets. The Flask extension replaces it.
-        self._make_request: Callable[[Environ, Capture], object] = UnparsedRequest
+        self._make_request: Callable[[Environ, Capture], object] = unparsed_request
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         app = self.app

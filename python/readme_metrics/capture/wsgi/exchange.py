@@ -10,7 +10,7 @@ from readme_metrics.capture.exchange import GONE, Exchange
 from readme_metrics.capture.nesting import KEY
 from readme_metrics.capture.selection import is_left_out
 from readme_metrics.capture.wsgi.request_body import RequestBody
-from readme_metrics.capture.wsgi.unparsed_request import UnparsedRequest
+from readme_metrics.capture.wsgi.unparsed_request import unparsed_request
 from readme_metrics.capture.wsgi.unread_body import read_rest
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class WsgiExchange(Exchange):
     _file_response: object = None
     _has_failed = False
     #: The server's environ, where `head` is a copy of it that a door further in was given.
-    _copied_environ: Environ | None = None
+    _copied_environ: Environ | None
 
     def start_response(self, status: str, headers: Headers, exc_info: ExcInfo | None = None) -> Callable[..., object]:
         if type(headers) is not list:
@@ -141,7 +141,7 @@ def begin(
     intake: Intake,
     environ: Environ,
     start_response: StartResponse,
-    make_request: Callable[[Environ, Capture], object] = UnparsedRequest,
+    make_request: Callable[[Environ, Capture], object] = unparsed_request,
 ) -> WsgiExchange | None:
     """Starts to watch a request; None if it is not to be logged here. Whatever goes wrong is counted, never raised.
 
@@ -154,7 +154,8 @@ def begin(
     try:
         if environ.get("REQUEST_METHOD") == "OPTIONS" or (intake.is_selective and not is_selected(intake, environ)):
             return None
-        if KEY in environ and nesting.is_logged_further_out(environ, intake, make_request):
+        is_inside = KEY in environ
+        if is_inside and nesting.is_logged_further_out(environ, intake, make_request):
             return None
         verdict = judge(intake, environ) if intake.has_rules else None
         if verdict is not None and is_left_out(intake, environ, verdict):
@@ -168,7 +169,8 @@ def begin(
         exchange.make_request = make_request
         exchange.server_start_response = start_response
         exchange.file_wrap = None
-        environ[KEY] = (*environ[KEY], exchange) if KEY in environ else (exchange,)
+        exchange._copied_environ = None
+        environ[KEY] = (*environ.get(KEY, ()), exchange) if is_inside else (exchange,)
         if verdict is not None:
             exchange.follow_rules(verdict)
         stream = environ.get("wsgi.input")

@@ -1,4 +1,4 @@
-"""`UnparsedRequest`: the request that the grouping function gets, parsed when one of its attributes is first read."""
+"""The request that the grouping function gets, parsed when one of its attributes is first read."""
 
 from __future__ import annotations
 
@@ -10,6 +10,13 @@ from werkzeug import Request
 if TYPE_CHECKING:
     from readme_metrics._core import Capture
     from readme_metrics.capture.wsgi.types import Environ
+
+
+def unparsed_request(environ: Environ, capture: Capture) -> UnparsedRequest:
+    """The request of an exchange, from its environ and what is captured of its body."""
+    request: UnparsedRequest = UnparsedRequest()
+    request._source = (environ, capture)
+    return request
 
 
 class UnparsedRequest(Request):
@@ -24,11 +31,10 @@ class UnparsedRequest(Request):
     `__init__` is called.
     """
 
-    #: The arguments of the constructor; None once the request is parsed.
+    #: What the request is made from; None once it is parsed.
     _source: tuple[Environ, Capture] | None = None
-
-    def __init__(self, environ: Environ, capture: Capture) -> None:
-        self._source = (environ, capture)
+    #: In place of Werkzeug's, which parses. One in Python would be one more call in each request.
+    __init__ = object.__init__
 
     def __getattr__(self, name: str) -> Any:
         # Called only for missing attributes: those that Werkzeug's own __init__ sets, which has not been called yet.
