@@ -25,10 +25,9 @@ const LOG_VERSION: i64 = 3;
 pub struct Encoder {
     rules: Rules,
     header_names: HeaderNames,
-    development: bool,
     max_body_bytes: usize,
-    /// The `creator` object, encoded once.
-    creator: Vec<u8>,
+    /// What all logs have between the client's address and their entry, encoded once.
+    before_entry: Vec<u8>,
 }
 
 /// Whether the bodies go into the log.
@@ -45,8 +44,19 @@ const DROPPED_BODY: &str = "[TOO LARGE FOR THE QUEUE]";
 impl Encoder {
     /// `platform` names machine, system and Python version (HAR `creator.comment`).
     pub fn new(rules: Rules, development: bool, max_body_bytes: usize, platform: &str) -> Encoder {
-        let mut creator = Vec::new();
-        let mut writer = EntryWriter { out: &mut creator };
+        let mut before_entry = Vec::new();
+        let mut writer = EntryWriter {
+            out: &mut before_entry,
+        };
+        writer.str("development");
+        writer.bool(development);
+        writer.str("request");
+        writer.map(1);
+        writer.str("log");
+        writer.map(3);
+        writer.str("version");
+        writer.str("1.2");
+        writer.str("creator");
         writer.map(3);
         writer.str("name");
         writer.str("readme-metrics (python)");
@@ -54,12 +64,13 @@ impl Encoder {
         writer.str(env!("CARGO_PKG_VERSION"));
         writer.str("comment");
         writer.str(platform);
+        writer.str("entries");
+        writer.array(1);
         Encoder {
             rules,
             header_names: HeaderNames::default(),
-            development,
             max_body_bytes,
-            creator,
+            before_entry,
         }
     }
 
@@ -77,18 +88,7 @@ impl Encoder {
         write_group(w, &exchange.group);
         w.str("clientIPAddress");
         w.str(&exchange.request.client_address);
-        w.str("development");
-        w.bool(self.development);
-        w.str("request");
-        w.map(1);
-        w.str("log");
-        w.map(3);
-        w.str("version");
-        w.str("1.2");
-        w.str("creator");
-        w.encoded(&self.creator);
-        w.str("entries");
-        w.array(1);
+        w.encoded(&self.before_entry);
         self.write_entry(w, exchange, bodies);
     }
 
@@ -101,8 +101,8 @@ impl Encoder {
                 query.deny();
             }
         }
-        let characters = HeaderCharacters::of(exchange);
-        let repeats = self.repeats(exchange, &query, &characters);
+        let mut characters = HeaderCharacters::of(exchange);
+        let repeats = self.repeats(exchange, &query, &mut characters);
         if !repeats.is_empty() {
             query.deny_repeats(&repeats);
         }
@@ -144,12 +144,13 @@ impl Encoder {
         self.write_response(w, exchange, &characters.response, &repeats, bodies);
     }
 
-    /// The denied parameters of the request's URL, and of URLs in the headers of request and response.
+    /// The denied parameters of the request's URL, and of URLs in the headers of request and response. Notes in `characters`
+    /// which values have none.
     fn repeats(
         &self,
         exchange: &Exchange<'_>,
         query: &Query<'_>,
-        characters: &HeaderCharacters,
+        characters: &mut HeaderCharacters,
     ) -> Repeats {
         let mut repeats = Repeats::default();
         if !self.rules.is_active() {
@@ -157,18 +158,29 @@ impl Encoder {
         }
         query.note_repeats(&mut repeats);
         // Few values hold parameters, so few names have to be judged a second time.
+        let mut note = |treatment: Treatment, value: &str, characters: &mut [Characters], at| {
+            let judged = treatment.note_repeats(
+                &self.rules,
+                &native_text(value),
+                of(characters, at),
+                &mut repeats,
+            );
+            if let Some(characters) = characters.get_mut(at) {
+                *characters = judged;
+            }
+        };
         for (at, (key, value)) in exchange.request.headers.iter().enumerate() {
             if of(&characters.request, at).may_hold_parameters() {
                 let treatment = self
                     .header_names
                     .look_up(|names| names.header(&self.rules, key).treatment);
-                treatment.note_repeats(&self.rules, &native_text(value), &mut repeats);
+                note(treatment, value, &mut characters.request, at);
             }
         }
         for (at, (name, value)) in exchange.response.headers.iter().enumerate() {
             if of(&characters.response, at).may_hold_parameters() {
                 let treatment = Treatment::in_response(&self.rules, name);
-                treatment.note_repeats(&self.rules, &native_text(value), &mut repeats);
+                note(treatment, value, &mut characters.response, at);
             }
         }
         repeats

@@ -116,10 +116,24 @@ impl Treatment {
         }
     }
 
-    /// Notes the denied parameters of a value, so that they are redacted wherever the log repeats them.
-    pub fn note_repeats(self, rules: &Rules, value: &str, repeats: &mut Repeats) {
-        if matches!(self, Treatment::KeepText | Treatment::KeepUrl) {
-            repeats.add(value, &self.denied(rules, value));
+    /// Notes the denied parameters of a value, so that they are redacted wherever the log repeats them. Returns the value's
+    /// characters, without those of a URL if nothing in it is denied: then it need not be judged again.
+    pub fn note_repeats(
+        self,
+        rules: &Rules,
+        value: &str,
+        characters: Characters,
+        repeats: &mut Repeats,
+    ) -> Characters {
+        if !matches!(self, Treatment::KeepText | Treatment::KeepUrl) {
+            return characters;
+        }
+        let denied = self.denied(rules, value);
+        repeats.add(value, &denied);
+        if denied.is_empty() {
+            Characters(characters.0 & NOT_ASCII)
+        } else {
+            characters
         }
     }
 
