@@ -48,6 +48,11 @@ impl<'a> Text<'a> {
         &self.source
     }
 
+    /// The text as it is without its edits.
+    pub(super) fn into_source(self) -> Cow<'a, str> {
+        self.source
+    }
+
     pub(super) fn edits(&self) -> &[Edit] {
         &self.edits
     }
@@ -60,7 +65,9 @@ impl<'a> Text<'a> {
 
     /// The number of bytes that [`write_to`](Self::write_to) writes.
     pub fn len(&self) -> usize {
-        self.pieces().map(<[u8]>::len).sum()
+        let mut bytes = 0;
+        self.pieces(|piece| bytes += piece.len());
+        bytes
     }
 
     /// Whether [`write_to`](Self::write_to) writes nothing.
@@ -70,33 +77,36 @@ impl<'a> Text<'a> {
 
     /// Appends the text, edits applied.
     pub fn write_to(&self, out: &mut Vec<u8>) {
-        for piece in self.pieces() {
-            let mut rest = piece;
+        self.pieces(|mut rest| {
             while let Some((part, after)) = rest.split_at_checked(COPY_BYTES) {
                 out.extend_from_slice(part);
                 rest = after;
             }
             out.extend_from_slice(rest);
-        }
+        });
     }
 
-    /// The kept ranges and the replacements, in turn. A range that does not fit the source yields nothing, so that a wrong edit hides
-    /// too much and never too little.
-    fn pieces(&self) -> impl Iterator<Item = &[u8]> {
-        let starts = std::iter::once(0).chain(self.edits.iter().map(|edit| edit.end));
-        let ends = self.edits.iter().map(|edit| edit.start);
-        let kept = starts
-            .zip(ends.chain(std::iter::once(self.source.len())))
-            .map(|(start, end)| self.source.get(start..end).unwrap_or_default().as_bytes());
-        let replacements = self.edits.iter().map(|edit| edit.replacement.as_bytes());
-        kept.zip(replacements.chain(std::iter::once(&[][..])))
-            .flat_map(|(kept, replacement)| [kept, replacement])
+    /// Passes the kept ranges and the replacements to `take`, in turn. A range that does not fit the source is left out, so that a
+    /// wrong edit hides too much and never too little.
+    #[inline]
+    fn pieces(&self, mut take: impl FnMut(&[u8])) {
+        let kept = |start, end| self.source.get(start..end).unwrap_or_default().as_bytes();
+        let mut start = 0;
+        for edit in &self.edits {
+            take(kept(start, edit.start));
+            take(edit.replacement.as_bytes());
+            start = edit.end;
+        }
+        take(kept(start, self.source.len()));
     }
 }
 
 impl fmt::Display for Text<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.pieces()
-            .try_for_each(|piece| f.write_str(&String::from_utf8_lossy(piece)))
+        let mut written = Ok(());
+        self.pieces(|piece| {
+            written = written.and_then(|()| f.write_str(&String::from_utf8_lossy(piece)));
+        });
+        written
     }
 }

@@ -117,7 +117,7 @@ fn params_of<'a>(rules: &Rules, text: &'a str, denied: &[Denied]) -> Vec<Param<'
         .filter(|pair| pair.start < pair.end && !is_inside(denied, pair.start, pair.end))
         .map(|pair| Param {
             name: match piece(text, pair.start..pair.name_end(), denied) {
-                name if name.unedited().is_some() => decode(pair.name(text)),
+                name if name.unedited().is_some() => name.into_source(),
                 name => name.to_string().into(),
             },
             value: match pair.equals {
