@@ -23,7 +23,12 @@ pub fn is_form(content_type: &str) -> bool {
 
 /// Whether an app may decode the query of a request of this type with another charset than UTF-8, as Django does.
 pub fn changes_query(content_type: &str) -> bool {
-    let says_charset = || content_type.to_ascii_lowercase().contains("charset");
+    const CHARSET: &[u8] = b"charset";
+    let is_charset = |at: usize| {
+        let word = content_type.as_bytes().get(at..at + CHARSET.len());
+        word.is_some_and(|word| word.eq_ignore_ascii_case(CHARSET))
+    };
+    let says_charset = || memchr::memchr2_iter(b'c', b'C', content_type.as_bytes()).any(is_charset);
     content_type.len() > MEDIA_TYPE_BYTES && says_charset() && {
         let parsed = ContentType::parse(Some(content_type));
         !parsed.is_certain || matches!(parsed.charset, Charset::Other)

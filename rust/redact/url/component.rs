@@ -45,7 +45,11 @@ pub(in crate::redact) fn find(byte: u8, text: &[u8]) -> Option<usize> {
 }
 
 pub(in crate::redact) fn is_encoded(component: &str) -> bool {
-    has_any(component, 0..component.len(), b"%+")
+    let bytes = component.as_bytes();
+    if bytes.len() < SHORT_BYTES {
+        return bytes.iter().any(|byte| matches!(byte, b'%' | b'+'));
+    }
+    memchr::memchr2(b'%', b'+', bytes).is_some()
 }
 
 /// The decoded component. Bytes that are not UTF-8 become U+FFFD, as in Python's `parse_qsl`.
