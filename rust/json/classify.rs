@@ -73,16 +73,19 @@ pub(super) mod avx2 {
             let [low, high] = folded.map(|bytes| _mm256_cmpeq_epi8(bytes, splat(byte)));
             both(low, high)
         };
-        let is_up_to = |limit: u8| {
-            let [low, high] = [low, high]
-                .map(|bytes| _mm256_cmpeq_epi8(_mm256_min_epu8(bytes, splat(limit)), bytes));
-            both(low, high)
+        let are_control = |bytes| _mm256_cmpeq_epi8(_mm256_min_epu8(bytes, splat(0x1F)), bytes);
+        // Many texts have none at all, which the smaller byte of each two tells.
+        let has_control = _mm256_movemask_epi8(are_control(_mm256_min_epu8(low, high))) != 0;
+        let control = if has_control {
+            both(are_control(low), are_control(high))
+        } else {
+            0
         };
         Classes {
             quote: is(b'"'),
             backslash: is(b'\\'),
-            control: is_up_to(0x1F),
-            blank: is_up_to(b' '),
+            control,
+            blank: is(b' ') | control,
             open: is_folded(b'{'),
             close: is_folded(b'}'),
             comma: is(b','),

@@ -183,14 +183,16 @@ impl<'t> Tokens<'t> {
         let quote = classes.quote & !escaped;
         // From the opening quote to the byte before the closing one.
         let in_string = prefix_xor(quote) ^ self.in_string;
-        self.malformed |= classes.control & in_string;
+        if classes.control != 0 {
+            self.malformed |= classes.control & in_string;
+            self.malformed |= self.not_white_space(classes.control & !in_string);
+        }
         if quote | !in_string == 0 {
             // The whole block lies inside one string.
             self.next_block += classify::SIZE;
             return Some(());
         }
         self.in_string = if in_string >> 63 == 1 { u64::MAX } else { 0 };
-        self.malformed |= self.not_white_space(classes.control & !in_string);
         let Classes {
             open,
             close,
