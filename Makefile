@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find rust -name '*.rs')
 
-.PHONY: relay-demo fleet relay-soak relay-matrix demo test debian-packages dev check lint types rust-test as-root loom other-systems soak suites bench bench-core bench-json python-test format wheel manylinux smoke mod-wsgi sdist deny footprint fuzz screenshots clean coverage differential har-tools oldest-dependencies newest-dependencies
+.PHONY: relay-demo fleet relay-soak relay-matrix demo test debian-packages dev check lint types rust-test as-root loom other-systems soak doors suites bench bench-core bench-json python-test format wheel manylinux smoke mod-wsgi sdist deny footprint fuzz screenshots clean coverage differential har-tools oldest-dependencies newest-dependencies
 
 # FRAMEWORK=django or fastapi: the sample app of that one, once `make dev` has installed it.
 demo: $(VENV)/.installed ## sample API under gunicorn -> redacted logs in a local stand-in server and on a page in the browser
@@ -81,6 +81,9 @@ relay-matrix: $(VENV)/.dev ## the relay's tests on each of RELAY_SERVERS that is
 		command -v $$server >/dev/null || { echo "$$server: not here"; continue; }; \
 		$$server --version && RELAY_SERVER=$$(command -v $$server) $(BIN)/pytest tests/test_relay*.py || exit 1; \
 	done
+
+doors: $(VENV)/.dev ## the door of each framework on each server: bytes, logs, duplicates, first byte of a stream
+	$(BIN)/pytest -q tests/doors_on_servers.py
 
 suites: $(VENV)/.dev ## the test suites of Werkzeug, Flask, Bottle, WebTest, gevent and more, bare and wrapped (needs the package index)
 	$(BIN)/python tests/suites/run.py

@@ -1,16 +1,17 @@
-"""Serves `wsgi:make()` with a server that runs inside one process: `serve.py NAME`."""
+"""Serves `wsgi:make()`, or the app MODULE:APP, with a server that is one process: `serve.py NAME [MODULE:APP]`."""
 
 from __future__ import annotations
 
+import importlib
 import sys
 from typing import Any
 
 # These servers have to be patched in before anything else is imported.
-if sys.argv[1:] == ["gevent"]:
+if sys.argv[1:2] == ["gevent"]:
     import gevent.monkey
 
     gevent.monkey.patch_all()
-elif sys.argv[1:] == ["eventlet"]:
+elif sys.argv[1:2] == ["eventlet"]:
     import eventlet
 
     eventlet.monkey_patch()
@@ -74,4 +75,9 @@ SERVERS = {
 }
 
 if __name__ == "__main__":
-    SERVERS[sys.argv[1]](wsgi.make())
+    name, *place = sys.argv[1:]
+    if place:
+        module, _, attribute = place[0].partition(":")
+        SERVERS[name](getattr(importlib.import_module(module), attribute))
+    else:
+        SERVERS[name](wsgi.make())
