@@ -138,13 +138,13 @@ format: $(VENV)/.dev
 	cargo fmt
 
 wheel: $(VENV)/.tools ## dist/*.whl, for this machine's own libc
-	$(BIN)/maturin build --release --locked --out dist
+	$(BIN)/maturin build --release --locked --compression-level 9 --out dist
 
 # Zig brings the symbol versions of an old glibc, so that a wheel built here runs on any Linux since 2014 (manylinux2014).
 manylinux: $(VENV)/.tools ## dist/manylinux/*.whl for glibc 2.17, its tag and size checked
 	$(BIN)/pip install --quiet 'ziglang>=0.13'
 	rm -rf dist/manylinux
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/maturin build --release --locked --zig --compatibility manylinux2014 --out dist/manylinux
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/maturin build --release --locked --compression-level 9 --zig --compatibility manylinux2014 --out dist/manylinux
 	$(BIN)/python .ci/check_wheel.py dist/manylinux/*.whl
 
 smoke: manylinux ## that wheel, installed and run on every CPython >= 3.10 of this machine
