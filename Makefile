@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find rust -name '*.rs')
 
-.PHONY: relay-demo fleet relay-soak relay-matrix demo test debian-packages dev check lint types rust-test as-root loom other-systems soak doors suites bench bench-core bench-json python-test format wheel manylinux smoke mod-wsgi sdist deny footprint fuzz screenshots clean coverage differential har-tools oldest-dependencies newest-dependencies
+.PHONY: relay-demo fleet relay-soak inspector-soak relay-matrix demo test debian-packages dev check lint types rust-test as-root loom other-systems soak doors suites bench bench-core bench-json python-test format wheel manylinux smoke mod-wsgi sdist deny footprint fuzz screenshots clean coverage differential har-tools oldest-dependencies newest-dependencies
 
 # FRAMEWORK=django or fastapi: the sample app of that one, once `make dev` has installed it.
 demo: $(VENV)/.installed ## sample API under gunicorn -> redacted logs in a local stand-in server and on a page in the browser
@@ -72,6 +72,9 @@ fleet: $(VENV)/.dev debian-packages ## 1,000 hosts on this machine: CPU per log,
 # The tests of kills at full size. RELAY_KILL_ROUNDS: how many relays are killed in turn.
 relay-soak: $(VENV)/.dev debian-packages
 	RELAY_KILL_ROUNDS=40 $(BIN)/pytest --override-ini timeout=1200 -s tests/test_relay_kills.py tests/test_relay_take_over.py -k "killed or sigterm or siblings"
+
+inspector-soak: $(VENV)/.dev debian-packages ## 120,000 logs through the inspector with its page open: the memory of both stays flat
+	$(BIN)/pytest -q -s tests/inspector_soak.py
 
 # Other servers speak the same protocol. RELAY_SERVERS are names on the PATH, or paths; those not installed here are skipped.
 RELAY_SERVERS ?= redis-server valkey-server

@@ -73,9 +73,11 @@ def batch(count: int) -> bytes:
     return json.dumps(logs).encode()
 
 
-def hosts(url: str, count: int, interval_s: float, batch_logs: int, until_s: float, compress: bool, sums: Any) -> None:
-    """`count` hosts in this process: each adds a batch every `interval_s`, and counts what is not taken."""
-    config = MetricsApiConfig(None, None, relay=url, project=PROJECT, compress=compress, timeout=10)
+def hosts(options: argparse.Namespace, url: str, until_s: float, sums: Any) -> None:
+    """The hosts of one loader: each adds a batch in every interval, and counts what is not taken."""
+    count, interval_s, batch_logs = options.hosts // options.loaders, options.interval, options.batch
+    bounds = {"compress": options.compress, "relay_bytes": options.relay_bytes}
+    config = MetricsApiConfig(None, None, relay=url, project=PROJECT, timeout=10, **bounds)
     senders = [RedisStream(config) for _ in range(count)]
     sent = refused = 0
     body = batch(batch_logs)
@@ -115,19 +117,11 @@ def run_fleet(options: argparse.Namespace, redis: Redis, server: str, down: Path
     for relay in relays:
         stack.callback(relay.kill)
     results: Any = context.Queue()
-    loaders = options.loaders
     begin_s, redis_s, relays_s = time.monotonic(), cpu_s(redis.pid), sum(cpu_s(relay.pid) for relay in relays)
     until_s = begin_s + options.steady + options.outage + options.after
-    arguments = (
-        redis.url,
-        options.hosts // loaders,
-        options.interval,
-        options.batch,
-        until_s,
-        options.compress,
-        results,
-    )
-    processes = [context.Process(target=hosts, args=arguments) for _ in range(loaders)]
+    processes = [
+        context.Process(target=hosts, args=(options, redis.url, until_s, results)) for _ in range(options.loaders)
+    ]
     for process in processes:
         process.start()
     # The loaders have to start first.
@@ -210,6 +204,7 @@ def main() -> None:
     parser.add_argument("--outage", type=float, default=30.0, help="seconds (%(default)s)")
     parser.add_argument("--after", type=float, default=30.0, help="seconds that the load goes on then (%(default)s)")
     parser.add_argument("--compress", action="store_true")
+    parser.add_argument("--relay-bytes", type=int, default=1 << 28, help="bound of the stream (%(default)s)")
     parser.add_argument("--sustained", type=int, default=40_000, help="logs for the comparison (%(default)s)")
     options = parser.parse_args()
     print(f"{options.hosts} hosts, {options.batch / options.interval:.2f} logs/s each, {len(batch(1))} bytes per log")
