@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from werkzeug import Request
 
+from readme_metrics.capture import caller
 from wsgi import call
 
 Logged = Callable[..., Any]
@@ -51,6 +52,20 @@ def test_what_is_set_on_the_request_stays_and_what_it_lacks_is_an_attribute_erro
     call(middleware, "/theirs", method="PUT")
     logs(1)
     assert kept == [("/mine", "PUT", "/mine", False)]
+
+
+@pytest.mark.parametrize(("slow_s", "is_reported"), [(0, True), (3600, False)])
+def test_a_slow_function_is_reported_once(
+    slow_s: float, is_reported: bool, logged: Logged, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(caller, "SLOW_S", slow_s)
+    middleware, logs = logged(group=lambda _: {"api_key": "k", "label": "l", "email": "e"})
+    for number in range(caller.TIMED_CALLS + 2):
+        call(middleware, f"/{number}")
+    assert len(logs(caller.TIMED_CALLS + 2)) == caller.TIMED_CALLS + 2
+    reports = [record.getMessage() for record in caplog.records if "took more than" in record.getMessage()]
+    expected = "The grouping function took more than 0 ms in 3 of 3 calls; each response waits for it"
+    assert reports == [expected] * is_reported
 
 
 def test_the_id_is_masked_and_the_dict_is_left_alone(logged: Logged) -> None:

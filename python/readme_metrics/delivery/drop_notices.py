@@ -66,4 +66,6 @@ class DropNotices:
 
     def _end(self, reason: str) -> None:
         start, _ = self._going_on.pop(reason)
-        self._reporter.loss("%d logs were dropped: %s", self._seen[reason] - start, CAUSES.get(reason, reason))
+        count = self._seen[reason] - start
+        were = "log was" if count == 1 else "logs were"
+        self._reporter.loss("%d %s dropped: %s", count, were, CAUSES.get(reason, reason))
