@@ -68,12 +68,12 @@ impl Grammar {
         let after_key = follow(key, self.after.key);
 
         let value = open | string | scalar;
-        let mut wrong = (value & !(after_begin | after_colon))
+        let empty = after_begin & close;
+        // A value stands after an opening bracket, a comma or a colon, and nowhere else; a colon after a key.
+        let mut wrong = (value ^ (after_begin | after_colon) ^ empty)
             | (after_begin & in_object & !(string | close))
-            | ((after_begin | after_colon) & !(value | close))
-            | (after_colon & close)
             | (after_key ^ colon);
-        if after_begin & close != 0 {
+        if empty != 0 {
             // A closing bracket after an opening one ends an empty container; after a comma it is an error.
             wrong |= follow(comma, self.after.comma) & close;
         }
