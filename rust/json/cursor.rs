@@ -51,6 +51,7 @@ impl<'t> Cursor<'t> {
     }
 
     /// Reads a key and its colon.
+    #[inline]
     pub(crate) fn key(&mut self) -> Result<RawString<'t>> {
         let (start, quote) = self.token()?;
         let (end, colon) = self.token()?;
@@ -150,27 +151,39 @@ const ENDS_SCALAR: [bool; 256] = {
     ends
 };
 
+/// The names of RFC 8259 by their first four bytes, which are compared at once.
+const TRUE: u32 = u32::from_le_bytes(*b"true");
+const NULL: u32 = u32::from_le_bytes(*b"null");
+const FALS: u32 = u32::from_le_bytes(*b"fals");
+
 /// The length of a common number or name, found in eight bytes at once: a positive number of few digits without an exponent, or
 /// one of the three names of RFC 8259. `None` if it may be anything else.
 #[inline]
 fn short(rest: &[u8]) -> Option<usize> {
-    let chunk = rest.first_chunk()?;
-    let integer = leading_digits(u64::from_le_bytes(*chunk));
-    let length = match chunk {
-        [b't', b'r', b'u', b'e', ..] | [b'n', b'u', b'l', b'l', ..] => 4,
-        [b'f', b'a', b'l', b's', b'e', ..] => 5,
-        _ if integer == 0 || chunk[0] == b'0' && integer > 1 => return None,
-        _ if rest.get(integer) != Some(&b'.') => integer,
-        _ => {
-            let fraction = rest.get(integer + 1..)?.first_chunk()?;
-            match leading_digits(u64::from_le_bytes(*fraction)) {
-                0 => return None,
-                digits => integer + 1 + digits,
-            }
-        }
+    let chunk: &[u8; 8] = rest.first_chunk()?;
+    let length = match u32::from_le_bytes(*chunk.first_chunk()?) {
+        TRUE | NULL => 4,
+        FALS if chunk[4] == b'e' => 5,
+        _ => short_number(rest, chunk)?,
     };
     // An exponent or a further digit belongs to the number too.
     ENDS_SCALAR[usize::from(*rest.get(length)?)].then_some(length)
+}
+
+#[inline]
+fn short_number(rest: &[u8], chunk: &[u8; 8]) -> Option<usize> {
+    let integer = leading_digits(u64::from_le_bytes(*chunk));
+    if integer == 0 || chunk[0] == b'0' && integer > 1 {
+        return None;
+    }
+    if rest.get(integer) != Some(&b'.') {
+        return Some(integer);
+    }
+    let fraction = rest.get(integer + 1..)?.first_chunk()?;
+    match leading_digits(u64::from_le_bytes(*fraction)) {
+        0 => None,
+        digits => Some(integer + 1 + digits),
+    }
 }
 
 fn name(rest: &[u8]) -> Result<usize> {
