@@ -99,16 +99,23 @@ fn filter_from(rules: &Rules, top_level: MemberVerdict, text: &str) -> Result<Ve
     // The innermost container is kept apart: in most documents it is the only one, and needs no vector.
     let mut innermost: Option<Container> = None;
     let mut outer = Vec::new();
-    let mut verdict = top_level;
-    let mut is_member = false;
     loop {
+        let is_member = matches!(
+            innermost,
+            Some(Container {
+                is_object: true,
+                ..
+            })
+        );
+        let verdict = match &innermost {
+            None => top_level,
+            Some(_) if is_member => judge(rules, cursor.key()?, &mut trail),
+            Some(array) => array.verdict,
+        };
         let (start, first) = cursor.peek()?;
         let is_object = first == b'{';
         let is_container = is_object || first == b'[';
-        let is_top_level = innermost
-            .as_ref()
-            .is_none_or(|container| !container.is_object);
-        let may_enter = rules.is_nested() || is_top_level;
+        let may_enter = rules.is_nested() || !is_member;
         if is_container && may_enter && verdict != MemberVerdict::Redact {
             cursor.token()?;
             if is_member {
@@ -121,14 +128,10 @@ fn filter_from(rules: &Rules, top_level: MemberVerdict, text: &str) -> Result<Ve
             }));
             let closing = if is_object { b'}' } else { b']' };
             if cursor.peek()?.1 != closing {
-                is_member = is_object;
-                if is_object {
-                    verdict = judge(rules, cursor.key()?, &mut trail);
-                }
                 continue;
             }
         } else if verdict == MemberVerdict::Keep {
-            if first == b'"' && is_top_level {
+            if first == b'"' && !is_member {
                 let end = cursor.value()?;
                 if hides_json(rules, text.get(start..end).unwrap_or_default()) {
                     edits.push(redact(text, start, end));
@@ -147,16 +150,7 @@ fn filter_from(rules: &Rules, top_level: MemberVerdict, text: &str) -> Result<Ve
                 return Ok(edits);
             };
             match (cursor.token()?.1, container.is_object) {
-                (b',', true) => {
-                    verdict = judge(rules, cursor.key()?, &mut trail);
-                    is_member = true;
-                    break;
-                }
-                (b',', false) => {
-                    verdict = container.verdict;
-                    is_member = false;
-                    break;
-                }
+                (b',', _) => break,
                 (b'}', true) | (b']', false) => {
                     if container.is_member {
                         trail.leave();
@@ -184,6 +178,7 @@ fn hides_json(rules: &Rules, value: &str) -> bool {
     }
 }
 
+#[inline]
 fn judge(rules: &Rules, key: RawString, trail: &mut Trail) -> MemberVerdict {
     match key.unescape() {
         Some(key) => rules.judge(&key, trail),
