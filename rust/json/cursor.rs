@@ -164,15 +164,15 @@ fn short(rest: &[u8]) -> Option<usize> {
     let length = match u32::from_le_bytes(*chunk.first_chunk()?) {
         TRUE | NULL => 4,
         FALS if chunk[4] == b'e' => 5,
-        _ => short_number(rest, chunk)?,
+        _ => short_number(rest, *chunk)?,
     };
     // An exponent or a further digit belongs to the number too.
     ENDS_SCALAR[usize::from(*rest.get(length)?)].then_some(length)
 }
 
 #[inline]
-fn short_number(rest: &[u8], chunk: &[u8; 8]) -> Option<usize> {
-    let integer = leading_digits(u64::from_le_bytes(*chunk));
+fn short_number(rest: &[u8], chunk: [u8; 8]) -> Option<usize> {
+    let integer = leading_digits(u64::from_le_bytes(chunk));
     if integer == 0 || chunk[0] == b'0' && integer > 1 {
         return None;
     }

@@ -24,10 +24,16 @@ pub(super) fn has_backslash(text: &str) -> bool {
 
 impl<'t> RawString<'t> {
     /// The text, or `None` if it has an unpaired surrogate: no name equals such a text, and parsers differ on what it is.
+    #[inline]
     pub(crate) fn unescape(self) -> Option<Cow<'t, str>> {
-        if !self.has_escapes {
-            return Some(Cow::Borrowed(self.text));
+        if self.has_escapes {
+            self.unescaped().map(Cow::Owned)
+        } else {
+            Some(Cow::Borrowed(self.text))
         }
+    }
+
+    fn unescaped(self) -> Option<String> {
         let mut string = String::with_capacity(self.text.len());
         for piece in Pieces(self.text) {
             match piece {
@@ -35,7 +41,7 @@ impl<'t> RawString<'t> {
                 Piece::Escape(character) => string.push(character?),
             }
         }
-        Some(Cow::Owned(string))
+        Some(string)
     }
 
     /// The text, with U+FFFD for each unpaired surrogate.
@@ -53,14 +59,23 @@ impl<'t> RawString<'t> {
     /// The number of characters of the text; an unpaired surrogate counts as one.
     pub(crate) fn count(self) -> usize {
         if !self.has_escapes {
-            return self.text.chars().count();
+            return characters(self.text);
         }
         Pieces(self.text)
             .map(|piece| match piece {
-                Piece::Plain(text) => text.chars().count(),
+                Piece::Plain(text) => characters(text),
                 Piece::Escape(_) => 1,
             })
             .sum()
+    }
+}
+
+/// The number of characters; most texts are ASCII, which is found out sooner than the characters are counted.
+fn characters(text: &str) -> usize {
+    if text.is_ascii() {
+        text.len()
+    } else {
+        text.chars().count()
     }
 }
 
