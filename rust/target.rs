@@ -65,7 +65,7 @@ fn is_authority(host: &[u8]) -> bool {
         [b':', port @ ..] => port.len() <= 5 && port.iter().all(u8::is_ascii_digit),
         _ => false,
     };
-    is_port && !name.is_empty() && !name.iter().any(|byte| b"[]".contains(byte))
+    is_port && !name.is_empty() && !name.iter().any(|byte| matches!(byte, b'[' | b']'))
 }
 
 #[cfg(test)]

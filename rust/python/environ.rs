@@ -308,10 +308,11 @@ impl<'py> Headers<'py> {
         )
     }
 
-    pub fn pairs(&self) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {
-        self.0
-            .iter()
-            .map(|(name, value)| (name.to_string_lossy(), value.to_string_lossy()))
+    pub fn pairs<'a>(&'a self) -> Vec<(Cow<'a, str>, Cow<'a, str>)> {
+        let text = |text: &'a Bound<'py, PyString>| BorrowedStr(text.as_borrowed()).to_str_lossy();
+        let pairs = self.0.iter();
+        pairs
+            .map(|(name, value)| (text(name), text(value)))
             .collect()
     }
 }

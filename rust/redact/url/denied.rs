@@ -34,6 +34,7 @@ pub(in crate::redact) fn in_parameters(
 ) -> Vec<Denied> {
     let mut finder = Finder::new(rules, text);
     if rules.is_active() {
+        finder.is_plain = component::is_plain(text);
         finder.userinfo(range.clone());
         finder.parameters(range, SEPARATORS);
     }
@@ -91,7 +92,7 @@ pub(in crate::redact) fn denies(rules: &Rules, name: &str) -> bool {
 struct Finder<'a> {
     rules: &'a Rules,
     text: &'a str,
-    /// The current parameters are plain: there is nothing to decode in them, nor a separator inside one.
+    /// The current parameters are known to be plain: there is nothing to decode in them, nor a separator inside one.
     is_plain: bool,
     layer: usize,
     found: Vec<Denied>,
@@ -102,7 +103,7 @@ impl<'a> Finder<'a> {
         Self {
             rules,
             text,
-            is_plain: component::is_plain(text),
+            is_plain: false,
             layer: 0,
             found: Vec::new(),
         }
@@ -357,6 +358,9 @@ impl<'a> Finder<'a> {
 /// Where the first URL of a text ends: at `>` if it begins with `<`, else at the end of the text.
 fn end_of_url(text: &str) -> usize {
     let bytes = text.as_bytes();
+    if memchr::memchr(b'<', bytes).is_none() {
+        return bytes.len();
+    }
     let question = memchr::memchr2(b'?', b'#', bytes).unwrap_or(bytes.len());
     let before = bytes.get(..question).unwrap_or_default();
     let is_first = |at: &usize| {
