@@ -186,6 +186,9 @@ impl Encoder {
         repeats
     }
 
+    // Most values are sent whole. That is decided in the loops over headers, where a call would take longer than the decision.
+    #[allow(clippy::inline_always)]
+    #[inline(always)]
     fn write_header_value(
         &self,
         w: &mut EntryWriter<'_>,
@@ -195,11 +198,24 @@ impl Encoder {
         repeats: &Repeats,
     ) {
         if repeats.is_empty() && treatment.keeps_all_of(characters) {
-            return w.str(value); // Most values are sent whole.
+            return w.str(value);
         }
-        let value = &*native_text(value);
+        self.write_changed_value(w, treatment, &native_text(value), repeats);
+    }
+
+    #[inline(never)]
+    fn write_changed_value(
+        &self,
+        w: &mut EntryWriter<'_>,
+        treatment: Treatment,
+        value: &str,
+        repeats: &Repeats,
+    ) {
         match treatment {
             Treatment::Mask => redact::masked(value, |mask| w.str(mask)),
+            Treatment::Redact if repeats.is_empty() => {
+                redact::redacted_text(value, |marker| w.str(marker));
+            }
             _ => write_text(w, &treatment.apply(&self.rules, value), repeats),
         }
     }

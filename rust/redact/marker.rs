@@ -125,6 +125,12 @@ impl From<Marker> for String {
     }
 }
 
+/// Passes the marker for a denied text to `look`, without allocating it.
+pub fn redacted_text<T>(text: &str, look: impl FnOnce(&str) -> T) -> T {
+    let marker = Marker::plain(text.chars().count());
+    look(std::str::from_utf8(marker.as_bytes()).unwrap_or_default())
+}
+
 /// The marker for a denied string of this many characters.
 pub(super) fn redacted(characters: usize) -> String {
     Marker::plain(characters).into()

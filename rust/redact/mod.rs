@@ -34,7 +34,7 @@ pub use body::{Body, Content, Unpacked, request_body, response_body};
 pub(crate) use edit::COPY_BYTES;
 pub use edit::Text;
 pub use header::{Characters, Treatment};
-pub use marker::not_read;
+pub use marker::{not_read, redacted_text};
 pub use mask::{mask, masked};
 pub use repeats::Repeats;
 pub use url::Query;
