@@ -59,9 +59,10 @@ class WsgiExchange(Exchange):
         # sent.
         self.status = status
         self.headers = headers
-        return self._write
+        return self
 
-    def _write(self, data: bytes) -> object:
+    def __call__(self, data: bytes) -> object:
+        """The `write` of PEP 3333, which `start_response` returns."""
         result = self._server_write(data)
         self.add_response(data)
         return result
