@@ -9,7 +9,7 @@ use crate::redact::url::component::hex;
 const MAX_LAYERS: usize = 6;
 
 /// How deep escapes may be nested inside an entity, whose `&`, `#` and `;` may be escaped too.
-const MAX_INNER: usize = 2;
+const MAX_INNER: usize = 3;
 
 /// How many readings of one place are kept.
 const MAX_READINGS: usize = 12;
@@ -141,7 +141,10 @@ impl Readings {
             if lead.layers >= max_layers {
                 continue;
             }
-            let left = MAX_INNER.min(max_layers - lead.layers - 1);
+            // The rest of an escape went through the encodings that its first character went through.
+            let left = (max_layers - lead.layers - 1)
+                .max(lead.layers)
+                .min(MAX_INNER);
             match lead.as_bytes() {
                 b"%" => {
                     let digits = text.get(lead.end..lead.end + 2);
