@@ -1,6 +1,7 @@
-// What the page as a whole does: the address, the stream of events, the keys, the tabs.
+// What the page as a whole does: the address, the filter, the tabs, the keys.
 
-import { $, api, count, h, toast } from "./dom.js";
+import { $, api, toast } from "./dom.js";
+import { Connection } from "./connection.js";
 import { hideDetail, showDetail } from "./detail.js";
 import { List } from "./list.js";
 import { showNumbers } from "./numbers.js";
@@ -8,8 +9,8 @@ import { showTrial } from "./trial.js";
 
 const VIEWS = { logs: "Logs", numbers: "Numbers", trial: "Try it" };
 const list = new List((id) => go({ log: id }));
+const connection = new Connection(list, () => setFilter(""));
 let view = "logs";
-let source = null;
 
 // ---- The address: #view=…&filter=…&log=…, so that each state has a link. Logs alone may be #<id>.
 
@@ -32,10 +33,12 @@ function follow() {
   const state = address();
   showView(VIEWS[state.view] ? state.view : "logs");
   const filter = state.filter ?? "";
-  if (filter !== list.filter || !source) {
+  if (filter !== list.filter || !connection.hasStream) {
     list.filter = filter;
     if (document.activeElement !== $("filter")) $("filter").value = filter;
-    reload();
+    $("export").href = `/api/export.har?filter=${encodeURIComponent(filter)}`;
+    showChips();
+    connection.reload();
   }
   const id = state.log || null;
   if (id === list.selected) return;
@@ -63,104 +66,6 @@ function showView(name) {
   if (name === "trial") showTrial();
 }
 
-// ---- The list and its events: one stream per tab, and none while nobody looks.
-
-async function reload() {
-  source?.close();
-  chips();
-  $("export").href = `/api/export.har?filter=${encodeURIComponent(list.filter)}`;
-  try {
-    const answer = await list.reload();
-    if (!answer) return;
-    note([...answer.notes, answer.is_complete ? "" : "This took too long: not all logs were looked at."].filter(Boolean).join(" "), false);
-    empty();
-    listen();
-  } catch (failure) {
-    if (failure.status === 400) note(failure.message, true);
-    else lost(failure);
-  }
-}
-
-function note(message, isError) {
-  $("filter-note").textContent = message;
-  $("filter-note").hidden = !message;
-  $("filter-note").classList.toggle("error", isError);
-  $("filter").setAttribute("aria-invalid", String(isError));
-}
-
-function listen() {
-  source?.close();
-  if (document.hidden) return;
-  const stream = new EventSource(`/api/events?after=${list.last}&filter=${encodeURIComponent(list.filter)}`);
-  source = stream;
-  stream.onopen = () => state("ok", "live");
-  stream.onmessage = (event) => list.add(JSON.parse(event.data));
-  stream.addEventListener("total", (event) => list.setTotal(JSON.parse(event.data).total));
-  for (const name of ["gap", "clear"]) stream.addEventListener(name, reload);
-  stream.onerror = () => {
-    if (source !== stream) return;
-    state("bad", "not connected");
-    // The browser gives up where it gets another answer than a stream; the reason is in the next request.
-    if (stream.readyState === EventSource.CLOSED) setTimeout(() => source === stream && reload(), 2000);
-  };
-}
-
-function lost(failure) {
-  state("bad", failure.status === 403 ? "open the new address" : "not connected");
-  $("empty").replaceChildren(h("h2", {}, failure.status === 403 ? "This page's session is over" : "Nothing answers"),
-    h("p", {}, failure.status === 403 ? "readme-metrics inspect has been started again. Open the address that it has printed." : failure.message));
-  if (!$("logs").childElementCount) $("empty").hidden = false;
-  if (failure.status !== 403) setTimeout(reload, 2000);
-}
-
-document.addEventListener("visibilitychange", () => {
-  if (document.hidden) source?.close();
-  else {
-    listen();
-    showNumbers();
-  }
-});
-
-// ---- How it is: the dot in the corner, and doctor's findings where there is nothing to show.
-
-let isConnected = false;
-function state(kind, message) {
-  isConnected = kind === "ok";
-  $("status").firstElementChild.dataset.state = list.isPaused && isConnected ? "wait" : kind;
-  $("status").lastElementChild.textContent = list.isPaused && isConnected ? "paused" : message;
-}
-
-async function watch() {
-  if (!document.hidden) {
-    try {
-      const status = await api("/api/status");
-      if (list.filter === "") list.setTotal(status.logs);
-      if (isConnected) {
-        const bad = status.server.last_error && status.server.refused ? ` · ${count(status.server.refused)} POSTs not accepted` : "";
-        state("ok", [status.command, status.server.forward_to ? "forwarding" : "live"].filter(Boolean).join(" · ") + bad);
-        $("status").title = [`listening at ${status.url}`, ...status.sources, status.server.last_error].filter(Boolean).join("\n");
-      }
-      empty(status);
-    } catch {
-      // The stream says it.
-    }
-  }
-  setTimeout(watch, 3000);
-}
-
-function empty(status) {
-  if ($("logs").childElementCount) return;
-  if (list.filter && list.total) {
-    $("empty").replaceChildren(h("h2", {}, "No log matches"), h("p", {}, `None of ${count(list.total)}. `, h("button", { type: "button", click: () => setFilter("") }, "Show all")));
-    return;
-  }
-  if (!status) return;
-  $("empty").replaceChildren(
-    h("h2", {}, "Waiting for the first log"),
-    h("ul", { class: "findings" }, ...status.findings.map((finding) => h("li", { class: finding.is_ok ? "ok" : "broken" },
-      h("b", {}, finding.link), " ", finding.detail, finding.advice ? h("span", { class: "advice" }, finding.advice) : null))));
-}
-
 // ---- The filter box, its chips and the buttons beside it.
 
 let typing = 0;
@@ -179,7 +84,7 @@ function setFilter(text) {
   go({ filter: text });
 }
 
-function chips() {
+function showChips() {
   const terms = list.filter.split(" ");
   for (const chip of document.querySelectorAll("[data-term]")) chip.setAttribute("aria-pressed", String(terms.includes(chip.dataset.term)));
 }
@@ -196,7 +101,7 @@ $("pause").addEventListener("click", () => {
   $("pause").setAttribute("aria-pressed", String(list.isPaused));
   $("pause").textContent = list.isPaused ? "Resume" : "Pause";
   if (!list.isPaused) list.resume();
-  if (isConnected) state("ok", "live");
+  connection.showPause();
 });
 $("fresh").addEventListener("click", () => {
   $("pause").setAttribute("aria-pressed", "false");
@@ -206,7 +111,7 @@ $("clear").addEventListener("click", async () => {
   try {
     await api("/api/clear", {});
     go({ log: null });
-    reload();
+    connection.reload();
   } catch (failure) {
     toast(failure.message);
   }
@@ -253,8 +158,15 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) connection.close();
+  else {
+    connection.listen();
+    showNumbers();
+  }
+});
 addEventListener("hashchange", follow);
 addEventListener("popstate", follow);
 $("filter").value = address().filter ?? "";
 follow();
-watch();
+connection.watch();

@@ -1,4 +1,4 @@
-// Bodies: JSON laid out without changing a character of its values, forms as fields, all else as it is.
+// Bodies: JSON laid out without changing a character of its values, everything else as it is.
 
 import { h } from "./dom.js";
 
@@ -7,7 +7,7 @@ const TOKEN = /"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*|true|false|null|[{}[\],:]/gy;
 const LINES = 1500;
 const LAID_OUT_CHARACTERS = 4_000_000;
 
-// Text with what was redacted made visible.
+// The text, with each marker and each masked value in a <mark>.
 export function marked(text) {
   const parts = [];
   let end = 0;
@@ -20,7 +20,7 @@ export function marked(text) {
   return parts;
 }
 
-// A body as an element; a long one gets a button for the rest. `onKey(path)` hears of clicks on keys.
+// A body as an element; a long one gets a button for the rest. A click on a key calls `onKey(path)`.
 export function bodyView(text, onKey) {
   const lines = layOut(text);
   const pre = h("pre", { class: "body", tabindex: "0" });
@@ -58,12 +58,12 @@ function lineNodes(line) {
   return nodes;
 }
 
-// The configuration that redacts a value. Lists look at the top level of JSON, unless they are told to look deeper.
+// The configuration that redacts a value. Without `redact_nested`, lists apply to the top level of JSON only.
 export function rule(path, isJson) {
   return `denylist=[${JSON.stringify(path)}]` + (isJson && path.includes(".") ? ", redact_nested=True" : "");
 }
 
-// Lines of tokens; null for what is no JSON. JSON.parse alone would lose digits, repeated keys and the order of numbers.
+// Lines of tokens; null if the text is not JSON. JSON.parse alone would lose digits, repeated keys and the order of numeric keys.
 function layOut(text) {
   const start = text.trimStart()[0];
   if ((start !== "{" && start !== "[") || text.length > LAID_OUT_CHARACTERS) return null;

@@ -10,7 +10,7 @@ export async function showDetail(id, onClose) {
   shown = id;
   panel.hidden = false;
   panel.setAttribute("aria-busy", "true");
-  // A log that comes at once replaces the old one without a flash of nothing.
+  // A log that arrives soon replaces the old one without "Loading…" in between.
   const slow = setTimeout(() => panel.replaceChildren(h("p", { class: "empty" }, "Loading…")), 250);
   let log;
   try {
@@ -97,7 +97,7 @@ function view(log, onClose) {
 
 const fact = (content) => (content ? h("span", {}, String(content)) : null);
 
-// A fact whose text does not say what it is.
+// A fact that needs its name in front.
 const named = (name, content) => (content ? h("span", { class: `fact-${name}` }, `${name} `, h("code", {}, content)) : null);
 
 function button(label, click) {
@@ -110,7 +110,7 @@ function button(label, click) {
   } }, label);
 }
 
-// What was kept back, by which rule; what would still be sent, and the rule that it would take.
+// What was redacted or withheld, and why; what is sent and looks like a secret, and the rule that would redact it.
 function verdict(redacted, withheld, sent, isComplete, summary) {
   const lines = [
     ...redacted.map((item) => place("redacted", item.where, item.path, item.rule)),
@@ -123,7 +123,7 @@ function verdict(redacted, withheld, sent, isComplete, summary) {
     sent.length ? `${count(sent.length)} sent and worth a look` : "nothing else looks like a secret",
   ].filter(Boolean);
   return h("details", { class: sent.length ? "verdict warn" : "verdict", open: lines.length > 0 && lines.length <= 12 },
-    h("summary", {}, parts.join(" · "), isComplete ? "" : " · too many values to look at all",
+    h("summary", {}, parts.join(" · "), isComplete ? "" : " · too many values to check them all",
       summary.redacted > redacted.length ? ` · ${count(summary.redacted)} places in all` : ""),
     h("table", { class: "places" }, h("tbody", {}, ...lines)));
 }
@@ -148,7 +148,7 @@ function pairs(title, list, onName) {
 function value(pair) {
   const content = String(pair?.value ?? "");
   const parts = pair?.fileName !== undefined ? [h("span", { class: "muted" }, `file ${pair.fileName} (content not logged)`)] : marked(content);
-  // Only web addresses become links, and they tell nobody where they were found.
+  // Only web addresses become links, and a site that is opened does not learn from which page.
   if (/^https?:\/\/[^\s"<>]+$/.test(content)) return [h("a", { href: content, rel: "noreferrer noopener", target: "_blank" }, ...parts)];
   return parts;
 }
@@ -164,7 +164,7 @@ function body(title, content, type, size, params, explain) {
     bodyView(String(content), (path) => explain(path, true)));
 }
 
-// Search in what is shown, without touching it: the browser paints the places.
+// Searches what is shown without changing it: the browser highlights the places.
 function find(within) {
   if (!("highlights" in CSS)) return null;
   const result = h("span", { class: "muted", role: "status" });

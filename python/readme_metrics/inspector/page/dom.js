@@ -28,7 +28,7 @@ export class Failure extends Error {
   }
 }
 
-// The answer as JSON; a `body` makes it a POST. Throws Failure, whose status is 0 where nothing answers.
+// The answer as JSON; a `body` makes it a POST. Throws Failure, whose status is 0 if nothing answers.
 export async function api(path, body) {
   const options = body === undefined ? {} : {
     method: "POST",
@@ -72,7 +72,7 @@ export function clock(iso) {
 
 export const statusClass = (status) => (status >= 100 && status < 600 ? `s${Math.floor(status / 100)}` : "s0");
 
-// Markers in a URL are percent-encoded there: nobody wants to read that.
+// Markers in a URL are percent-encoded, which is hard to read.
 export const readable = (url) => url.replace(/%5BREDACTED(?:%20(\d+))?%5D/g, (_, length) => (length ? `[REDACTED ${length}]` : "[REDACTED]"));
 
 let toastTimer = 0;

@@ -1,4 +1,4 @@
-// The table of logs: newest first, rows come in live, older ones when the reader scrolls down to them.
+// The table of logs, newest first. New rows appear by themselves; older ones are loaded when the reader scrolls down.
 
 import { $, api, bytes, clock, count, h, milliseconds, readable, statusClass } from "./dom.js";
 
@@ -43,7 +43,7 @@ export class List {
     $("fresh").addEventListener("click", () => this.resume());
   }
 
-  // Everything anew, for instance with another filter. The old rows stay until the new ones are there.
+  // Loads all rows anew, for instance with another filter. The old rows stay until the new ones are there.
   async reload() {
     const load = ++this.#load;
     box.setAttribute("aria-busy", "true");
@@ -81,7 +81,7 @@ export class List {
     }
   }
 
-  // A log that has just come. While the reader looks elsewhere, nothing moves: it waits at the top.
+  // A log that has just arrived. If the reader has scrolled down, no row moves: the log waits, and a button shows that.
   add(log) {
     this.last = Math.max(this.last, log.sequence);
     const known = this.rows.get(log._id);
@@ -102,11 +102,11 @@ export class List {
     this.#show();
   }
 
-  #frame = 0;
+  #timer = 0;
   #schedule() {
-    // One change of the page for all logs of one moment. Not by a frame: a tab in the background gets none.
-    this.#frame ||= setTimeout(() => {
-      this.#frame = 0;
+    // Logs that arrive together change the page once. A timer, since a tab in the background gets no animation frames.
+    this.#timer ||= setTimeout(() => {
+      this.#timer = 0;
       if (!this.isPaused && box.scrollTop < 8) this.flush();
       else this.#show();
     }, 16);
@@ -129,7 +129,7 @@ export class List {
     this.flush();
   }
 
-  // The row after or before the selected one.
+  // The id of the row after or before the selected one.
   neighbour(step) {
     const row = this.rows.get(this.selected);
     if (!row?.isConnected) return body.firstElementChild?.dataset.id;
@@ -148,11 +148,11 @@ export class List {
     }
   }
 
-  #mark(id, is) {
+  #mark(id, isSelected) {
     const row = this.rows.get(id);
     if (!row) return null;
-    row.setAttribute("aria-selected", String(is));
-    row.querySelector("a").tabIndex = is ? 0 : -1;
+    row.setAttribute("aria-selected", String(isSelected));
+    row.querySelector("a").tabIndex = isSelected ? 0 : -1;
     return row;
   }
 

@@ -56,7 +56,7 @@ function table(title, names, rows, cells) {
 const WIDTH = 600;
 const HEIGHT = 120;
 
-// Bars, stacked: the first of `values` in one colour, what follows above it.
+// Stacked bars: the first of `values` is the lowest, and each has a colour of its own.
 function chart(title, series, values, label) {
   const sums = series.map((bucket) => values(bucket).reduce((sum, number) => sum + number, 0));
   const most = Math.max(...sums, 0);

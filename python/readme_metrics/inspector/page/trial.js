@@ -1,4 +1,4 @@
-// Try it: paste something, see what of it would be sent.
+// Try it: the reader pastes something, and sees what would be sent.
 
 import { $, api, h } from "./dom.js";
 import { bodyView, marked } from "./body.js";
@@ -61,7 +61,7 @@ function build(status) {
     h("form", { submit: (event) => event.preventDefault() },
       h("p", { class: "muted" }, status.config
         ? `With the lists of ${status.config}, which you can change here. Nothing leaves this machine.`
-        : "With the lists below; to begin with your app's, start with --config module:name. Nothing leaves this machine."),
+        : "With the lists below. To start from your app's lists, give --config module:name. Nothing leaves this machine."),
       field("What", kind), field("Content", source),
       field("denylist", denylist), field("allowlist", allowlist),
       h("label", { class: "check" }, nested, " redact_nested: look at every depth of JSON")),

@@ -14,6 +14,7 @@ _NAMES = frozenset(
         "app.css",
         "icon.svg",
         "app.js",
+        "connection.js",
         "list.js",
         "detail.js",
         "body.js",
@@ -23,8 +24,8 @@ _NAMES = frozenset(
     ]
 )
 _LOCKED_OUT = """<!doctype html><html lang="en"><meta charset="utf-8"><title>readme-metrics inspect</title>
-<h1>This page wants its token</h1><p>Open the address that <code>readme-metrics inspect</code> has printed. If you have
-done so in this browser before, <a href="{}">go on</a>.</p></html>
+<h1>This page needs its token</h1><p>Open the address that <code>readme-metrics inspect</code> has printed. If you have
+already done so in this browser, <a href="{}">continue</a>.</p></html>
 """
 
 
