@@ -53,7 +53,8 @@ loom:
 # `portable` no record locks either (Windows), so that every queue is private memory.
 other-systems:
 	RUSTFLAGS="--cfg elsewhere" cargo test --locked --no-default-features --target-dir target/elsewhere \
-		--test queue_entries --test queue_surroundings --test queue_fork --test queue_kill
+		--test queue_entries --test queue_rungs --test queue_damaged_files --test queue_vanishing \
+		--test queue_fork --test queue_kill
 	RUSTFLAGS="--cfg portable" cargo test --locked --no-default-features --target-dir target/portable \
 		--test ring_model --test queue_private
 

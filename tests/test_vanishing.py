@@ -106,7 +106,7 @@ def test_a_process_that_finds_no_other_directory_says_so(
 
 
 def test_a_process_says_so_when_it_leaves_private_memory(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
-    """tests/queue_surroundings.rs tests that it leaves. It tries every half minute; here, it tries at once."""
+    """tests/queue_vanishing.rs tests that it leaves. It tries every half minute; here, it tries at once."""
 
     class Moving:
         """The part of a queue that `Upkeep` asks."""

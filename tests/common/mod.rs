@@ -123,6 +123,27 @@ pub fn adopter(rung: &tempfile::TempDir) -> Queue {
     Queue::open(&options(rung.path()))
 }
 
+/// The file name of a process that has ended.
+pub const DEAD: &str = "00000000deadbeef-1.seg";
+
+/// A segment that a dead process left, with these entries. Its file name is `DEAD`.
+pub fn orphan(rung: &tempfile::TempDir, entries: &[&[u8]]) -> std::fs::File {
+    let queue = Queue::open(&options(rung.path()));
+    for entry in entries {
+        queue.push(entry).unwrap();
+    }
+    queue.close();
+    let app = rung.path().join("app");
+    let files = files(&app);
+    assert_eq!(files.len(), 1);
+    std::fs::rename(app.join(&files[0].0), app.join(DEAD)).unwrap();
+    std::fs::File::options()
+        .read(true)
+        .write(true)
+        .open(app.join(DEAD))
+        .unwrap()
+}
+
 pub fn names(directory: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(directory).unwrap();
     let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
