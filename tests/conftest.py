@@ -24,7 +24,10 @@ from redis_server import RedisServer
 HERE = Path(__file__).parent
 
 #: Modules with fixtures that several test files use.
-pytest_plugins = ("asgi_logging", "django_logs", "inspector_browser", "inspector_target", "relay_in_process")
+pytest_plugins = (
+    "asgi_logging", "django_logs", "exchange_doors", "host_status", "inspector_browser", "inspector_target",
+    "relay_in_process",
+)  # fmt: skip
 
 # A shell that runs the tests in the background makes them ignore Ctrl-C, and `nohup` makes them ignore the hang-up.
 # Every process that they start would inherit this.

@@ -1,9 +1,12 @@
-"""Imports run one way: no module of the package, and none of the core, leads back to itself."""
+"""Imports run one way: no module of the package or the core leads back to itself, and none needs the commands."""
 
 from __future__ import annotations
 
 import ast
+import os
 import re
+import subprocess
+import sys
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -72,3 +75,8 @@ def test_no_import_leads_back(graph: dict[str, set[str]]) -> None:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
         raise AssertionError(" -> ".join(error.args[1])) from None
+
+
+def test_the_package_is_imported_without_the_commands() -> None:
+    code = "import sys, readme_metrics; sys.exit('readme_metrics.commands' in sys.modules or 'requests' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], env=dict(os.environ), check=False).returncode == 0
