@@ -19,7 +19,7 @@ CAUSES = {
     "no_space": "the file system under the queue is full: see `directory` in stats()",
     "no_memory": "the system has no memory or no file descriptor left for the queue",
     "no_directory": "the queue's directory is gone or cannot be used",
-    "closed": "their requests ended after this process's queue was closed",
+    "closed": "requests ended after this process's queue was closed",
     "oversize": "larger than the queue even without their bodies",
     "grouping": "the grouping function raised or returned something unusable",
     "internal": "an error in readme-metrics",
