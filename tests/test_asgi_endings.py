@@ -169,5 +169,19 @@ def test_a_malformed_start_passes_to_the_server_and_is_logged(logged_asgi: Logge
     assert entry(logs(1)[0])["response"]["status"] == (200 if malformed.get("status") == 200 else 500)
 
 
+class Indexed:
+    """Headers that can be iterated by their indices alone."""
+
+    def __getitem__(self, index: int) -> tuple[bytes, bytes]:
+        return [(b"a", b"1")][index]
+
+
+def test_headers_that_have_indices_and_no_iterator_are_logged(logged_asgi: Logged) -> None:
+    message = {"type": "http.response.start", "status": 200, "headers": Indexed()}
+    middleware, logs = logged_asgi(app_of(message, LAST))
+    assert call(middleware).headers[0] == (b"a", b"1")
+    assert entry(logs(1)[0])["response"]["headers"][0] == {"name": "a", "value": "1"}
+
+
 def _is_ours(pair: object) -> bool:
     return isinstance(pair, tuple) and pair[0] == b"x-documentation-url"

@@ -103,7 +103,7 @@ class AsgiExchange(Exchange):
 
     def _announced(self, message: Message, headers: Any) -> tuple[Message, Any]:
         """The message with the documentation's URL, and its headers."""
-        if not hasattr(type(headers), "__iter__"):
+        if not (hasattr(type(headers), "__iter__") or hasattr(type(headers), "__getitem__")):
             return message, ()  # the server refuses them, and the app must see that
         kept = headers if isinstance(headers, (list, tuple)) else list(headers)
         intake = self.intake
